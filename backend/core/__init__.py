@@ -1,0 +1,1 @@
+"""Foundations: ids, money, errors, due rows and sweeps, nudges, idempotency, encryption."""

@@ -1,0 +1,54 @@
+"""The four kinds of refusal a service may answer; concrete codes stand beside the function that raises them.
+
+DomainError
+    Invalid     422  the input cannot be used
+    Forbidden   403  the person may not do this
+    NotFound    404  there is no such thing, or it is not theirs to see
+    Conflict    409  it is not possible in the present state
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+
+class DomainError(Exception):
+    """A refusal with a stable code, a sentence for people, and the name of the field it is about."""
+
+    status: ClassVar[int]
+
+    def __init__(self, code: str, message: "str | _StrPromise", *, param: str = "") -> None:
+        """Keep what the handlers of the API and of the pages need."""
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+    def __str__(self) -> str:
+        """The sentence, in the language of the moment."""
+        return str(self.message)
+
+
+class Invalid(DomainError):
+    """The input cannot be used."""
+
+    status = 422
+
+
+class Forbidden(DomainError):
+    """The person may not do this."""
+
+    status = 403
+
+
+class NotFound(DomainError):
+    """There is no such thing, or it is not theirs to see."""
+
+    status = 404
+
+
+class Conflict(DomainError):
+    """Not possible in the present state."""
+
+    status = 409

@@ -1,0 +1,1 @@
+"""People, the host, organisations, roles, permissions and API tokens."""

@@ -1,0 +1,190 @@
+"""Writes about the host, organisations, roles and tokens."""
+
+import hashlib
+import secrets
+import zlib
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from stdnum import bic as bic_format
+from stdnum import iban as iban_format
+from stdnum.exceptions import ValidationError
+from stdnum.fr import siren as siren_format
+
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.ids import base32, new_id
+from backend.core.money import require_currency
+from backend.events.services import record
+from backend.identity.models import ApiToken, Host, HostBankAccount, Organisation, Role, User
+
+TOKEN_PREFIX = "tronc_live_"
+TOKEN_LIFE = timedelta(days=365)
+TOKENS_PER_PERSON = 20
+
+
+def require_iban(text: str, *, param: str = "iban") -> str:
+    """Return the compact form of a valid IBAN, or raise Invalid `iban_invalid`."""
+    try:
+        return iban_format.validate(text)  # type: ignore[no-any-return]
+    except ValidationError:
+        raise Invalid(
+            "iban_invalid", _("This is not a valid IBAN: check its figures against your bank's paper."), param=param
+        ) from None
+
+
+def require_siren(text: str, *, param: str = "siren") -> str:
+    """Return the nine figures of a valid SIREN, or raise Invalid `siren_invalid`."""
+    try:
+        return siren_format.validate(text)  # type: ignore[no-any-return]
+    except ValidationError:
+        raise Invalid("siren_invalid", _("This is not a valid SIREN: nine figures are expected."), param=param) from None
+
+
+def the_host() -> Host:
+    """The host of this instance; raises NotFound `no_host` on an empty instance."""
+    host = Host.objects.first()
+    if host is None:
+        raise NotFound("no_host", _("This instance has no host yet. Run “manage.py load_demo” or the first set-up."))
+    return host
+
+
+def host_day(now: datetime) -> date:
+    """The calendar day of a moment in the host's time zone."""
+    return now.astimezone(ZoneInfo(the_host().time_zone)).date()
+
+
+@transaction.atomic
+def create_host(*, name: str, siren: str, fee_bp: int, treasurers: Sequence[User], now: datetime) -> Host:
+    """Set up the host of an empty instance with its first treasurers.
+
+    Args: fee_bp: its fee on receipts, in basis points (500 is 5 %). treasurers: two at least, so that money can leave.
+    Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`.
+    """
+    if Host.objects.exists():
+        raise Conflict("host_exists", _("This instance already has its host."))
+    if len({user.pk for user in treasurers}) < 2:
+        raise Invalid("two_treasurers", _("Name two treasurers: money leaves only with two people."), param="treasurers")
+    if not 0 <= fee_bp <= 10_000:
+        raise Invalid("fee_out_of_range", _("The fee is between 0 and 10000 basis points."), param="fee_bp")
+    host = Host.objects.create(id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp)
+    for user in treasurers:
+        Role.objects.create(user=user, kind="treasurer", scope=host.pk, created_at=now)
+    record("host.created", actor=None, subject=host.pk, now=now, fee_bp=fee_bp)
+    return host
+
+
+def create_organisation(
+    *, name: str, kind: str, manager: User, siren: str = "", now: datetime
+) -> Organisation:
+    """Create an organisation with its first manager; raises Invalid on an unknown kind or SIREN."""
+    if kind not in dict(Organisation.KINDS):
+        raise Invalid("kind_unknown", _("Choose what kind of organisation this is."), param="kind")
+    if not name.strip():
+        raise Invalid("name_missing", _("Give the organisation its name."), param="name")
+    with transaction.atomic():
+        organisation = Organisation.objects.create(
+            id=new_id("org"), name=name.strip(), kind=kind, siren=require_siren(siren) if siren else "", created_at=now
+        )
+        grant_role(user=manager, kind="organisation_manager", scope=organisation.pk, granted_by=manager, now=now)
+        record("organisation.created", actor=manager, subject=organisation.pk, now=now, scopes=[organisation.pk])
+    return organisation
+
+
+def grant_role(*, user: User, kind: str, scope: str, granted_by: User | None, now: datetime) -> Role:
+    """Give a person a role somewhere; giving it twice changes nothing. The caller has checked the right to do so."""
+    role, created = Role.objects.get_or_create(
+        user=user, kind=kind, scope=scope, defaults={"granted_by": granted_by, "created_at": now}
+    )
+    if created:
+        record("role.granted", actor=granted_by, subject=user.pk, now=now, scopes=[scope], role=kind)
+    return role
+
+
+def people_with(kind: str, scopes: Sequence[str]) -> "list[User]":
+    """The active people who hold a role in one of these scopes, by name."""
+    held = Role.objects.filter(kind=kind).filter(Q(scope__in=list(scopes)) | Q(scope__startswith="hst_"))
+    return list(User.objects.filter(pk__in=held.values("user"), is_active=True).order_by("name"))
+
+
+def add_bank_account(*, host: Host, name: str, iban: str, currency: str, bic: str = "") -> HostBankAccount:
+    """Register a bank account of the host. Its purse is opened with the first statement or payment."""
+    if bic:
+        try:
+            bic = bic_format.validate(bic)
+        except ValidationError:
+            raise Invalid("bic_invalid", _("This is not a valid BIC."), param="bic") from None
+    return HostBankAccount.objects.create(
+        id=new_id("bnk"),
+        host=host,
+        name=name,
+        iban=require_iban(iban),
+        bic=bic,
+        currency=require_currency(currency),
+    )
+
+
+def _checksum(body: str) -> str:
+    """Six characters that let a scanner tell a real token from noise."""
+    return base32(zlib.crc32(body.encode()), 7)[-6:]
+
+
+def create_token(*, user: User, name: str, scopes: Sequence[str], now: datetime) -> tuple[ApiToken, str]:
+    """Make an API token for oneself.
+
+    Args: scopes: names among ApiToken.SCOPES.
+    Returns: the row and the text, which is shown once and never stored.
+    Raises: Invalid `name_missing`, `scope_unknown`; Conflict `too_many_tokens`.
+    """
+    if not name.strip():
+        raise Invalid("name_missing", _("Give the token a name, to recognise it later."), param="name")
+    if not scopes or not set(scopes) <= set(dict(ApiToken.SCOPES)):
+        raise Invalid("scope_unknown", _("Choose what the token may do."), param="scopes")
+    if ApiToken.objects.filter(user=user, revoked_at=None, expires_at__gt=now).count() >= TOKENS_PER_PERSON:
+        raise Conflict("too_many_tokens", _("You have many tokens already: revoke one first."))
+    body = base32(secrets.randbits(200), 40)
+    text = f"{TOKEN_PREFIX}{body}{_checksum(body)}"
+    with transaction.atomic():
+        token = ApiToken.objects.create(
+            id=new_id("tok"),
+            user=user,
+            name=name.strip()[:80],
+            digest=hashlib.sha256(text.encode()).hexdigest(),
+            hint=f"{text[:15]}…{text[-4:]}",
+            scopes=sorted(set(scopes)),
+            created_at=now,
+            expires_at=now + TOKEN_LIFE,
+        )
+        record("token.created", actor=user, subject=token.pk, now=now, scopes=[user.pk])
+    return token, text
+
+
+def revoke_token(*, actor: User, token_id: str, now: datetime) -> ApiToken:
+    """Revoke one's own token, at once; raises NotFound for a token that is not one's own."""
+    with transaction.atomic():
+        token = ApiToken.visible_to(actor).select_for_update().filter(pk=token_id).first()
+        if token is None:
+            raise NotFound("token_not_found", _("There is no such token."))
+        if token.revoked_at is None:
+            token.revoked_at = now
+            token.save(update_fields=["revoked_at"])
+            record("token.revoked", actor=actor, subject=token.pk, now=now, scopes=[actor.pk])
+    return token
+
+
+def token_owner(text: str, *, now: datetime) -> ApiToken | None:
+    """The live token of this text with its user, or None (unknown, revoked, expired, or its owner is disabled)."""
+    if not text.startswith(TOKEN_PREFIX) or len(text) > 128:
+        return None
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(digest=hashlib.sha256(text.encode()).hexdigest(), revoked_at=None, expires_at__gt=now)
+        .filter(user__is_active=True)
+        .first()
+    )
+    if token is not None and token.last_used_on != now.date():
+        ApiToken.objects.filter(pk=token.pk).update(last_used_on=now.date())
+    return token

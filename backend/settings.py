@@ -1,0 +1,225 @@
+"""Settings: everything that changes between installations comes from the environment."""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE = Path(__file__).resolve().parent
+
+
+def env(name: str, default: str | None = None) -> str:
+    """The value of an environment variable, or of the file named by NAME_FILE; refuses an absent one without default."""
+    if path := os.environ.get(f"{name}_FILE"):
+        return Path(path).read_text(encoding="utf-8").strip()
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"The environment variable {name} is missing: see deploy/env.example.")
+    return value
+
+
+def env_flag(name: str) -> bool:
+    """Whether an environment variable is set to 1, true or yes."""
+    return os.environ.get(name, "").lower() in {"1", "true", "yes"}
+
+
+DEBUG = False
+SECRET_KEY = env("TRONC_SECRET_KEY")
+# "<number>:<base64 of 32 bytes>", comma separated; the first one encrypts, all decrypt.
+ENCRYPTION_KEYS = env("TRONC_ENCRYPTION_KEYS")
+BASE_URL = env("TRONC_BASE_URL", "http://localhost:8000").rstrip("/")
+# Plain http on the loopback interface only (./run and tests): browsers would drop Secure cookies there.
+LOOPBACK_HTTP = env_flag("TRONC_LOOPBACK_HTTP")
+_host = urlsplit(BASE_URL).hostname or "localhost"
+ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1"] if LOOPBACK_HTTP else [_host]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+# --- applications, from the top of the house to its foundations -------------------------------------------------------
+INSTALLED_APPS = [
+    "backend.web",
+    "backend.api",
+    "backend.operations",
+    "backend.notifications",
+    "backend.banking",
+    "backend.payouts",
+    "backend.distributions",
+    "backend.payments",
+    "backend.contributions",
+    "backend.pledges",
+    "backend.commons",
+    "backend.payees",
+    "backend.ledger",
+    "backend.identity",
+    "backend.events",
+    "backend.core",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "backend.web.middleware.DomainErrorMiddleware",
+]
+ROOT_URLCONF = "backend.urls"
+WSGI_APPLICATION = "backend.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE / "web" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "backend.web.context.shell",
+            ],
+        },
+    }
+]
+
+# --- PostgreSQL: the application serves as tronc_app, migrations run as tronc_owner ------------------------------------
+DATABASE_ROLE = os.environ.get("TRONC_DATABASE_ROLE", "tronc_app")
+_database_url = env("DATABASE_URL")
+if DATABASE_ROLE == "tronc_owner":
+    _database_url = os.environ.get("DATABASE_OWNER_URL", _database_url)
+_database = dj_database_url.parse(_database_url, conn_max_age=0)
+if _database["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://user@host/name.")
+_database.setdefault("OPTIONS", {})
+_statement_timeout = os.environ.get("TRONC_STATEMENT_TIMEOUT", "60s" if DATABASE_ROLE == "tronc_app" else "0")
+_database["OPTIONS"]["options"] = (
+    f"-c role={DATABASE_ROLE} -c lock_timeout=10s -c statement_timeout={_statement_timeout} -c timezone=UTC"
+)
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis or Valkey: one address, two spellings of the same socket ----------------------------------------------------
+REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")
+_redis = urlsplit(REDIS_URL)
+CELERY_BROKER_URL = (
+    f"redis+socket://{_redis.path}?virtual_host={parse_qs(_redis.query).get('db', ['0'])[0]}"
+    if _redis.scheme == "unix"
+    else REDIS_URL
+)
+
+# --- people ------------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "backend.web.forms.SignupForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+# Sign-in limits live in the database: losing Redis must not open the door.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
+
+# --- browser ------------------------------------------------------------------------------------------------------------
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK_HTTP
+SESSION_COOKIE_NAME = "tronc_session" if LOOPBACK_HTTP else "__Host-tronc_session"
+CSRF_COOKIE_NAME = "tronc_csrf" if LOOPBACK_HTTP else "__Host-tronc_csrf"
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = not LOOPBACK_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_PROXY_SSL_HEADER = None if LOOPBACK_HTTP else ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 0 if LOOPBACK_HTTP else 366 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK_HTTP
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a form or JSON body; files are counted apart
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+STATEMENT_MAX_BYTES = 20 * 1024 * 1024
+
+# --- languages and static files -------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("French")), ("en", _("English"))]
+LOCALE_PATHS = [BASE / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# --- mail: everything goes through the outbox table; a sweep hands it to this transport ------------------------------------
+EMAIL_BACKEND = "backend.notifications.outbox.OutboxBackend"
+DEFAULT_FROM_EMAIL = env("TRONC_MAIL_FROM", f"tronc@{_host}")
+MAIL_FOLDER = os.environ.get("TRONC_MAIL_FOLDER", "")
+MAIL_TRANSPORT = (
+    "django.core.mail.backends.filebased.EmailBackend" if MAIL_FOLDER else "django.core.mail.backends.smtp.EmailBackend"
+)
+EMAIL_FILE_PATH = MAIL_FOLDER or None
+EMAIL_HOST = env("TRONC_SMTP_HOST", "localhost")
+EMAIL_PORT = int(env("TRONC_SMTP_PORT", "25"))
+EMAIL_HOST_USER = env("TRONC_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = env("TRONC_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = env_flag("TRONC_SMTP_STARTTLS")
+EMAIL_TIMEOUT = 20
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["backend.api.auth.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["backend.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "backend.api.errors.problem",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
