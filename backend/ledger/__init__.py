@@ -1,0 +1,1 @@
+"""Double entry, append-only: purses, journal entries, postings. PostgreSQL refuses what must not be."""
