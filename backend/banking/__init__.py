@@ -1,0 +1,1 @@
+"""Bank statements: read, imported, and matched with what the books expect."""

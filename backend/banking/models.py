@@ -1,0 +1,82 @@
+"""Statement and BankLine: what the bank says."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backend.core.ids import ID_LENGTH
+from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import holds
+
+
+class Statement(models.Model):
+    """One statement of one of the host's accounts. Balances in minor units, absent when the file gives none."""
+
+    TIES: ClassVar = [("yes", _("yes")), ("no", _("no")), ("unknown", _("unknown"))]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    account = models.ForeignKey(HostBankAccount, on_delete=models.PROTECT, related_name="statements")
+    number = models.CharField(max_length=64, blank=True)
+    fingerprint = models.CharField(max_length=64)
+    currency = models.CharField(max_length=3)
+    opening = models.BigIntegerField(null=True)
+    closing = models.BigIntegerField(null=True)
+    closes_on = models.DateField(null=True)
+    gap = models.BigIntegerField(null=True)
+    ties = models.CharField(max_length=8, choices=TIES)
+    imported_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    imported_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "fingerprint"], name="statement_once")]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[Statement]":
+        """All of them for treasurers and auditors, none for others."""
+        return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()
+
+
+class BankLine(models.Model):
+    """One booked operation. `amount` is signed: credits positive. `entry` says how it stands in the ledger."""
+
+    STATES: ClassVar = [
+        ("new", _("just imported")),
+        ("suggested", _("to identify")),
+        ("matched", _("matched")),
+        ("booked", _("booked")),
+        ("duplicate", _("duplicate")),
+    ]
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="lines")
+    account = models.ForeignKey(HostBankAccount, on_delete=models.PROTECT, related_name="+")
+    fingerprint = models.CharField(max_length=64)
+    booked_on = models.DateField()
+    value_on = models.DateField(null=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    counterparty = models.CharField(max_length=140, blank=True)
+    counterparty_hint = models.CharField(max_length=24, blank=True)
+    text = models.CharField(max_length=1000, blank=True)
+    references = models.JSONField(default=dict)
+    state = models.CharField(max_length=12, choices=STATES, default="new")
+    suspense_entry = models.CharField(max_length=ID_LENGTH, blank=True)
+    entry = models.CharField(max_length=ID_LENGTH, blank=True)
+    matched_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    matched_to = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "fingerprint"], name="bank_line_once"),
+            models.CheckConstraint(condition=~Q(amount=0), name="bank_line_amount_not_zero"),
+        ]
+        indexes = [models.Index(fields=["state", "id"], name="bank_line_state")]
+
+    @property
+    def source(self) -> str:
+        """The name under which the ledger knows the fact behind this line."""
+        return f"line:{self.account_id}:{self.fingerprint[:24]}"
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[BankLine]":
+        """All of them for treasurers and auditors, none for others."""
+        return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()

@@ -1,0 +1,1 @@
+"""Contributions: work declared and reviewed by peers. Never money."""

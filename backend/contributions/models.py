@@ -1,0 +1,93 @@
+"""Contributions and their reviews."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from backend.commons.models import Budget, Period
+from backend.core.ids import ID_LENGTH
+from backend.identity.models import Role, User
+from backend.identity.permissions import holds
+
+
+class Contribution(models.Model):
+    """Work: what, when, kind, budget, minutes and the amount asked for it in minor units (zero is volunteering)."""
+
+    KINDS: ClassVar = [
+        ("development", _("development")),
+        ("review", _("review")),
+        ("documentation", _("documentation")),
+        ("design", _("design")),
+        ("support", _("support")),
+        ("facilitation", _("facilitation")),
+    ]
+    STATES: ClassVar = [
+        ("draft", _("draft")),
+        ("declared", _("awaiting review")),
+        ("questioned", _("questioned")),
+        ("validated", _("validated")),
+        ("included", _("in the distribution")),
+        ("settled", _("shared")),
+        ("withdrawn", _("withdrawn")),
+        ("rejected", _("rejected")),
+        ("waived", _("waived")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="contributions")
+    period = models.ForeignKey(Period, on_delete=models.PROTECT, related_name="contributions")
+    contributor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="contributions")
+    worked_on = models.DateField()
+    kind = models.CharField(max_length=16, choices=KINDS)
+    minutes = models.PositiveIntegerField(default=0)
+    amount = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    description = models.CharField(max_length=500)
+    evidence = models.JSONField(default=list)
+    state = models.CharField(max_length=12, choices=STATES, default="declared")
+    settled_amount = models.BigIntegerField(null=True)
+    form_key = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gte=0), name="contribution_amount_not_negative"),
+            models.CheckConstraint(condition=Q(minutes__lte=60 * 24 * 31), name="contribution_minutes_bounded"),
+            models.CheckConstraint(
+                condition=Q(settled_amount=None) | Q(settled_amount__gte=0, settled_amount__lte=F("amount")),
+                name="contribution_settled_within_request",
+            ),
+            models.UniqueConstraint(fields=["contributor", "form_key"], name="one_contribution_per_form"),
+            models.UniqueConstraint(fields=["id", "contributor"], name="contribution_with_its_contributor"),
+        ]
+        indexes = [models.Index(fields=["budget", "state"], name="contribution_budget_state")]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[Contribution]":
+        """One's own, and all those of the budgets one has a role in; all of them for treasurers and auditors."""
+        if holds(actor, "treasurer", "auditor"):
+            return cls.objects.all()
+        budgets = Role.objects.filter(user=actor, scope__startswith="bud_").values("scope")
+        inside = Q(budget_id__in=budgets) | Q(budget__parent_id__in=budgets)
+        return cls.objects.filter(inside | Q(contributor=actor))
+
+
+class Review(models.Model):
+    """What a peer said of a contribution. Its contributor is copied here so that PostgreSQL can refuse one's own."""
+
+    VERDICTS: ClassVar = [("approve", _("approved")), ("reject", _("rejected"))]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    contribution = models.ForeignKey(Contribution, on_delete=models.PROTECT, related_name="reviews")
+    contributor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=8, choices=VERDICTS)
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(reviewer=F("contributor")), name="nobody_reviews_their_own"),
+            models.CheckConstraint(condition=~Q(verdict="reject", reason=""), name="rejection_has_a_reason"),
+            models.UniqueConstraint(fields=["contribution", "reviewer"], name="one_review_per_person"),
+        ]

@@ -1,0 +1,1 @@
+"""Mail: composed from events, kept in the outbox, sent by a sweep."""

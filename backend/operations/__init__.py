@@ -1,0 +1,1 @@
+"""Operations: the table of sweeps, self-checks, the demonstration."""

@@ -1,0 +1,15 @@
+"""The one table of what is done in the background: workers, the timetable and `manage.py sweep` all read it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from backend.banking.services import match_due
+from backend.distributions.services import compute_due
+from backend.notifications.services import compose_due, send_due
+
+SWEEPS: dict[str, Callable[[datetime], int]] = {
+    "banking.match": match_due,
+    "distributions.compute": compute_due,
+    "notifications.compose": compose_due,
+    "notifications.send": send_due,
+}

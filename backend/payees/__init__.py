@@ -1,0 +1,1 @@
+"""Who is paid, and on which account."""

@@ -1,0 +1,38 @@
+"""Payees and their encrypted IBANs."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from backend.core.ids import ID_LENGTH
+from backend.identity.models import User
+from backend.identity.permissions import holds
+
+
+class Payee(models.Model):
+    """Who is paid for a person's work. The purse that says what is owed to it is found by its id."""
+
+    KINDS: ClassVar = [
+        ("person", _("person")),
+        ("company", _("company")),
+        ("cooperative", _("cooperative")),
+        ("association", _("association")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="payee")
+    kind = models.CharField(max_length=16, choices=KINDS)
+    name = models.CharField(max_length=70)
+    iban_sealed = models.TextField(blank=True)
+    iban_index = models.CharField(max_length=64, blank=True, db_index=True)
+    iban_hint = models.CharField(max_length=24, blank=True)
+    iban_edited_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    iban_edited_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[Payee]":
+        """One's own; all of them for treasurers and auditors (the IBAN stays sealed)."""
+        if holds(actor, "treasurer", "auditor"):
+            return cls.objects.all()
+        return cls.objects.filter(user=actor)

@@ -1,0 +1,1 @@
+"""Money in: receipts, booked with the host's fee frozen at receipt."""

@@ -1,0 +1,1 @@
+"""Payout batches: money out, prepared by one person and approved by another, once."""

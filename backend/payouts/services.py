@@ -1,0 +1,292 @@
+"""Prepares, approves, refuses and hands over payout batches; books payouts when sent and when seen at the bank."""
+
+import hashlib
+from collections import defaultdict
+from datetime import date, datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from backend.core import crypto
+from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from backend.core.ids import new_id
+from backend.distributions.models import Share
+from backend.events.services import record
+from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import require
+from backend.identity.services import host_day, the_host
+from backend.ledger import chart
+from backend.ledger.services import Line, open_account, post
+from backend.payees.models import Payee
+from backend.payees.services import open_iban
+from backend.payouts.models import PaidShare, Payout, PayoutBatch
+from backend.payouts.sepa import Transfer, pain001
+
+
+def payable_shares(*, currency: str) -> list[Share]:
+    """The booked shares that wait for a payout, those without an account included, by payee."""
+    return list(
+        Share.objects.filter(
+            state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency
+        )
+        .select_related("payee", "contributor", "distribution__period__budget")
+        .order_by("payee__name", "id")
+    )
+
+
+def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch:
+    """Prepare one payment file for everything payable to payees who gave an account. Moves no money.
+
+    Args: account_id: the host's bank account to pay from.
+    Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `shares_taken` (another batch was prepared just now);
+        Invalid when the account's currency is not EUR.
+    """
+    require(actor, "batch.prepare")
+    account = HostBankAccount.objects.filter(pk=account_id).first()
+    if account is None:
+        raise NotFound("account_not_found", _("There is no such bank account."), param="account")
+    if account.currency != "EUR":
+        raise Invalid("sepa_is_in_euros", _("SEPA transfers are made in euros only."), param="account")
+    try:
+        with transaction.atomic():
+            owed = [share for share in payable_shares(currency=account.currency) if share.payee.iban_sealed]
+            locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
+            still = set(locked.filter(state="owed").order_by("pk").values_list("pk", flat=True))
+            owed = [share for share in owed if share.pk in still]
+            if not owed:
+                raise Conflict(
+                    "nothing_to_pay", _("Nothing can be paid now: no share is owed to a payee who gave an account.")
+                )
+            batch = _write_batch(actor, account, owed, now)
+            record(
+                "batch.prepared", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
+                digest=batch.digest,
+            )  # fmt: skip
+    except IntegrityError as race:
+        if "share_paid_once" not in str(race):
+            raise
+        raise Conflict("shares_taken", _("Another batch was prepared just now: open the list again.")) from race
+    return batch
+
+
+def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: datetime) -> PayoutBatch:
+    groups: dict[str, list[Share]] = defaultdict(list)
+    for share in owed:
+        groups[share.payee_id].append(share)
+    host = the_host()
+    batch_id = new_id("bat")
+    message_id = f"TRONC-{batch_id[-20:]}"
+    execute_on = host_day(now)
+    payouts, links, transfers = [], [], []
+    for shares in groups.values():
+        # Re-read under lock: the account shown to the approver is the one the file pays.
+        payee = Payee.objects.select_for_update(of=("self",)).get(pk=shares[0].payee_id)
+        payout_id = new_id("pyt")
+        # From the business fact (first share), not from a row of ours: a restored base would make the same one again.
+        end_to_end = f"P-{hashlib.sha256('|'.join(share.pk for share in shares).encode()).hexdigest()[:24].upper()}"
+        attempt = Payout.objects.filter(end_to_end_id__startswith=end_to_end).count()
+        end_to_end = f"{end_to_end}-{attempt}" if attempt else end_to_end
+        amount = sum(share.amount for share in shares)
+        payouts.append(
+            Payout(id=payout_id, payee=payee, amount=amount, name=payee.name, iban_hint=payee.iban_hint,
+                   end_to_end_id=end_to_end)
+        )  # fmt: skip
+        links += [PaidShare(share=share, payout_id=payout_id) for share in shares]
+        names = ", ".join(sorted({share.distribution.period.budget.name for share in shares}))
+        transfers.append(Transfer(end_to_end, payee.name, open_iban(payee), amount, f"{end_to_end} {names}"))
+    data = pain001(
+        message_id=message_id, debtor=host.name, iban=account.iban, bic=account.bic, currency=account.currency,
+        execute_on=execute_on, transfers=transfers,
+    )  # fmt: skip
+    batch = PayoutBatch.objects.create(
+        id=batch_id, account=account, currency=account.currency, total=sum(payout.amount for payout in payouts),
+        message_id=message_id, execute_on=execute_on, file_sealed=crypto.encrypt(data.decode(), bound_to=batch_id),
+        digest=hashlib.sha256(data).hexdigest(), prepared_by=actor, prepared_at=now,
+    )  # fmt: skip
+    for payout in payouts:
+        payout.batch = batch
+    Payout.objects.bulk_create(payouts)
+    PaidShare.objects.bulk_create(links)
+    Share.objects.filter(pk__in=[share.pk for share in owed]).update(state="batched")
+    return batch
+
+
+def _locked(actor: User, batch_id: str) -> PayoutBatch:
+    batch = (
+        PayoutBatch.visible_to(actor)
+        .select_related("prepared_by", "approved_by", "account")
+        .select_for_update(of=("self",))
+        .filter(pk=batch_id)
+        .first()
+    )
+    if batch is None:
+        raise NotFound("batch_not_found", _("There is no such batch."))
+    return batch
+
+
+def hindrance(*, actor: User, batch: PayoutBatch) -> DomainError | None:
+    """Why this person may not approve this batch, or None: two people, no payee in it, not the editor of its IBANs."""
+    if batch.prepared_by_id == actor.pk:
+        return Forbidden("own_batch", _("You prepared this batch: another treasurer must approve it."))
+    payouts = batch.payouts.select_related("payee")
+    if any(payout.payee.user_id == actor.pk for payout in payouts):
+        return Forbidden("payee_of_batch", _("You are paid by this batch: another treasurer must approve it."))
+    if any(payout.payee.iban_edited_by_id == actor.pk for payout in payouts):
+        return Forbidden("editor_of_iban", _("You last changed an account it pays: another treasurer must approve it."))
+    late = [p.name for p in payouts if p.payee.iban_edited_at and p.payee.iban_edited_at > batch.prepared_at]
+    if late:
+        return Conflict(
+            "account_changed",
+            _("The account of %(names)s changed since this batch was prepared: refuse it and prepare another.")
+            % {"names": ", ".join(late)},
+        )
+    return None
+
+
+def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> PayoutBatch:
+    """Approve someone else's batch, exactly the file that was shown. Moves no money: the file is not handed over yet.
+
+    Args: digest: the SHA-256 of the file that was read, hexadecimal.
+    Raises: NotFound; Forbidden `own_batch`, `payee_of_batch`, `editor_of_iban`; Conflict `batch_changed`,
+        `account_changed`, `batch_decided` naming who.
+    """
+    with transaction.atomic():
+        batch = _locked(actor, batch_id)
+        require(actor, "batch.approve")
+        if batch.state != "prepared":
+            if batch.approved_by_id == actor.pk and batch.state != "rejected":
+                return batch
+            raise _decided(batch)
+        Payee.objects.select_for_update(of=("self",)).filter(payouts__batch=batch).order_by("pk").count()
+        refusal = hindrance(actor=actor, batch=batch)
+        if refusal is not None:
+            raise refusal
+        data = crypto.decrypt(batch.file_sealed, bound_to=batch.pk).encode()
+        if digest != batch.digest or hashlib.sha256(data).hexdigest() != batch.digest:
+            raise Conflict("batch_changed", _("This is not the file you read: open the page again."))
+        batch.state = "approved"
+        batch.approved_by = actor
+        batch.approved_at = now
+        batch.save(update_fields=["state", "approved_by", "approved_at"])
+        record(
+            "batch.approved", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
+            digest=batch.digest,
+        )  # fmt: skip
+    return batch
+
+
+def _decided(batch: PayoutBatch) -> Conflict:
+    who = batch.approved_by.name if batch.approved_by else ""
+    if who:
+        return Conflict("batch_decided", _("%(name)s has already decided on this batch.") % {"name": who})
+    return Conflict(
+        "batch_decided",
+        _("This batch is “%(state)s”: nothing more can be decided on it.") % {"state": batch.get_state_display()},
+    )
+
+
+def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> PayoutBatch:
+    """Refuse, or take back, a batch that is not approved yet; its shares are payable again. Moves no money."""
+    with transaction.atomic():
+        batch = _locked(actor, batch_id)
+        require(actor, "batch.prepare")
+        if batch.state == "rejected":
+            return batch
+        if batch.state != "prepared":
+            raise _decided(batch)
+        if not reason.strip():
+            raise Invalid("reason_missing", _("Say why the batch is refused."), param="reason")
+        batch.state = "rejected"
+        batch.refused_reason = reason.strip()[:280]
+        batch.save(update_fields=["state", "refused_reason"])
+        links = PaidShare.objects.filter(payout__batch=batch, live=True)
+        Share.objects.filter(pk__in=links.values("share")).update(state="owed")
+        links.update(live=False)
+        batch.payouts.update(state="cancelled")
+        record("batch.refused", actor=actor, subject=batch.pk, now=now)
+    return batch
+
+
+def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch, bytes]:
+    """Give the approved file to a treasurer for the bank. The first time books it: payees +, payouts in transit −.
+
+    Returns: the batch and the very bytes that were approved; a later call gives the same bytes and books nothing.
+    Raises: NotFound; Forbidden; Conflict `batch_not_approved`.
+    """
+    with transaction.atomic():
+        batch = _locked(actor, batch_id)
+        require(actor, "batch.download")
+        if batch.state not in {"approved", "sent", "settled"}:
+            raise Conflict("batch_not_approved", _("The file is handed over once another treasurer has approved it."))
+        if batch.state == "approved":
+            payouts = list(batch.payouts.order_by("id"))
+            transit = open_account(kind="in_transit", owner=batch.account_id, currency=batch.currency)
+            lines = [
+                Line(
+                    open_account(kind="payee", owner=payout.payee_id, currency=batch.currency),
+                    payout.amount,
+                    chart.SUPPLIER,
+                )
+                for payout in payouts
+            ]
+            post(
+                kind="batch.sent", scope="batch", key=batch.pk, reference=batch.pk, happened_on=host_day(now),
+                lines=[*lines, Line(transit, -batch.total, chart.TRANSIT)], now=now,
+            )  # fmt: skip
+            batch.state = "sent"
+            batch.sent_at = now
+            batch.payouts.update(state="sent")
+            record("batch.sent", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency)
+        batch.downloads += 1
+        batch.save(update_fields=["state", "sent_at", "downloads"])
+        data = crypto.decrypt(batch.file_sealed, bound_to=batch.pk).encode()
+    return batch, data
+
+
+def find_payouts(
+    *, account_id: str, texts: str, references: set[str], amount: int
+) -> list[Payout]:
+    """The sent payouts that a debit of `amount` (positive minor units) pays: one by its reference, or a whole batch.
+
+    Args: references: what the bank line gives as end-to-end, payment information and message ids. texts: its free text.
+    Returns: the payouts, or an empty list when references and amount do not agree exactly.
+    """
+    sent = Payout.objects.filter(batch__account_id=account_id, state="sent").select_related("batch")
+    named = [p for p in sent if p.end_to_end_id in references or p.end_to_end_id in texts]
+    if not named:
+        named = [p for p in sent if p.batch.message_id in references or p.batch.message_id in texts]
+    one_batch = len({p.batch_id for p in named}) == 1
+    return named if one_batch and sum(p.amount for p in named) == amount else []
+
+
+def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User | None, now: datetime) -> str:
+    """Book payouts seen on a statement: in transit +, bank −. The shares are paid, the batch ends with its last payout.
+
+    Args: source: names the bank line; a repetition books nothing. settled_on: the bank's booking day.
+    Returns: the id of the entry.
+    """
+    with transaction.atomic():
+        batch = PayoutBatch.objects.select_for_update(of=("self",)).get(pk=payouts[0].batch_id)
+        keys = [payout.pk for payout in payouts]
+        rows = list(Payout.objects.select_for_update(of=("self",)).filter(pk__in=keys, state="sent").order_by("id"))
+        if len(rows) != len(payouts):
+            raise Conflict("payout_not_sent", _("A payout of this line is not awaiting settlement."))
+        total = sum(payout.amount for payout in rows)
+        entry = post(
+            kind="payout.settled", scope="settlement", key=source, reference=batch.pk, happened_on=settled_on,
+            lines=[
+                Line(open_account(kind="in_transit", owner=batch.account_id, currency=batch.currency), total, chart.TRANSIT),
+                Line(open_account(kind="bank", owner=batch.account_id, currency=batch.currency), -total, chart.BANK),
+            ],
+            now=now,
+        )  # fmt: skip
+        Payout.objects.filter(pk__in=keys).update(state="settled", settled_on=settled_on)
+        Share.objects.filter(payouts__payout__in=keys, payouts__live=True).update(state="paid")
+        for payout in rows:
+            record(
+                "payout.settled", actor=actor, subject=payout.pk, now=now, amount=payout.amount, currency=batch.currency
+            )
+        if not batch.payouts.exclude(state="settled").exists():
+            batch.state = "settled"
+            batch.save(update_fields=["state"])
+    return entry.pk

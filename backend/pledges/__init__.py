@@ -1,0 +1,1 @@
+"""Promises. A promise is never money: nothing is booked here."""

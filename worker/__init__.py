@@ -1,0 +1,1 @@
+"""Celery workers: they call the sweeps of the backend, and nothing else."""

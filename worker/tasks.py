@@ -1,0 +1,17 @@
+"""The only task: run a sweep by its name."""
+
+from celery import shared_task
+from django.db import close_old_connections
+from django.utils import timezone
+
+from backend.operations.sweeps import SWEEPS
+
+
+@shared_task(name="tronc.sweep")
+def sweep(name: str) -> int:
+    """Run one sweep; an unknown name (an older or newer producer) is an error in the log, never a lost row."""
+    close_old_connections()
+    try:
+        return SWEEPS[name](timezone.now())
+    finally:
+        close_old_connections()
