@@ -12,7 +12,7 @@ BASE = Path(__file__).resolve().parent
 
 
 def env(name: str, default: str | None = None) -> str:
-    """The value of an environment variable, or of the file named by NAME_FILE; refuses an absent one without default."""
+    """The value of an environment variable, or of the file that NAME_FILE names; raises when both are absent."""
     if path := os.environ.get(f"{name}_FILE"):
         return Path(path).read_text(encoding="utf-8").strip()
     value = os.environ.get(name, default)
@@ -37,7 +37,7 @@ _host = urlsplit(BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1"] if LOOPBACK_HTTP else [_host]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 
-# --- applications, from the top of the house to its foundations -------------------------------------------------------
+# --- applications, from the top of the house to its foundations -----------------------------------------------
 INSTALLED_APPS = [
     "backend.web",
     "backend.api",
@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backend.web.middleware.HostClockMiddleware",
     "backend.web.middleware.DomainErrorMiddleware",
 ]
 ROOT_URLCONF = "backend.urls"
@@ -97,7 +98,7 @@ TEMPLATES = [
     }
 ]
 
-# --- PostgreSQL: the application serves as tronc_app, migrations run as tronc_owner ------------------------------------
+# --- PostgreSQL: the application serves as tronc_app, migrations run as tronc_owner ---------------------------
 DATABASE_ROLE = os.environ.get("TRONC_DATABASE_ROLE", "tronc_app")
 _database_url = env("DATABASE_URL")
 if DATABASE_ROLE == "tronc_owner":
@@ -113,7 +114,7 @@ _database["OPTIONS"]["options"] = (
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis or Valkey: one address, two spellings of the same socket ----------------------------------------------------
+# --- Redis or Valkey: one address, two spellings of the same socket -------------------------------------------
 REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")
 _redis = urlsplit(REDIS_URL)
 CELERY_BROKER_URL = (
@@ -122,7 +123,7 @@ CELERY_BROKER_URL = (
     else REDIS_URL
 )
 
-# --- people ------------------------------------------------------------------------------------------------------------
+# --- people ---------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
@@ -149,7 +150,7 @@ LOGIN_REDIRECT_URL = "home"
 # Sign-in limits live in the database: losing Redis must not open the door.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
 
-# --- browser ------------------------------------------------------------------------------------------------------------
+# --- browser --------------------------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK_HTTP
@@ -179,7 +180,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 STATEMENT_MAX_BYTES = 20 * 1024 * 1024
 
-# --- languages and static files -------------------------------------------------------------------------------------------
+# --- languages and static files -------------------------------------------------------------------------------
 LANGUAGE_CODE = "fr"
 LANGUAGES = [("fr", _("French")), ("en", _("English"))]
 LOCALE_PATHS = [BASE / "locale"]
@@ -190,7 +191,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
-# --- mail: everything goes through the outbox table; a sweep hands it to this transport ------------------------------------
+# --- mail: everything goes through the outbox table; a sweep hands it to this transport -----------------------
 EMAIL_BACKEND = "backend.notifications.outbox.OutboxBackend"
 DEFAULT_FROM_EMAIL = env("TRONC_MAIL_FROM", f"tronc@{_host}")
 MAIL_FOLDER = os.environ.get("TRONC_MAIL_FOLDER", "")

@@ -20,6 +20,13 @@ SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 _numbers = itertools.count()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hash the passwords of the tests cheaply."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["tests.fast.QuickHasher", *settings.PASSWORD_HASHERS]
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say whether the samples of ../shared add to the tests of this run."""
     return f"shared samples: {'present' if SHARED.is_dir() else 'absent, only the project’s own samples are read'}"

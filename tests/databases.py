@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,9 +43,17 @@ def server() -> Iterator["psycopg.Connection[Any]"]:
 
 
 def drop(name: str) -> None:
-    """Remove a database, whoever is still connected to it."""
-    with server() as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    """Remove a database; connections of processes that are just ending are waited for."""
+    for turn in range(100):
+        try:
+            with server() as connection:
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            return
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            # The owner may not end a session of the application: it ends by itself.
+            if turn == 99:
+                raise
+            time.sleep(0.1)
 
 
 def make_template() -> None:
@@ -53,14 +62,23 @@ def make_template() -> None:
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [TEMPLATE])
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
             return
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(TEMPLATE)))
+        # Under another name until it is whole: a template half migrated must never be cloned.
+        making = f"{TEMPLATE}_making"
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(making)))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(making)))
         for command in (["prepare_database"], ["migrate", "-v0"]):
-            subprocess.run(
+            done = subprocess.run(
                 [sys.executable, "-m", "backend.manage", *command],
-                env=environment(TEMPLATE),
-                check=True,
-                stdout=subprocess.DEVNULL,
+                env=environment(making),
+                capture_output=True,
+                text=True,
+                check=False,
             )
+            if done.returncode:
+                raise RuntimeError(f"{command[0]} of the test template failed:\n{done.stdout}{done.stderr}")
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(TEMPLATE))
+        )
 
 
 def clone(name: str) -> None:

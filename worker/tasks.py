@@ -7,7 +7,7 @@ from django.utils import timezone
 from backend.operations.sweeps import SWEEPS
 
 
-@shared_task(name="tronc.sweep")
+@shared_task(name="tronc.sweep")  # type: ignore[untyped-decorator]  # Celery ships no types
 def sweep(name: str) -> int:
     """Run one sweep; an unknown name (an older or newer producer) is an error in the log, never a lost row."""
     close_old_connections()

@@ -200,7 +200,9 @@ def match_due(now: datetime) -> int:
 
 def _match(line: BankLine, now: datetime) -> None:
     references = {value for value in line.references.values() if value}
-    text = " ".join([line.references.get("creditor_reference", ""), line.text, line.references.get("end_to_end_id", "")])
+    text = " ".join(
+        [line.references.get("creditor_reference", ""), line.text, line.references.get("end_to_end_id", "")]
+    )
     if line.amount > 0:
         pledge = pledge_in_text(text, currency=line.currency)
         if pledge is not None:
@@ -209,9 +211,7 @@ def _match(line: BankLine, now: datetime) -> None:
     else:
         payouts = find_payouts(account_id=line.account_id, texts=text, references=references, amount=-line.amount)
         if payouts:
-            line.entry = settle(
-                payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now
-            )
+            line.entry = settle(payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now)
             _matched(line, payouts[0].batch_id, None)
             return
     line.suspense_entry = post(
@@ -223,7 +223,9 @@ def _match(line: BankLine, now: datetime) -> None:
         lines=[
             Line(open_account(kind="bank", owner=line.account_id, currency=line.currency), line.amount, chart.BANK),
             Line(
-                open_account(kind="suspense", owner=line.account_id, currency=line.currency), -line.amount, chart.SUSPENSE
+                open_account(kind="suspense", owner=line.account_id, currency=line.currency),
+                -line.amount,
+                chart.SUSPENSE,
             ),
         ],
         now=now,
@@ -231,13 +233,24 @@ def _match(line: BankLine, now: datetime) -> None:
     line.state = "suggested"
     line.save(update_fields=["state", "suspense_entry"])
     record(
-        "bank_line.unidentified", actor=None, subject=line.statement_id, now=now, amount=line.amount, currency=line.currency
+        "bank_line.unidentified",
+        actor=None,
+        subject=line.statement_id,
+        now=now,
+        amount=line.amount,
+        currency=line.currency,
     )
 
 
 def _receive(line: BankLine, pledge: Pledge, purse: tuple[Any, str], actor: User | None, now: datetime) -> None:
     payment = receive_transfer(
-        pledge=pledge, amount=line.amount, source=line.source, purse=purse, received_on=line.booked_on, actor=actor, now=now
+        pledge=pledge,
+        amount=line.amount,
+        source=line.source,
+        purse=purse,
+        received_on=line.booked_on,
+        actor=actor,
+        now=now,
     )
     line.entry = payment.entry
     _matched(line, payment.pk, actor)

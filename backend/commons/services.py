@@ -43,9 +43,7 @@ def create_commons(
 
     require_currency(currency)
     if not HostBankAccount.objects.filter(currency=currency).exists():
-        raise Invalid(
-            "currency_without_account", _("The host has no bank account in this currency."), param="currency"
-        )
+        raise Invalid("currency_without_account", _("The host has no bank account in this currency."), param="currency")
     if rule not in dict(Charter.RULES):
         raise Invalid("rule_unknown", _("This distribution rule is not known."), param="rule")
     slug = slugify(name)
@@ -109,15 +107,19 @@ def current_period(budget: Budget) -> Period | None:
 def require_open_period(budget: Budget, *, day: date) -> Period:
     """The open period of a budget, locked against closing until the transaction ends.
 
-    Raises: Conflict `period_closed` when no period is open; Invalid `day_outside_period` when the day is not in it.
+    Raises: Conflict `period_closed` when the day's period is closed, or none is open; Invalid `day_outside_period` when
+        the day is in no period yet.
     """
     period = (
         Period.objects.select_for_update(of=("self",), no_key=True)
         .filter(budget=charter_of(budget).budget, state="open")
         .first()
     )
-    if period is None:
-        raise Conflict("period_closed", _("The period is closed: nothing can be added to it."), param="worked_on")
+    gone = Period.objects.filter(budget=charter_of(budget).budget, starts_on__lte=day, ends_before__gt=day)
+    if period is None or gone.exclude(state="open").exists():
+        raise Conflict(
+            "period_closed", _("The period of this day is closed: nothing can be added to it."), param="worked_on"
+        )
     if not period.covers(day):
         raise Invalid(
             "day_outside_period",

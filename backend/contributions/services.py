@@ -76,7 +76,8 @@ def declare(
     if charter.hard_cap is not None and amount > charter.hard_cap:
         raise Invalid(
             "over_the_cap",
-            _("The charter allows at most %(cap)s a request.") % {"cap": format_money(charter.hard_cap, budget.currency)},
+            _("The charter allows at most %(cap)s a request.")
+            % {"cap": format_money(charter.hard_cap, budget.currency)},
             param="amount",
         )
     facts: dict[str, Any] = {
@@ -90,7 +91,9 @@ def declare(
         with transaction.atomic():
             period = require_open_period(budget, day=worked_on)
             if budget.state not in OPEN_TO_WORK:
-                raise Conflict("budget_not_open", _("This budget does not take contributions at present."), param="budget")
+                raise Conflict(
+                    "budget_not_open", _("This budget does not take contributions at present."), param="budget"
+                )
             contribution = Contribution.objects.create(
                 id=new_id("ctr"), period=period, contributor=actor, currency=budget.currency, form_key=form_key,
                 created_at=now, **facts,
@@ -115,9 +118,7 @@ def _same_contribution(first: Contribution, facts: dict[str, Any]) -> Contributi
     return first
 
 
-def review(
-    *, actor: User, contribution_id: str, verdict: str, now: datetime, reason: str = ""
-) -> Review:
+def review(*, actor: User, contribution_id: str, verdict: str, now: datetime, reason: str = "") -> Review:
     """Say of someone else's contribution that it is approved, or rejected with a reason.
 
     The contribution is validated once the charter's number of stewards approved it, rejected by one of them.

@@ -9,20 +9,33 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Invalid
 
-# The currencies an instance may keep its books in, with the exponent of their smallest unit (ISO 4217).
-EXPONENTS = {"EUR": 2, "CHF": 2, "GBP": 2, "USD": 2, "CAD": 2, "XPF": 0, "TND": 3}
+# ISO 4217 exponents that are not 2. Not taken from CLDR, whose digits are those of display: it gives 0 to currencies
+# such as RSD, ALL or LBP, whose statements do carry hundredths.
+_CODES_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_UNUSUAL_EXPONENTS = {code: places for places, codes in _CODES_BY_EXPONENT.items() for code in codes.split()}
+# The currencies an instance may keep its books in.
+CURRENCIES = ("EUR", "CHF", "GBP", "USD", "CAD", "XPF", "TND")
 # One promise or request is at most ten thousand million major units in a 2-digit currency: far under 2**63.
 MAX_AMOUNT = 10**12
 _PLAIN = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]+")
 
 
+def exponent(currency: str) -> int:
+    """How many decimals the smallest unit of a currency is (ISO 4217)."""
+    return _UNUSUAL_EXPONENTS.get(currency, 2)
+
+
 def require_currency(code: str, *, param: str = "currency") -> str:
     """Return a known ISO 4217 code, or raise Invalid `unknown_currency`."""
-    if code not in EXPONENTS:
+    if code not in CURRENCIES:
         raise Invalid(
             "unknown_currency",
             _("“%(code)s” is not a currency known here. Use one of: %(known)s.")
-            % {"code": str(code)[:12], "known": ", ".join(EXPONENTS)},
+            % {"code": str(code)[:12], "known": ", ".join(CURRENCIES)},
             param=param,
         )
     return code
@@ -53,24 +66,24 @@ def parse_amount(text: str, currency: str, *, param: str = "amount", minimum: in
         if mark in cleaned:
             whole, separator, decimals = cleaned.partition(mark)
             break
-    exponent = EXPONENTS[currency]
+    places = exponent(currency)
     readable = _PLAIN.fullmatch(whole) and (
-        not separator or (decimals.isascii() and decimals.isdigit() and len(decimals) <= exponent)
+        not separator or (decimals.isascii() and decimals.isdigit() and len(decimals) <= places)
     )
     if not readable or len(whole) > 20:
         raise Invalid(
             "amount_unreadable",
             _("Write the amount in figures, for instance 100 or 1250,50, with %(count)s decimals at most.")
-            % {"count": exponent},
+            % {"count": places},
             param=param,
         )
-    figures = re.sub(r"[^0-9]", "", whole) + decimals.ljust(exponent, "0")
+    figures = re.sub(r"[^0-9]", "", whole) + decimals.ljust(places, "0")
     return require_amount(int(figures), param=param, minimum=minimum)
 
 
 def to_decimal(amount: int, currency: str) -> Decimal:
     """Minor units as an exact Decimal in major units."""
-    return Decimal(amount).scaleb(-EXPONENTS.get(currency, 2))
+    return Decimal(amount).scaleb(-exponent(currency))
 
 
 def decimal_text(amount: int, currency: str) -> str:

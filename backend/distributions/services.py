@@ -33,9 +33,7 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
     Raises: NotFound; Forbidden; Conflict `period_not_open` naming who closed it.
     """
     with transaction.atomic():
-        period = (
-            Period.objects.select_for_update(of=("self",)).select_related("budget").filter(pk=period_id).first()
-        )
+        period = Period.objects.select_for_update(of=("self",)).select_related("budget").filter(pk=period_id).first()
         if period is None:
             raise NotFound("period_not_found", _("There is no such period."))
         budget = period.budget
@@ -62,9 +60,7 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
             prepared_at=now,
             currency=budget.currency,
             pot=max(0, balance(kind="budget", owner=budget.pk, currency=budget.currency)),
-            inputs=[
-                {"contribution": one.pk, "person": one.contributor_id, "claim": one.amount} for one in included
-            ],
+            inputs=[{"contribution": one.pk, "person": one.contributor_id, "claim": one.amount} for one in included],
         )
         record("period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk])
         nudge("distributions.compute")
@@ -124,7 +120,7 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
     """Approve the computed split of someone else, exactly as shown, and book what is owed to each payee.
 
     Args: digest: that of the computation that was read.
-    Returns: the distribution. The ledger moved: budget +total, each payee −their share. Approving twice returns it again.
+    Returns: the distribution. The ledger moved: budget +total, each payee −their share. Twice is once.
     Raises: NotFound; Forbidden `own_distribution`, `paid_by_distribution`; Conflict `distribution_not_ready`,
         `distribution_changed`, `distribution_approved` naming who, `purse_short`.
     """
@@ -154,8 +150,10 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
             raise Forbidden("own_distribution", _("You closed this period: another person must approve it."))
         shares = list(distribution.shares.select_related("payee").order_by("id"))
         if any(share.contributor_id == actor.pk and share.amount for share in shares):
-            raise Forbidden("paid_by_distribution", _("You are paid by this distribution: another person must approve it."))
-        if digest != distribution.digest or not trace.verify(distribution.trace or {}):
+            raise Forbidden(
+                "paid_by_distribution", _("You are paid by this distribution: another person must approve it.")
+            )
+        if digest != distribution.digest or not _sound(distribution):
             raise Conflict("distribution_changed", _("This is not the computation you read: open the page again."))
         _book(distribution, budget, shares, now)
         distribution.state = "booked"
@@ -177,14 +175,25 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
     return distribution
 
 
+def _sound(distribution: Distribution) -> bool:
+    """Whether the stored trace gives its digest and the very cents of the shares, recomputed from it alone."""
+    stored = distribution.trace or {}
+    try:
+        return (
+            trace.verify(stored)
+            and stored["result_sha256"] == distribution.digest
+            and trace.rebuild(stored) == dict(distribution.shares.values_list("contributor_id", "amount"))
+        )
+    except (trace.TraceMismatch, KeyError):
+        return False
+
+
 def _book(distribution: Distribution, budget: Budget, shares: list[Share], now: datetime) -> None:
     """One entry: the budget buys the work, each payee is owed; then each contribution knows its cents."""
     total = sum(share.amount for share in shares)
     if total:
         lines = [
-            Line(
-                open_account(kind="budget", owner=budget.pk, currency=distribution.currency), total, chart.SERVICES
-            )
+            Line(open_account(kind="budget", owner=budget.pk, currency=distribution.currency), total, chart.SERVICES)
         ]
         lines += [
             Line(

@@ -9,9 +9,7 @@ from backend.core.nudge import nudge
 from backend.events.models import Event, Untold
 
 
-def record(
-    kind: str, *, actor: Any, subject: str, now: datetime, scopes: Sequence[str] = (), **data: Any
-) -> Event:
+def record(kind: str, *, actor: Any, subject: str, now: datetime, scopes: Sequence[str] = (), **data: Any) -> Event:
     """Record one fact.
 
     Args: kind: `noun.past_participle`. actor: the person, or None for the house itself. subject: id of the thing.

@@ -162,6 +162,7 @@ class ApiToken(models.Model):
         ("contributions:write", _("declare contributions")),
         ("reviews:write", _("review contributions")),
         ("pledges:write", _("pledge")),
+        ("periods:write", _("close periods")),
         ("read", _("read")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)

@@ -21,7 +21,7 @@ from backend.core.money import require_currency
 from backend.events.services import record
 from backend.identity.models import ApiToken, Host, HostBankAccount, Organisation, Role, User
 
-TOKEN_PREFIX = "tronc_live_"
+TOKEN_PREFIX = "tronc_live_"  # noqa: S105  the public beginning of every token
 TOKEN_LIFE = timedelta(days=365)
 TOKENS_PER_PERSON = 20
 
@@ -29,7 +29,7 @@ TOKENS_PER_PERSON = 20
 def require_iban(text: str, *, param: str = "iban") -> str:
     """Return the compact form of a valid IBAN, or raise Invalid `iban_invalid`."""
     try:
-        return iban_format.validate(text)  # type: ignore[no-any-return]
+        return iban_format.validate(text)
     except ValidationError:
         raise Invalid(
             "iban_invalid", _("This is not a valid IBAN: check its figures against your bank's paper."), param=param
@@ -39,9 +39,11 @@ def require_iban(text: str, *, param: str = "iban") -> str:
 def require_siren(text: str, *, param: str = "siren") -> str:
     """Return the nine figures of a valid SIREN, or raise Invalid `siren_invalid`."""
     try:
-        return siren_format.validate(text)  # type: ignore[no-any-return]
+        return siren_format.validate(text)
     except ValidationError:
-        raise Invalid("siren_invalid", _("This is not a valid SIREN: nine figures are expected."), param=param) from None
+        raise Invalid(
+            "siren_invalid", _("This is not a valid SIREN: nine figures are expected."), param=param
+        ) from None
 
 
 def the_host() -> Host:
@@ -67,7 +69,9 @@ def create_host(*, name: str, siren: str, fee_bp: int, treasurers: Sequence[User
     if Host.objects.exists():
         raise Conflict("host_exists", _("This instance already has its host."))
     if len({user.pk for user in treasurers}) < 2:
-        raise Invalid("two_treasurers", _("Name two treasurers: money leaves only with two people."), param="treasurers")
+        raise Invalid(
+            "two_treasurers", _("Name two treasurers: money leaves only with two people."), param="treasurers"
+        )
     if not 0 <= fee_bp <= 10_000:
         raise Invalid("fee_out_of_range", _("The fee is between 0 and 10000 basis points."), param="fee_bp")
     host = Host.objects.create(id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp)
@@ -77,9 +81,7 @@ def create_host(*, name: str, siren: str, fee_bp: int, treasurers: Sequence[User
     return host
 
 
-def create_organisation(
-    *, name: str, kind: str, manager: User, siren: str = "", now: datetime
-) -> Organisation:
+def create_organisation(*, name: str, kind: str, manager: User, siren: str = "", now: datetime) -> Organisation:
     """Create an organisation with its first manager; raises Invalid on an unknown kind or SIREN."""
     if kind not in dict(Organisation.KINDS):
         raise Invalid("kind_unknown", _("Choose what kind of organisation this is."), param="kind")

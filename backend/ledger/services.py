@@ -15,6 +15,11 @@ from backend.core.ids import new_id
 from backend.ledger.chart import NATURE
 from backend.ledger.models import Account, Balance, JournalEntry, Posting
 
+__all__ = [
+    "Account", "Line", "StatementRow", "TrialRow", "balance", "balances", "charted", "entry_count", "open_account",
+    "post", "reverse", "statement", "trial_balance",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Line:
@@ -159,7 +164,7 @@ def reverse(*, entry_id: str, reference: str, happened_on: date, now: datetime) 
 
 
 def balance(*, kind: str, owner: str, currency: str) -> int:
-    """The balance of a purse in minor units on its normal side (what a budget holds, what a payee is owed); 0 if none."""
+    """The balance of a purse on its normal side (what a budget holds, a payee is owed), minor units; 0 if none."""
     row = Balance.objects.filter(account__kind=kind, account__owner=owner, account__currency=currency).first()
     return row.balance * row.normal_side if row else 0
 
@@ -176,6 +181,12 @@ def charted(*, kind: str, owners: Iterable[str], chart: str) -> int:
     """Sum of the postings of these purses under one chart number, minor units, debits positive."""
     found = Posting.objects.filter(account__kind=kind, account__owner__in=list(owners), chart=chart)
     return int(found.aggregate(total=Sum("amount"))["total"] or 0)
+
+
+def charted_by_owner(*, kind: str, owners: Iterable[str], chart: str) -> dict[str, int]:
+    """Owner → sum of the postings of their purse under one chart number, minor units, debits positive; none, no key."""
+    found = Posting.objects.filter(account__kind=kind, account__owner__in=list(owners), chart=chart)
+    return {owner: int(amount) for owner, amount in found.values_list("account__owner").annotate(total=Sum("amount"))}
 
 
 def statement(*, kind: str, owner: str, currency: str, limit: int = 200) -> list[StatementRow]:

@@ -18,7 +18,11 @@ class OutboxBackend(BaseEmailBackend):
         """Put each message in the outbox, once per recipient."""
         rows = [
             OutgoingMail(
-                id=new_id("eml"), recipient=recipient, subject=message.subject, body=str(message.body), due_at=timezone.now()
+                id=new_id("eml"),
+                recipient=recipient,
+                subject=str(message.subject)[:200],
+                body=str(message.body),
+                due_at=timezone.now(),
             )
             for message in email_messages
             for recipient in message.recipients()

@@ -110,9 +110,7 @@ def make_house(world: World) -> None:
     )  # fmt: skip
     world.budget = root_budget(world.commons)
     for key in ("bo", "camille"):
-        grant_role(
-            user=users[key], kind="contributor", scope=world.budget.pk, granted_by=users["sacha"], now=world.now
-        )
+        grant_role(user=users[key], kind="contributor", scope=world.budget.pk, granted_by=users["sacha"], now=world.now)
         set_account(actor=users[key], name=users[key].name, iban=IBANS[key], now=world.now)
 
 
@@ -165,7 +163,10 @@ def close(world: World) -> None:
 def approve_distribution(world: World) -> None:
     """The other treasurer approves it: each payee is owed."""
     world.distribution = approve(
-        actor=world.users["denis"], distribution_id=world.distribution.pk, digest=world.distribution.digest, now=world.now
+        actor=world.users["denis"],
+        distribution_id=world.distribution.pk,
+        digest=world.distribution.digest,
+        now=world.now,
     )
 
 

@@ -16,7 +16,7 @@ from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
 from backend.identity.services import host_day, the_host
 from backend.ledger import chart
-from backend.ledger.services import Line, open_account, post
+from backend.ledger.services import Account, Line, open_account, post
 from backend.payees.models import Payee
 from backend.payees.services import open_iban
 from backend.payouts.models import PaidShare, Payout, PayoutBatch
@@ -26,9 +26,7 @@ from backend.payouts.sepa import Transfer, pain001
 def payable_shares(*, currency: str) -> list[Share]:
     """The booked shares that wait for a payout, those without an account included, by payee."""
     return list(
-        Share.objects.filter(
-            state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency
-        )
+        Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency)
         .select_related("payee", "contributor", "distribution__period__budget")
         .order_by("payee__name", "id")
     )
@@ -220,7 +218,7 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
             raise Conflict("batch_not_approved", _("The file is handed over once another treasurer has approved it."))
         if batch.state == "approved":
             payouts = list(batch.payouts.order_by("id"))
-            transit = open_account(kind="in_transit", owner=batch.account_id, currency=batch.currency)
+            transit = _purse("in_transit", batch)
             lines = [
                 Line(
                     open_account(kind="payee", owner=payout.payee_id, currency=batch.currency),
@@ -243,9 +241,12 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
     return batch, data
 
 
-def find_payouts(
-    *, account_id: str, texts: str, references: set[str], amount: int
-) -> list[Payout]:
+def _purse(kind: str, batch: PayoutBatch) -> Account:
+    """A purse of the bank account that pays a batch."""
+    return open_account(kind=kind, owner=batch.account_id, currency=batch.currency)
+
+
+def find_payouts(*, account_id: str, texts: str, references: set[str], amount: int) -> list[Payout]:
     """The sent payouts that a debit of `amount` (positive minor units) pays: one by its reference, or a whole batch.
 
     Args: references: what the bank line gives as end-to-end, payment information and message ids. texts: its free text.
@@ -275,8 +276,8 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
         entry = post(
             kind="payout.settled", scope="settlement", key=source, reference=batch.pk, happened_on=settled_on,
             lines=[
-                Line(open_account(kind="in_transit", owner=batch.account_id, currency=batch.currency), total, chart.TRANSIT),
-                Line(open_account(kind="bank", owner=batch.account_id, currency=batch.currency), -total, chart.BANK),
+                Line(_purse("in_transit", batch), total, chart.TRANSIT),
+                Line(_purse("bank", batch), -total, chart.BANK),
             ],
             now=now,
         )  # fmt: skip

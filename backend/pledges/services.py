@@ -105,7 +105,11 @@ def cancel_pledge(*, actor: User, pledge_id: str, now: datetime) -> Pledge:
         pledge.state = "cancelled"
         pledge.save(update_fields=["state"])
         record(
-            "pledge.cancelled", actor=actor, subject=pledge.pk, now=now, scopes=[pledge.budget_id, pledge.organisation_id]
+            "pledge.cancelled",
+            actor=actor,
+            subject=pledge.pk,
+            now=now,
+            scopes=[pledge.budget_id, pledge.organisation_id],
         )
     return pledge
 
@@ -117,7 +121,11 @@ def note_received(*, pledge_id: str, amount: int, now: datetime) -> Pledge:
     if pledge.state == "active" and pledge.received >= pledge.amount:
         pledge.state = "fulfilled"
         record(
-            "pledge.fulfilled", actor=None, subject=pledge.pk, now=now, scopes=[pledge.budget_id, pledge.organisation_id]
+            "pledge.fulfilled",
+            actor=None,
+            subject=pledge.pk,
+            now=now,
+            scopes=[pledge.budget_id, pledge.organisation_id],
         )
     pledge.save(update_fields=["received", "state"])
     return pledge

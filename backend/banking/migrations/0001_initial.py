@@ -6,68 +6,118 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('identity', '0001_initial'),
+        ("identity", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Statement',
+            name="Statement",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('number', models.CharField(blank=True, max_length=64)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('currency', models.CharField(max_length=3)),
-                ('opening', models.BigIntegerField(null=True)),
-                ('closing', models.BigIntegerField(null=True)),
-                ('closes_on', models.DateField(null=True)),
-                ('gap', models.BigIntegerField(null=True)),
-                ('ties', models.CharField(choices=[('yes', 'yes'), ('no', 'no'), ('unknown', 'unknown')], max_length=8)),
-                ('imported_at', models.DateTimeField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='statements', to='identity.hostbankaccount')),
-                ('imported_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("number", models.CharField(blank=True, max_length=64)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("currency", models.CharField(max_length=3)),
+                ("opening", models.BigIntegerField(null=True)),
+                ("closing", models.BigIntegerField(null=True)),
+                ("closes_on", models.DateField(null=True)),
+                ("gap", models.BigIntegerField(null=True)),
+                (
+                    "ties",
+                    models.CharField(choices=[("yes", "yes"), ("no", "no"), ("unknown", "unknown")], max_length=8),
+                ),
+                ("imported_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="statements",
+                        to="identity.hostbankaccount",
+                    ),
+                ),
+                (
+                    "imported_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BankLine',
+            name="BankLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('booked_on', models.DateField()),
-                ('value_on', models.DateField(null=True)),
-                ('amount', models.BigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('counterparty', models.CharField(blank=True, max_length=140)),
-                ('counterparty_hint', models.CharField(blank=True, max_length=24)),
-                ('text', models.CharField(blank=True, max_length=1000)),
-                ('references', models.JSONField(default=dict)),
-                ('state', models.CharField(choices=[('new', 'just imported'), ('suggested', 'to identify'), ('matched', 'matched'), ('booked', 'booked'), ('duplicate', 'duplicate')], default='new', max_length=12)),
-                ('suspense_entry', models.CharField(blank=True, max_length=48)),
-                ('entry', models.CharField(blank=True, max_length=48)),
-                ('matched_to', models.CharField(blank=True, max_length=48)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='identity.hostbankaccount')),
-                ('matched_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('statement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='banking.statement')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("booked_on", models.DateField()),
+                ("value_on", models.DateField(null=True)),
+                ("amount", models.BigIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("counterparty", models.CharField(blank=True, max_length=140)),
+                ("counterparty_hint", models.CharField(blank=True, max_length=24)),
+                ("text", models.CharField(blank=True, max_length=1000)),
+                ("references", models.JSONField(default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("new", "just imported"),
+                            ("suggested", "to identify"),
+                            ("matched", "matched"),
+                            ("booked", "booked"),
+                            ("duplicate", "duplicate"),
+                        ],
+                        default="new",
+                        max_length=12,
+                    ),
+                ),
+                ("suspense_entry", models.CharField(blank=True, max_length=48)),
+                ("entry", models.CharField(blank=True, max_length=48)),
+                ("matched_to", models.CharField(blank=True, max_length=48)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="identity.hostbankaccount"
+                    ),
+                ),
+                (
+                    "matched_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "statement",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="banking.statement"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('account', 'fingerprint'), name='statement_once'),
+            model_name="statement",
+            constraint=models.UniqueConstraint(fields=("account", "fingerprint"), name="statement_once"),
         ),
         migrations.AddIndex(
-            model_name='bankline',
-            index=models.Index(fields=['state', 'id'], name='bank_line_state'),
+            model_name="bankline",
+            index=models.Index(fields=["state", "id"], name="bank_line_state"),
         ),
         migrations.AddConstraint(
-            model_name='bankline',
-            constraint=models.UniqueConstraint(fields=('account', 'fingerprint'), name='bank_line_once'),
+            model_name="bankline",
+            constraint=models.UniqueConstraint(fields=("account", "fingerprint"), name="bank_line_once"),
         ),
         migrations.AddConstraint(
-            model_name='bankline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='bank_line_amount_not_zero'),
+            model_name="bankline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="bank_line_amount_not_zero"
+            ),
         ),
     ]

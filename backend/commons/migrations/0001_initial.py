@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,73 +14,149 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Commons',
+            name="Commons",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=140)),
-                ('summary', models.CharField(max_length=280)),
-                ('website', models.URLField(blank=True)),
-                ('licence', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=140)),
+                ("summary", models.CharField(max_length=280)),
+                ("website", models.URLField(blank=True)),
+                ("licence", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Budget',
+            name="Budget",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=140)),
-                ('currency', models.CharField(max_length=3)),
-                ('state', models.CharField(choices=[('draft', 'draft'), ('open', 'open'), ('suspended', 'suspended'), ('closing', 'closing'), ('closed', 'closed'), ('archived', 'archived')], max_length=12)),
-                ('created_at', models.DateTimeField()),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='commons.budget')),
-                ('commons', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='budgets', to='commons.commons')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=140)),
+                ("currency", models.CharField(max_length=3)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("open", "open"),
+                            ("suspended", "suspended"),
+                            ("closing", "closing"),
+                            ("closed", "closed"),
+                            ("archived", "archived"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="commons.budget",
+                    ),
+                ),
+                (
+                    "commons",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="budgets", to="commons.commons"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Period',
+            name="Period",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('starts_on', models.DateField()),
-                ('ends_before', models.DateField()),
-                ('state', models.CharField(choices=[('open', 'open'), ('frozen', 'frozen'), ('computed', 'computed'), ('published', 'published'), ('approved', 'approved'), ('booked', 'booked')], default='open', max_length=12)),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='periods', to='commons.budget')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("starts_on", models.DateField()),
+                ("ends_before", models.DateField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("frozen", "frozen"),
+                            ("computed", "computed"),
+                            ("published", "published"),
+                            ("approved", "approved"),
+                            ("booked", "booked"),
+                        ],
+                        default="open",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="periods", to="commons.budget"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Charter',
+            name="Charter",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('rule', models.CharField(choices=[('claims_pro', 'pro rata of the validated requests')], max_length=16)),
-                ('approvals', models.PositiveSmallIntegerField(default=1)),
-                ('hard_cap', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='charters', to='commons.budget')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("version", models.PositiveIntegerField()),
+                (
+                    "rule",
+                    models.CharField(choices=[("claims_pro", "pro rata of the validated requests")], max_length=16),
+                ),
+                ("approvals", models.PositiveSmallIntegerField(default=1)),
+                ("hard_cap", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="charters", to="commons.budget"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('budget', 'version'), name='charter_version_once'), models.CheckConstraint(condition=models.Q(('approvals__gte', 1)), name='charter_wants_an_approval'), models.CheckConstraint(condition=models.Q(('hard_cap', None), ('hard_cap__gt', 0), _connector='OR'), name='charter_cap_positive')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("budget", "version"), name="charter_version_once"),
+                    models.CheckConstraint(condition=models.Q(("approvals__gte", 1)), name="charter_wants_an_approval"),
+                    models.CheckConstraint(
+                        condition=models.Q(("hard_cap", None), ("hard_cap__gt", 0), _connector="OR"),
+                        name="charter_cap_positive",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='budget',
-            constraint=models.UniqueConstraint(condition=models.Q(('parent', None)), fields=('commons',), name='one_root_per_commons'),
+            model_name="budget",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("parent", None)), fields=("commons",), name="one_root_per_commons"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='budget',
-            constraint=models.CheckConstraint(condition=models.Q(('parent', models.F('id')), _negated=True), name='budget_is_not_its_parent'),
+            model_name="budget",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("parent", models.F("id")), _negated=True), name="budget_is_not_its_parent"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_on__lt', models.F('ends_before'))), name='period_has_days'),
+            model_name="period",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("starts_on__lt", models.F("ends_before"))), name="period_has_days"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('budget',), name='one_open_period'),
+            model_name="period",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "open")), fields=("budget",), name="one_open_period"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.UniqueConstraint(fields=('budget', 'starts_on'), name='period_starts_once'),
+            model_name="period",
+            constraint=models.UniqueConstraint(fields=("budget", "starts_on"), name="period_starts_once"),
         ),
     ]

@@ -6,81 +6,160 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('commons', '0001_initial'),
+        ("commons", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Contribution',
+            name="Contribution",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('worked_on', models.DateField()),
-                ('kind', models.CharField(choices=[('development', 'development'), ('review', 'review'), ('documentation', 'documentation'), ('design', 'design'), ('support', 'support'), ('facilitation', 'facilitation')], max_length=16)),
-                ('minutes', models.PositiveIntegerField(default=0)),
-                ('amount', models.BigIntegerField(default=0)),
-                ('currency', models.CharField(max_length=3)),
-                ('description', models.CharField(max_length=500)),
-                ('evidence', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('draft', 'draft'), ('declared', 'awaiting review'), ('questioned', 'questioned'), ('validated', 'validated'), ('included', 'in the distribution'), ('settled', 'shared'), ('withdrawn', 'withdrawn'), ('rejected', 'rejected'), ('waived', 'waived')], default='declared', max_length=12)),
-                ('settled_amount', models.BigIntegerField(null=True)),
-                ('form_key', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contributions', to='commons.budget')),
-                ('contributor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contributions', to=settings.AUTH_USER_MODEL)),
-                ('period', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contributions', to='commons.period')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("worked_on", models.DateField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("development", "development"),
+                            ("review", "review"),
+                            ("documentation", "documentation"),
+                            ("design", "design"),
+                            ("support", "support"),
+                            ("facilitation", "facilitation"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("minutes", models.PositiveIntegerField(default=0)),
+                ("amount", models.BigIntegerField(default=0)),
+                ("currency", models.CharField(max_length=3)),
+                ("description", models.CharField(max_length=500)),
+                ("evidence", models.JSONField(default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("declared", "awaiting review"),
+                            ("questioned", "questioned"),
+                            ("validated", "validated"),
+                            ("included", "in the distribution"),
+                            ("settled", "shared"),
+                            ("withdrawn", "withdrawn"),
+                            ("rejected", "rejected"),
+                            ("waived", "waived"),
+                        ],
+                        default="declared",
+                        max_length=12,
+                    ),
+                ),
+                ("settled_amount", models.BigIntegerField(null=True)),
+                ("form_key", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="contributions", to="commons.budget"
+                    ),
+                ),
+                (
+                    "contributor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contributions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "period",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="contributions", to="commons.period"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('verdict', models.CharField(choices=[('approve', 'approved'), ('reject', 'rejected')], max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField()),
-                ('contribution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='contributions.contribution')),
-                ('contributor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("verdict", models.CharField(choices=[("approve", "approved"), ("reject", "rejected")], max_length=8)),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "contribution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="contributions.contribution",
+                    ),
+                ),
+                (
+                    "contributor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='contribution',
-            index=models.Index(fields=['budget', 'state'], name='contribution_budget_state'),
+            model_name="contribution",
+            index=models.Index(fields=["budget", "state"], name="contribution_budget_state"),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='contribution_amount_not_negative'),
+            model_name="contribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gte", 0)), name="contribution_amount_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.CheckConstraint(condition=models.Q(('minutes__lte', 44640)), name='contribution_minutes_bounded'),
+            model_name="contribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minutes__lte", 44640)), name="contribution_minutes_bounded"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.CheckConstraint(condition=models.Q(('settled_amount', None), models.Q(('settled_amount__gte', 0), ('settled_amount__lte', models.F('amount'))), _connector='OR'), name='contribution_settled_within_request'),
+            model_name="contribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("settled_amount", None),
+                    models.Q(("settled_amount__gte", 0), ("settled_amount__lte", models.F("amount"))),
+                    _connector="OR",
+                ),
+                name="contribution_settled_within_request",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.UniqueConstraint(fields=('contributor', 'form_key'), name='one_contribution_per_form'),
+            model_name="contribution",
+            constraint=models.UniqueConstraint(fields=("contributor", "form_key"), name="one_contribution_per_form"),
         ),
         migrations.AddConstraint(
-            model_name='contribution',
-            constraint=models.UniqueConstraint(fields=('id', 'contributor'), name='contribution_with_its_contributor'),
+            model_name="contribution",
+            constraint=models.UniqueConstraint(fields=("id", "contributor"), name="contribution_with_its_contributor"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('reviewer', models.F('contributor')), _negated=True), name='nobody_reviews_their_own'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reviewer", models.F("contributor")), _negated=True),
+                name="nobody_reviews_their_own",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), ('verdict', 'reject'), _negated=True), name='rejection_has_a_reason'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason", ""), ("verdict", "reject"), _negated=True), name="rejection_has_a_reason"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('contribution', 'reviewer'), name='one_review_per_person'),
+            model_name="review",
+            constraint=models.UniqueConstraint(fields=("contribution", "reviewer"), name="one_review_per_person"),
         ),
     ]

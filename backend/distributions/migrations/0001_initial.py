@@ -6,64 +6,137 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('commons', '0001_initial'),
-        ('payees', '0001_initial'),
+        ("commons", "0001_initial"),
+        ("payees", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Distribution',
+            name="Distribution",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('prepared_at', models.DateTimeField()),
-                ('approved_at', models.DateTimeField(null=True)),
-                ('state', models.CharField(choices=[('frozen', 'being computed'), ('published', 'awaiting approval'), ('booked', 'approved and booked')], default='frozen', max_length=12)),
-                ('currency', models.CharField(max_length=3)),
-                ('pot', models.BigIntegerField()),
-                ('inputs', models.JSONField()),
-                ('trace', models.JSONField(null=True)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('charter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='commons.charter')),
-                ('period', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='distribution', to='commons.period')),
-                ('prepared_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("prepared_at", models.DateTimeField()),
+                ("approved_at", models.DateTimeField(null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("frozen", "being computed"),
+                            ("published", "awaiting approval"),
+                            ("booked", "approved and booked"),
+                        ],
+                        default="frozen",
+                        max_length=12,
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("pot", models.BigIntegerField()),
+                ("inputs", models.JSONField()),
+                ("trace", models.JSONField(null=True)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "charter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="commons.charter"
+                    ),
+                ),
+                (
+                    "period",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="distribution", to="commons.period"
+                    ),
+                ),
+                (
+                    "prepared_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Share',
+            name="Share",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('asked', models.BigIntegerField()),
-                ('amount', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('owed', 'owed'), ('batched', 'in a payout batch'), ('paid', 'paid')], default='owed', max_length=12)),
-                ('contributor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to=settings.AUTH_USER_MODEL)),
-                ('distribution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='distributions.distribution')),
-                ('payee', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='payees.payee')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("asked", models.BigIntegerField()),
+                ("amount", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("owed", "owed"), ("batched", "in a payout batch"), ("paid", "paid")],
+                        default="owed",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "contributor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="shares", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "distribution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="shares",
+                        to="distributions.distribution",
+                    ),
+                ),
+                (
+                    "payee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="shares", to="payees.payee"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='distribution',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('prepared_by')), _negated=True), _connector='OR'), name='distribution_takes_two'),
+            model_name="distribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("approved_by", None),
+                    models.Q(("approved_by", models.F("prepared_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="distribution_takes_two",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='distribution',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'booked'), _negated=True), ('approved_by__isnull', False), _connector='OR'), name='distribution_booked_by_someone'),
+            model_name="distribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "booked"), _negated=True), ("approved_by__isnull", False), _connector="OR"
+                ),
+                name="distribution_booked_by_someone",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='distribution',
-            constraint=models.CheckConstraint(condition=models.Q(('pot__gte', 0)), name='distribution_pot_not_negative'),
+            model_name="distribution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("pot__gte", 0)), name="distribution_pot_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='share',
-            constraint=models.UniqueConstraint(fields=('distribution', 'contributor'), name='one_share_per_person'),
+            model_name="share",
+            constraint=models.UniqueConstraint(fields=("distribution", "contributor"), name="one_share_per_person"),
         ),
         migrations.AddConstraint(
-            model_name='share',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), ('amount__lte', models.F('asked'))), name='share_within_request'),
+            model_name="share",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gte", 0), ("amount__lte", models.F("asked"))), name="share_within_request"
+            ),
         ),
     ]

@@ -6,92 +6,161 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Organisation',
+            name="Organisation",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=140)),
-                ('kind', models.CharField(choices=[('association', 'association'), ('public', 'public body'), ('company', 'company'), ('cooperative', 'cooperative'), ('informal', 'informal group')], max_length=16)),
-                ('siren', models.CharField(blank=True, max_length=9)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=140)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("association", "association"),
+                            ("public", "public body"),
+                            ("company", "company"),
+                            ("cooperative", "cooperative"),
+                            ("informal", "informal group"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("siren", models.CharField(blank=True, max_length=9)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail address')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('public_name', models.CharField(blank=True, max_length=60, verbose_name='public name')),
-                ('language', models.CharField(default='fr', max_length=2)),
-                ('is_active', models.BooleanField(default=True)),
-                ('date_joined', models.DateTimeField(auto_now_add=True)),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="e-mail address")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("public_name", models.CharField(blank=True, max_length=60, verbose_name="public name")),
+                ("language", models.CharField(default="fr", max_length=2)),
+                ("is_active", models.BooleanField(default=True)),
+                ("date_joined", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('language__in', ['fr', 'en'])), name='user_language_known')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("language__in", ["fr", "en"])), name="user_language_known"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="ApiToken",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=80)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('hint', models.CharField(max_length=24)),
-                ('scopes', models.JSONField()),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('last_used_on', models.DateField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=80)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("hint", models.CharField(max_length=24)),
+                ("scopes", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("last_used_on", models.DateField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('only', models.BooleanField(default=True, unique=True)),
-                ('name', models.CharField(max_length=140)),
-                ('siren', models.CharField(max_length=9)),
-                ('fee_bp', models.PositiveSmallIntegerField()),
-                ('time_zone', models.CharField(default='Europe/Paris', max_length=64)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("only", models.BooleanField(default=True, unique=True)),
+                ("name", models.CharField(max_length=140)),
+                ("siren", models.CharField(max_length=9)),
+                ("fee_bp", models.PositiveSmallIntegerField()),
+                ("time_zone", models.CharField(default="Europe/Paris", max_length=64)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('only', True)), name='host_is_only'), models.CheckConstraint(condition=models.Q(('fee_bp__lte', 10000)), name='host_fee_at_most_all')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("only", True)), name="host_is_only"),
+                    models.CheckConstraint(condition=models.Q(("fee_bp__lte", 10000)), name="host_fee_at_most_all"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HostBankAccount',
+            name="HostBankAccount",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=80)),
-                ('iban', models.CharField(max_length=34, unique=True)),
-                ('bic', models.CharField(blank=True, max_length=11)),
-                ('currency', models.CharField(max_length=3)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bank_accounts', to='identity.host')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=80)),
+                ("iban", models.CharField(max_length=34, unique=True)),
+                ("bic", models.CharField(blank=True, max_length=11)),
+                ("currency", models.CharField(max_length=3)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="bank_accounts", to="identity.host"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Role',
+            name="Role",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('treasurer', 'treasurer'), ('auditor', 'auditor'), ('administrator', 'administrator'), ('organisation_manager', 'manager'), ('organisation_member', 'member'), ('steward', 'steward'), ('contributor', 'contributor')], max_length=24)),
-                ('scope', models.CharField(db_index=True, max_length=48)),
-                ('created_at', models.DateTimeField()),
-                ('granted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='roles', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("treasurer", "treasurer"),
+                            ("auditor", "auditor"),
+                            ("administrator", "administrator"),
+                            ("organisation_manager", "manager"),
+                            ("organisation_member", "member"),
+                            ("steward", "steward"),
+                            ("contributor", "contributor"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("scope", models.CharField(db_index=True, max_length=48)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="roles", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'kind', 'scope'), name='role_held_once'), models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['treasurer', 'auditor', 'administrator']), ('scope__startswith', 'hst_')), models.Q(('kind__startswith', 'organisation_'), ('scope__startswith', 'org_')), models.Q(('kind__in', ['steward', 'contributor']), ('scope__startswith', 'bud_')), _connector='OR'), name='role_fits_its_scope')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "kind", "scope"), name="role_held_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("kind__in", ["treasurer", "auditor", "administrator"]), ("scope__startswith", "hst_")
+                            ),
+                            models.Q(("kind__startswith", "organisation_"), ("scope__startswith", "org_")),
+                            models.Q(("kind__in", ["steward", "contributor"]), ("scope__startswith", "bud_")),
+                            _connector="OR",
+                        ),
+                        name="role_fits_its_scope",
+                    ),
+                ],
             },
         ),
     ]

@@ -5,105 +5,155 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('bank', 'bank'), ('clearing', 'clearing'), ('in_transit', 'in_transit'), ('suspense', 'suspense'), ('budget', 'budget'), ('payee', 'payee'), ('reserve', 'reserve'), ('deficit', 'deficit'), ('host_fees', 'host_fees'), ('provider_fees', 'provider_fees')], max_length=16)),
-                ('owner', models.CharField(max_length=48)),
-                ('currency', models.CharField(max_length=3)),
-                ('normal_side', models.SmallIntegerField(choices=[(1, 'debit'), (-1, 'credit')])),
-                ('guarded', models.BooleanField()),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("bank", "bank"),
+                            ("clearing", "clearing"),
+                            ("in_transit", "in_transit"),
+                            ("suspense", "suspense"),
+                            ("budget", "budget"),
+                            ("payee", "payee"),
+                            ("reserve", "reserve"),
+                            ("deficit", "deficit"),
+                            ("host_fees", "host_fees"),
+                            ("provider_fees", "provider_fees"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("owner", models.CharField(max_length=48)),
+                ("currency", models.CharField(max_length=3)),
+                ("normal_side", models.SmallIntegerField(choices=[(1, "debit"), (-1, "credit")])),
+                ("guarded", models.BooleanField()),
             ],
         ),
         migrations.CreateModel(
-            name='JournalEntry',
+            name="JournalEntry",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=32)),
-                ('happened_on', models.DateField(db_index=True)),
-                ('booked_at', models.DateTimeField()),
-                ('scope', models.CharField(max_length=32)),
-                ('key', models.CharField(max_length=128)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('reference', models.CharField(db_index=True, max_length=48)),
-                ('lines', models.PositiveIntegerField()),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=32)),
+                ("happened_on", models.DateField(db_index=True)),
+                ("booked_at", models.DateTimeField()),
+                ("scope", models.CharField(max_length=32)),
+                ("key", models.CharField(max_length=128)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("reference", models.CharField(db_index=True, max_length=48)),
+                ("lines", models.PositiveIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Posting',
+            name="Posting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('chart', models.CharField(max_length=8)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                ("chart", models.CharField(max_length=8)),
             ],
         ),
         migrations.CreateModel(
-            name='Balance',
+            name="Balance",
             fields=[
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, serialize=False, to='ledger.account')),
-                ('balance', models.BigIntegerField()),
-                ('normal_side', models.SmallIntegerField()),
-                ('guarded', models.BooleanField()),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="ledger.account",
+                    ),
+                ),
+                ("balance", models.BigIntegerField()),
+                ("normal_side", models.SmallIntegerField()),
+                ("guarded", models.BooleanField()),
             ],
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('kind', 'owner', 'currency'), name='one_purse_per_owner'),
+            model_name="account",
+            constraint=models.UniqueConstraint(fields=("kind", "owner", "currency"), name="one_purse_per_owner"),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('id', 'currency'), name='account_with_its_currency'),
+            model_name="account",
+            constraint=models.UniqueConstraint(fields=("id", "currency"), name="account_with_its_currency"),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('normal_side__in', [1, -1])), name='account_side_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("normal_side__in", [1, -1])), name="account_side_known"
+            ),
         ),
         migrations.AddField(
-            model_name='journalentry',
-            name='reverses',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='ledger.journalentry'),
+            model_name="journalentry",
+            name="reverses",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reversed_by",
+                to="ledger.journalentry",
+            ),
         ),
         migrations.AddField(
-            model_name='posting',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='ledger.account'),
+            model_name="posting",
+            name="account",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="postings",
+                to="ledger.account",
+            ),
         ),
         migrations.AddField(
-            model_name='posting',
-            name='entry',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='ledger.journalentry'),
+            model_name="posting",
+            name="entry",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="postings", to="ledger.journalentry"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='balance',
-            constraint=models.CheckConstraint(condition=models.Q(('guarded', False), ('balance', 0), models.Q(('balance__gt', 0), ('normal_side', 1)), models.Q(('balance__lt', 0), ('normal_side', -1)), _connector='OR'), name='guarded_purse_keeps_its_side'),
+            model_name="balance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("guarded", False),
+                    ("balance", 0),
+                    models.Q(("balance__gt", 0), ("normal_side", 1)),
+                    models.Q(("balance__lt", 0), ("normal_side", -1)),
+                    _connector="OR",
+                ),
+                name="guarded_purse_keeps_its_side",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.UniqueConstraint(fields=('scope', 'key'), name='one_fact_one_entry'),
+            model_name="journalentry",
+            constraint=models.UniqueConstraint(fields=("scope", "key"), name="one_fact_one_entry"),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(('lines__gte', 2)), name='entry_has_two_lines'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(condition=models.Q(("lines__gte", 2)), name="entry_has_two_lines"),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(('reverses', models.F('id')), _negated=True), name='entry_does_not_reverse_itself'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reverses", models.F("id")), _negated=True), name="entry_does_not_reverse_itself"
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['account', 'id'], name='posting_by_account'),
+            model_name="posting",
+            index=models.Index(fields=["account", "id"], name="posting_by_account"),
         ),
         migrations.AddConstraint(
-            model_name='posting',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='posting_amount_not_zero'),
+            model_name="posting",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="posting_amount_not_zero"
+            ),
         ),
     ]

@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,18 +14,42 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Payee',
+            name="Payee",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('person', 'person'), ('company', 'company'), ('cooperative', 'cooperative'), ('association', 'association')], max_length=16)),
-                ('name', models.CharField(max_length=70)),
-                ('iban_sealed', models.TextField(blank=True)),
-                ('iban_index', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('iban_hint', models.CharField(blank=True, max_length=24)),
-                ('iban_edited_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('iban_edited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='payee', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("person", "person"),
+                            ("company", "company"),
+                            ("cooperative", "cooperative"),
+                            ("association", "association"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("name", models.CharField(max_length=70)),
+                ("iban_sealed", models.TextField(blank=True)),
+                ("iban_index", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("iban_hint", models.CharField(blank=True, max_length=24)),
+                ("iban_edited_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "iban_edited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payee", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
     ]

@@ -5,31 +5,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('pledges', '0001_initial'),
+        ("pledges", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('fee', models.BigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('method', models.CharField(choices=[('bank_transfer', 'bank transfer')], max_length=16)),
-                ('state', models.CharField(choices=[('succeeded', 'received')], max_length=12)),
-                ('source', models.CharField(max_length=128, unique=True)),
-                ('received_on', models.DateField()),
-                ('entry', models.CharField(max_length=48)),
-                ('created_at', models.DateTimeField()),
-                ('pledge', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='pledges.pledge')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("amount", models.BigIntegerField()),
+                ("fee", models.BigIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("method", models.CharField(choices=[("bank_transfer", "bank transfer")], max_length=16)),
+                ("state", models.CharField(choices=[("succeeded", "received")], max_length=12)),
+                ("source", models.CharField(max_length=128, unique=True)),
+                ("received_on", models.DateField()),
+                ("entry", models.CharField(max_length=48)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "pledge",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payments", to="pledges.pledge"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_amount_positive'), models.CheckConstraint(condition=models.Q(('fee__gte', 0), ('fee__lte', models.F('amount'))), name='payment_fee_within_amount')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payment_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("fee__gte", 0), ("fee__lte", models.F("amount"))),
+                        name="payment_fee_within_amount",
+                    ),
+                ],
             },
         ),
     ]

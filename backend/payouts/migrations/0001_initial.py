@@ -6,78 +6,158 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('distributions', '0001_initial'),
-        ('identity', '0001_initial'),
-        ('payees', '0001_initial'),
+        ("distributions", "0001_initial"),
+        ("identity", "0001_initial"),
+        ("payees", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PayoutBatch',
+            name="PayoutBatch",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('currency', models.CharField(max_length=3)),
-                ('total', models.BigIntegerField()),
-                ('message_id', models.CharField(max_length=35, unique=True)),
-                ('execute_on', models.DateField()),
-                ('file_sealed', models.TextField()),
-                ('digest', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('prepared', 'awaiting approval'), ('approved', 'approved, file ready'), ('sent', 'handed to the bank'), ('settled', 'seen on the statement'), ('rejected', 'refused')], default='prepared', max_length=12)),
-                ('prepared_at', models.DateTimeField()),
-                ('approved_at', models.DateTimeField(null=True)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('downloads', models.PositiveIntegerField(default=0)),
-                ('refused_reason', models.CharField(blank=True, max_length=280)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='identity.hostbankaccount')),
-                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('prepared_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("currency", models.CharField(max_length=3)),
+                ("total", models.BigIntegerField()),
+                ("message_id", models.CharField(max_length=35, unique=True)),
+                ("execute_on", models.DateField()),
+                ("file_sealed", models.TextField()),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("prepared", "awaiting approval"),
+                            ("approved", "approved, file ready"),
+                            ("sent", "handed to the bank"),
+                            ("settled", "seen on the statement"),
+                            ("rejected", "refused"),
+                        ],
+                        default="prepared",
+                        max_length=12,
+                    ),
+                ),
+                ("prepared_at", models.DateTimeField()),
+                ("approved_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("downloads", models.PositiveIntegerField(default=0)),
+                ("refused_reason", models.CharField(blank=True, max_length=280)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batches",
+                        to="identity.hostbankaccount",
+                    ),
+                ),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "prepared_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Payout',
+            name="Payout",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('name', models.CharField(max_length=70)),
-                ('iban_hint', models.CharField(max_length=24)),
-                ('end_to_end_id', models.CharField(max_length=35, unique=True)),
-                ('state', models.CharField(choices=[('prepared', 'prepared'), ('sent', 'handed to the bank'), ('settled', 'paid'), ('cancelled', 'cancelled')], default='prepared', max_length=12)),
-                ('settled_on', models.DateField(null=True)),
-                ('payee', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payouts', to='payees.payee')),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payouts', to='payouts.payoutbatch')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("amount", models.BigIntegerField()),
+                ("name", models.CharField(max_length=70)),
+                ("iban_hint", models.CharField(max_length=24)),
+                ("end_to_end_id", models.CharField(max_length=35, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("prepared", "prepared"),
+                            ("sent", "handed to the bank"),
+                            ("settled", "paid"),
+                            ("cancelled", "cancelled"),
+                        ],
+                        default="prepared",
+                        max_length=12,
+                    ),
+                ),
+                ("settled_on", models.DateField(null=True)),
+                (
+                    "payee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payouts", to="payees.payee"
+                    ),
+                ),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payouts", to="payouts.payoutbatch"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PaidShare',
+            name="PaidShare",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('live', models.BooleanField(default=True)),
-                ('share', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payouts', to='distributions.share')),
-                ('payout', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='payouts.payout')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("live", models.BooleanField(default=True)),
+                (
+                    "share",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payouts", to="distributions.share"
+                    ),
+                ),
+                (
+                    "payout",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="shares", to="payouts.payout"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('live', True)), fields=('share',), name='share_paid_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("live", True)), fields=("share",), name="share_paid_once"
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='payoutbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('prepared_by')), _negated=True), _connector='OR'), name='batch_takes_two'),
+            model_name="payoutbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("approved_by", None),
+                    models.Q(("approved_by", models.F("prepared_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="batch_takes_two",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payoutbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['prepared', 'rejected']), ('approved_by__isnull', False), _connector='OR'), name='batch_leaves_only_approved'),
+            model_name="payoutbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["prepared", "rejected"]), ("approved_by__isnull", False), _connector="OR"
+                ),
+                name="batch_leaves_only_approved",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payoutbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('total__gt', 0)), name='batch_total_positive'),
+            model_name="payoutbatch",
+            constraint=models.CheckConstraint(condition=models.Q(("total__gt", 0)), name="batch_total_positive"),
         ),
         migrations.AddConstraint(
-            model_name='payout',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payout_amount_positive'),
+            model_name="payout",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="payout_amount_positive"),
         ),
     ]

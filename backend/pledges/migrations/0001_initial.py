@@ -6,33 +6,66 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('commons', '0001_initial'),
-        ('identity', '0001_initial'),
+        ("commons", "0001_initial"),
+        ("identity", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Pledge',
+            name="Pledge",
             fields=[
-                ('id', models.CharField(max_length=48, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('received', models.BigIntegerField(default=0)),
-                ('state', models.CharField(choices=[('draft', 'draft'), ('active', 'awaiting the transfer'), ('fulfilled', 'received'), ('cancelled', 'cancelled'), ('written_off', 'written off')], default='active', max_length=12)),
-                ('reference', models.CharField(max_length=25, unique=True)),
-                ('form_key', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pledges', to='commons.budget')),
-                ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pledges', to='identity.organisation')),
+                ("id", models.CharField(max_length=48, primary_key=True, serialize=False)),
+                ("amount", models.BigIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("received", models.BigIntegerField(default=0)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("active", "awaiting the transfer"),
+                            ("fulfilled", "received"),
+                            ("cancelled", "cancelled"),
+                            ("written_off", "written off"),
+                        ],
+                        default="active",
+                        max_length=12,
+                    ),
+                ),
+                ("reference", models.CharField(max_length=25, unique=True)),
+                ("form_key", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="pledges", to="commons.budget"
+                    ),
+                ),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="pledges", to="identity.organisation"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='pledge_amount_positive'), models.CheckConstraint(condition=models.Q(('received__gte', 0)), name='pledge_received_not_negative'), models.UniqueConstraint(fields=('made_by', 'form_key'), name='one_pledge_per_form')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="pledge_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("received__gte", 0)), name="pledge_received_not_negative"
+                    ),
+                    models.UniqueConstraint(fields=("made_by", "form_key"), name="one_pledge_per_form"),
+                ],
             },
         ),
     ]

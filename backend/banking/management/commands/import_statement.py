@@ -35,9 +35,7 @@ class Command(BaseCommand):
             parsed = read_file(data)
             kept = None
             if not options["dry_run"]:
-                kept = keep_statements(
-                    actor=None, parsed=parsed, accept_gap=options["accept_gap"], now=timezone.now()
-                )
+                kept = keep_statements(actor=None, parsed=parsed, accept_gap=options["accept_gap"], now=timezone.now())
         except OSError as failure:
             raise CommandError(f"{path} cannot be read: {failure.strerror}.") from None
         except (DomainError, StatementFileError) as refusal:
@@ -49,6 +47,8 @@ class Command(BaseCommand):
             if options["json"]:
                 self.stdout.write(json.dumps(shown, ensure_ascii=False))
             else:
-                self.stdout.write("  ".join(f"{name}={'-' if value is None else value}" for name, value in shown.items()))
+                self.stdout.write(
+                    "  ".join(f"{name}={'-' if value is None else value}" for name, value in shown.items())
+                )
             for warning in statement.warnings:
                 self.stderr.write(f"{statement.account}: {warning}")

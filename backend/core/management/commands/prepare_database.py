@@ -59,9 +59,7 @@ class Command(BaseCommand):
         known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
         for role, attributes in ROLES.items():
             if role not in known:
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN {}").format(sql.Identifier(role), sql.SQL(attributes))
-                )
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN {}").format(sql.Identifier(role), sql.SQL(attributes)))
         # An administrator without superuser rights must be a member of a role to act for it.
         for login, role in sorted(wanted | {(current[0], "tronc_owner")}):
             if not login or login == role:
@@ -79,7 +77,9 @@ class Command(BaseCommand):
 
     def _database(self, connection: "psycopg.Connection[Any]", name: str) -> None:
         """What tronc_owner may create, and what tronc_app may do with it unless a migration takes it away."""
-        connection.execute(sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO tronc_owner").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO tronc_owner").format(sql.Identifier(name))
+        )
         connection.execute("GRANT ALL ON SCHEMA public TO tronc_owner")
         connection.execute("GRANT USAGE ON SCHEMA public TO tronc_app")
         connection.execute(
@@ -87,7 +87,8 @@ class Command(BaseCommand):
             "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO tronc_app"
         )
         connection.execute(
-            "ALTER DEFAULT PRIVILEGES FOR ROLE tronc_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO tronc_app"
+            "ALTER DEFAULT PRIVILEGES FOR ROLE tronc_owner IN SCHEMA public "
+            "GRANT USAGE, SELECT ON SEQUENCES TO tronc_app"
         )
         connection.execute("ALTER DEFAULT PRIVILEGES FOR ROLE tronc_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
         connection.execute(

@@ -1,0 +1,76 @@
+"""The five figures of a budget, always shown together: expected, received, committed, paid, available."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import F, Sum
+
+from backend.commons.models import Budget
+from backend.contributions.models import Contribution
+from backend.ledger import chart
+from backend.ledger.services import balances, charted_by_owner
+from backend.pledges.models import Pledge
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Amounts in minor units of one currency.
+
+    expected: pledged and not received. received: what came in, less the host's fees. committed: validated requests not
+    booked yet. paid: booked to payees. available: what the purse holds, less what is committed; below zero when more
+    was validated than the pot holds.
+    """
+
+    currency: str
+    expected: int
+    received: int
+    committed: int
+    paid: int
+    available: int
+
+    @property
+    def short(self) -> bool:
+        """Whether more was validated than the purse holds: the requests will be reduced."""
+        return self.available < 0
+
+    @property
+    def missing(self) -> int:
+        """What lacks to pay all that was validated, in minor units."""
+        return max(0, -self.available)
+
+
+def figures_of(budgets: Sequence[Budget]) -> dict[str, Figures]:
+    """Budget id → its five figures, in five queries whatever the number of budgets."""
+    ids = [budget.pk for budget in budgets]
+    expected = dict(
+        Pledge.objects.filter(budget__in=ids, state="active", amount__gt=F("received"))
+        .order_by()
+        .values_list("budget")
+        .annotate(total=Sum(F("amount") - F("received")))
+    )
+    committed = dict(
+        Contribution.objects.filter(budget__in=ids, state__in=["validated", "included"])
+        .order_by()
+        .values_list("budget")
+        .annotate(total=Sum("amount"))
+    )
+    # A purse of a budget is on the credit side of the books, where debits are positive.
+    received = charted_by_owner(kind="budget", owners=ids, chart=chart.DONATION)
+    paid = charted_by_owner(kind="budget", owners=ids, chart=chart.SERVICES)
+    held = balances(kind="budget")
+    return {
+        budget.pk: Figures(
+            currency=budget.currency,
+            expected=int(expected.get(budget.pk, 0)),
+            received=-received.get(budget.pk, 0),
+            committed=int(committed.get(budget.pk, 0)),
+            paid=paid.get(budget.pk, 0),
+            available=held.get((budget.pk, budget.currency), 0) - int(committed.get(budget.pk, 0)),
+        )
+        for budget in budgets
+    }
+
+
+def five_figures(budget: Budget) -> Figures:
+    """The five figures of one budget, its own purse alone."""
+    return figures_of([budget])[budget.pk]
