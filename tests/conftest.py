@@ -137,14 +137,14 @@ class Processes:
 
     def start(self, name: str, *command: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start one process with its log."""
-        log = (self.folder / f"{name}.log").open("ab")
-        self.running[name] = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={**self.environment, **environment},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env={**self.environment, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         return self.running[name]
 
     def web(self, workers: int = 2) -> str:

@@ -1,0 +1,170 @@
+"""People, host, roles and tokens."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from backend.core.errors import Conflict, DomainError, Invalid, NotFound
+from backend.identity.models import ApiToken, Host, Role
+from backend.identity.permissions import ACTIONS, may
+from backend.identity.services import (
+    add_bank_account,
+    create_host,
+    create_organisation,
+    create_token,
+    grant_role,
+    revoke_token,
+    token_owner,
+)
+
+Play = Callable[..., Any]
+
+
+def test_passwords_are_kept_by_argon2(settings: Any) -> None:
+    assert settings.PASSWORD_HASHERS[-2].endswith("Argon2PasswordHasher")
+    assert Argon2PasswordHasher().encode("x", "saltsaltsalt").startswith("argon2$argon2id$")
+
+
+def test_a_host_takes_two_treasurers_and_is_alone(play: Play) -> None:
+    world = play("make_people")
+    claire, denis = world.users["claire"], world.users["denis"]
+    facts: dict[str, Any] = {"name": "H", "siren": "123456782", "fee_bp": 500, "now": world.now}
+    for treasurers in ([], [claire], [claire, claire]):
+        with pytest.raises(Invalid) as refusal:
+            create_host(**facts, treasurers=treasurers)
+        assert refusal.value.code == "two_treasurers"
+    for wrong, code in (({"siren": "123456789"}, "siren_invalid"), ({"fee_bp": 10_001}, "fee_out_of_range")):
+        with pytest.raises(Invalid) as other:
+            create_host(**{**facts, **wrong}, treasurers=[claire, denis])
+        assert other.value.code == code
+    assert not Host.objects.exists()
+    create_host(**facts, treasurers=[claire, denis])
+    with pytest.raises(Conflict):
+        create_host(**facts, treasurers=[claire, denis])
+
+
+@pytest.mark.parametrize("iban", ["FR7630006000011234567890188", "FR76", "", "XX00 0000", "GB29NWBK60161331926818"])
+def test_a_wrong_iban_is_refused(play: Play, iban: str) -> None:
+    world = play("make_house")
+    with pytest.raises(Invalid) as refusal:
+        add_bank_account(host=world.host, name="x", iban=iban, currency="EUR")
+    assert refusal.value.param == "iban"
+
+
+def test_a_role_fits_its_scope(play: Play) -> None:
+    world = play("make_house")
+    for kind, scope in (("treasurer", world.budget.pk), ("steward", world.host.pk), ("organisation_member", "bud_x")):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Role.objects.create(user=world.users["bo"], kind=kind, scope=scope, created_at=world.now)
+    before = Role.objects.count()
+    for _again in range(2):
+        grant_role(user=world.users["bo"], kind="steward", scope=world.budget.pk, granted_by=None, now=world.now)
+    assert Role.objects.count() == before + 1
+
+
+MATRIX = {
+    # action: who may, with the scopes of the demonstration's organisation and budget
+    "pledge.make": {"ana", "claire", "denis"},
+    "contribution.declare": {"bo", "camille", "sacha"},
+    "contribution.review": {"sacha"},
+    "budget.read": {"bo", "camille", "sacha", "claire", "denis"},
+    "period.close": {"sacha", "claire", "denis"},
+    "distribution.approve": {"claire", "denis"},
+    "batch.prepare": {"claire", "denis"},
+    "batch.approve": {"claire", "denis"},
+    "batch.download": {"claire", "denis"},
+    "bank.read": {"claire", "denis"},
+    "bank.import": {"claire", "denis"},
+    "bank.match": {"claire", "denis"},
+    "ledger.read": {"claire", "denis"},
+}
+
+
+def test_who_may_do_what(play: Play) -> None:
+    world = play("make_house")
+    assert set(MATRIX) == set(ACTIONS)  # a new action wants its row
+    scopes = [world.organisation.pk, world.budget.pk]
+    for action, allowed in MATRIX.items():
+        assert {key for key, user in world.users.items() if may(user, action, scopes=scopes)} == allowed, action
+        elsewhere = {key for key, user in world.users.items() if may(user, action, scopes=["org_x", "bud_x"])}
+        assert elsewhere == allowed & {"claire", "denis"}, action
+
+
+def test_a_removed_role_and_a_disabled_person_count_at_once(play: Play) -> None:
+    world = play("make_house")
+    claire = world.users["claire"]
+    assert may(claire, "bank.import")
+    Role.objects.filter(user=claire).delete()
+    assert not may(claire, "bank.import")
+    denis = world.users["denis"]
+    denis.is_active = False
+    assert not may(denis, "bank.import")
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(play: Play) -> None:
+    world = play("make_house")
+    token, text = create_token(user=world.users["bo"], name="poste", scopes=["contributions:write"], now=world.now)
+    assert re.fullmatch(r"tronc_live_[0-9A-HJKMNP-TV-Z]{46}", text)
+    assert text not in str(ApiToken.objects.values())
+    found = token_owner(text, now=world.now)
+    assert found is not None
+    assert found.user == world.users["bo"]
+    assert token_owner(text[:-1] + "0", now=world.now) is None
+    assert token_owner(text, now=world.now + timedelta(days=366)) is None
+    with pytest.raises(NotFound):
+        revoke_token(actor=world.users["camille"], token_id=token.pk, now=world.now)
+    revoke_token(actor=world.users["bo"], token_id=token.pk, now=world.now)
+    assert token_owner(text, now=world.now) is None
+
+
+@pytest.mark.parametrize(("name", "scopes"), [("", ["read"]), ("x", []), ("x", ["payouts:approve"]), ("x", ["*"])])
+def test_a_token_asks_only_for_what_exists(play: Play, name: str, scopes: list[str]) -> None:
+    world = play("make_house")
+    with pytest.raises(Invalid):
+        create_token(user=world.users["bo"], name=name, scopes=scopes, now=world.now)
+    assert not ApiToken.objects.exists()
+
+
+def test_an_organisation_has_its_manager(play: Play) -> None:
+    world = play("make_house")
+    made = create_organisation(name="Le Grand Toit", kind="association", manager=world.users["bo"], now=world.now)
+    assert may(world.users["bo"], "pledge.make", scopes=[made.pk])
+    for wrong in ({"kind": "bank"}, {"name": " "}, {"siren": "1"}):
+        with pytest.raises(DomainError):
+            create_organisation(
+                **{"name": "x", "kind": "association", "manager": world.users["bo"], "now": world.now, **wrong}
+            )
+
+
+@pytest.mark.django_db
+def test_addresses_are_kept_in_lower_case() -> None:
+    users = get_user_model().objects
+    made = users.create_user("  Zoe@Example.ORG ", "x", name="Zoé")
+    assert made.email == "zoe@example.org"
+    assert users.get_by_natural_key("ZOE@example.org") == made
+    assert made.date_joined <= timezone.now()
+
+
+def test_settings_that_cannot_be_are_refused(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ENCRYPTION_KEYS = "1:short"
+    with pytest.raises(SystemCheckError, match=r"tronc\.E001"):
+        call_command("check")
+    settings.ENCRYPTION_KEYS = f"1:{'A' * 43}="
+    settings.BASE_URL = "http://tronc.example.org"
+    with pytest.raises(SystemCheckError, match=r"tronc\.E002"):
+        call_command("check")
+    from backend.settings import env
+
+    monkeypatch.delenv("TRONC_ABSENT", raising=False)
+    with pytest.raises(ImproperlyConfigured, match="TRONC_ABSENT"):
+        env("TRONC_ABSENT")
