@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -133,11 +134,13 @@ class Processes:
             "PYTHONWARNINGS": "default",
         }
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.commands: dict[str, tuple[str, ...]] = {}
         self.url = ""
 
     def start(self, name: str, *command: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start one process with its log."""
         with (self.folder / f"{name}.log").open("ab") as log:
+            self.commands[name] = command
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 env={**self.environment, **environment},
@@ -184,6 +187,13 @@ class Processes:
             time.sleep(0.2)
         logs = "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("*.log")))
         raise AssertionError(f"{what} did not come within {seconds} s\n{logs}")
+
+    def kill_and_restart(self, name: str) -> None:
+        """Kill a process and all its children at once, without warning, and start it again as a supervisor would."""
+        if self.running[name].poll() is None:
+            os.killpg(self.running[name].pid, signal.SIGKILL)
+            self.running[name].wait()
+        self.start(name, *self.commands[name])
 
     def stop(self) -> None:
         """End them all by their own process ids."""

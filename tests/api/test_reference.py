@@ -1,0 +1,112 @@
+"""The reference says what the API does: every address, every field and parameter, answers of the same shape."""
+
+import re
+from typing import Any
+
+from django.utils import timezone
+
+from backend.api.contributions import BODY, FILTERS
+from backend.api.pagination import PAGING
+from backend.operations.demo import sweep
+from tests.api.conftest import refused, shown, work
+from tests.api.documents import API_DOCS, blocks, load, same_shape
+from tests.api.test_requests import ID, SCOPES
+
+# (method, address) → the names its table must list
+NAMES: dict[tuple[str, str], set[str]] = {
+    ("GET", "commons"): set(PAGING),
+    ("GET", "pledges"): set(PAGING),
+    ("POST", "pledges"): {"budget", "organisation", "amount"},
+    ("GET", "contributions"): set(FILTERS),
+    ("POST", "contributions"): set(BODY),
+    ("POST", "contributions/{contribution}/reviews"): {"verdict", "reason"},
+}
+# who asks for what in the examples
+WHO = {"pledges": "ana", "reviews": "sacha", "closure": "claire"}
+
+
+def sections() -> list[tuple[str, str, str]]:
+    """(method, address under /v1/, text) of each section of the reference, page after page."""
+    found = []
+    for name in ["commons", "pledges", "contributions", "periods", "distributions"]:
+        text = (API_DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
+        for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+            heading = re.match(r"`(GET|POST) /v1/([^`]+)`\n", part)
+            assert heading, part[:60]
+            found.append((heading.group(1), heading.group(2), part))
+    return found
+
+
+def filled(text: str, places: dict[str, str]) -> str:
+    """The text with its `{places}` filled."""
+    for place, value in places.items():
+        text = text.replace(place, value)
+    return text
+
+
+def test_the_reference_has_every_address_and_no_other() -> None:
+    written = {(method, re.sub(r"\{[a-z]+\}", "{}", path)) for method, path, _text in sections()}
+    served = {
+        (method.upper(), re.sub(rf"[a-z]{{3}}_{ID}", "{}", path))
+        for path, scopes in SCOPES.items()
+        for method in scopes
+    }
+    assert written == served
+
+
+def test_the_tables_name_every_field_and_parameter() -> None:
+    for method, path, text in sections():
+        assert set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)) == NAMES.get((method, path), set()), path
+
+
+def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(play: Any, call: Any) -> None:
+    world = play("receive")
+    callers = {name: call(world.users[name]) for name in ["ana", "bo", "sacha", "claire"]}
+    places = {
+        "{budget}": world.budget.pk,
+        "{organisation}": world.organisation.pk,
+        "{commons}": world.commons.pk,
+        "{pledge}": world.pledge.pk,
+        "{period}": world.period.pk,
+        "{today}": world.today.isoformat(),
+    }
+    count = 0
+    for method, path, text in sections():
+        if path == "distributions/{distribution}":
+            sweep(timezone.now())
+        who = callers[next((WHO[word] for word in WHO if word in path), "bo")]
+        examples = dict(blocks(text))
+        body = examples.pop("json request", None)
+        address = filled(path, places)
+        ((kind, example),) = examples.items()
+        answer = (
+            who.get(address) if method == "GET" else who.post(address, load(filled(body, places)) if body else None)
+        )
+        real = shown(answer, int(kind.removeprefix("json ")))
+        same_shape(load(example), real, f"{method} {path}")
+        if path == "contributions" and method == "POST":
+            places["{contribution}"] = real["id"]
+        if path.endswith("withdrawal"):
+            # Something must be left to share.
+            kept = shown(callers["bo"].post("contributions", work(world)), 201)["id"]
+            shown(callers["sacha"].post(f"contributions/{kept}/reviews", {"verdict": "approve"}), 201)
+        if path.endswith("closure"):
+            places["{distribution}"] = real["id"]
+        count += 1
+    assert count == sum(len(scopes) for scopes in SCOPES.values())
+
+
+def test_the_refusal_of_the_reference_is_a_real_one(play: Any, call: Any) -> None:
+    world = play("make_house")
+    ((_kind, example),) = [one for one in blocks((API_DOCS / "reference.md").read_text("utf-8")) if one[0] == "json"]
+    real = refused(call(world.users["bo"]).post("contributions", work(world, minutes="90")), 422, "invalid_fields")
+    written = load(example)
+    same_shape(written, real)
+    assert {**written, "type": "", "request_id": ""} == {**real, "type": "", "request_id": ""}
+
+
+def test_the_scopes_of_the_reference_are_those_that_are_asked() -> None:
+    text = (API_DOCS / "reference.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z]+(?::write)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
+        scope for scopes in SCOPES.values() for scope in scopes.values()
+    }

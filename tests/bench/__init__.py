@@ -1,0 +1,1 @@
+"""Benchmarks: `./run bench [name]`. Each prints JSON objects with a `ratio` measured in one run."""

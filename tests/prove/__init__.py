@@ -1,0 +1,1 @@
+"""Long proofs: `./run prove [name]`. Each module has a main that takes --seed, --rounds and --slice."""

@@ -1,0 +1,191 @@
+"""Accounts: each page is in our frame, signing up asks for a confirmed address, nothing says who has an account."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.core.mail import EmailMessage
+from django.test import Client
+
+from backend.identity.models import User
+from backend.operations.demo import PASSWORD
+from tests.web.test_public import text_of
+
+Play = Callable[..., Any]
+SignIn = Callable[..., Client]
+NEW = {
+    "name": "Dune Leroy", "email": "dune@example.org", "password1": "une longue phrase sure",
+    "password2": "une longue phrase sure",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_attempts(db: None) -> None:
+    """Sign-in limits count across the tests of one database otherwise."""
+    cache.clear()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "login/", "signup/", "password/reset/", "password/reset/done/", "password/reset/key/done/", "confirm-email/",
+        "confirm-email/wrong-key/", "password/reset/key/1-wrong/", "inactive/",
+    ],
+)  # fmt: skip
+def test_the_pages_of_strangers_are_in_our_frame(client: Client, path: str, language: str) -> None:
+    answer = client.get(f"/{language}/accounts/{path}")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert '<header class="bar">' in page
+    assert f'<html lang="{language}">' in page
+    assert page.count("<h1") == 1
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("path", ["logout/", "reauthenticate/", "email/", "password/change/"])
+def test_the_pages_of_the_signed_in_are_in_our_frame_and_not_kept(play: Play, sign_in: SignIn, path: str) -> None:
+    world = play("make_people")
+    answer = sign_in(world.users["ana"]).get(f"/en/accounts/{path}")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert '<header class="bar">' in page
+    assert page.count("<h1") == 1
+    assert "<script" not in page
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_signing_in_leads_back_to_the_page_that_was_asked_for(play: Play, client: Client) -> None:
+    play("make_people")
+    answer = client.get("/en/organisations/")
+    facts = {"login": "ana@example.org", "password": PASSWORD, "next": "/en/organisations/"}
+    assert answer.headers["Location"] == "/en/accounts/login/?next=/en/organisations/"
+    answer = client.post("/en/accounts/login/", facts)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/en/organisations/")
+
+
+def test_signing_in_never_leads_elsewhere(play: Play, client: Client) -> None:
+    play("make_people")
+    facts = {"login": "ana@example.org", "password": PASSWORD, "next": "https://evil.example/"}
+    assert client.post("/en/accounts/login/", facts).headers["Location"] == "/en/"
+
+
+@pytest.mark.parametrize("login", ["ana@example.org", "nobody@example.org"])
+def test_a_wrong_password_and_an_unknown_address_read_the_same(play: Play, client: Client, login: str) -> None:
+    play("make_people")
+    answer = client.post("/en/accounts/login/", {"login": login, "password": "wrong"})
+    assert answer.status_code == 200
+    assert "<title>Error: Sign in" in answer.content.decode()
+    assert "The email address and/or password you specified are not correct." in text_of(answer)
+    assert "_auth_user_id" not in client.session
+
+
+def test_signing_out_asks_first(play: Play, sign_in: SignIn) -> None:
+    world = play("make_people")
+    browser = sign_in(world.users["ana"])
+    assert "You are signed in as ana@example.org." in text_of(browser.get("/en/accounts/logout/"))
+    assert "_auth_user_id" in browser.session
+    assert browser.post("/en/accounts/logout/").headers["Location"] == "/en/"
+    assert "_auth_user_id" not in browser.session
+
+
+def test_an_account_opens_once_its_address_is_confirmed(client: Client, mailoutbox: list[EmailMessage]) -> None:
+    answer = client.post("/fr/accounts/signup/", NEW)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/fr/accounts/confirm-email/")
+    user = User.objects.get()
+    assert (user.name, user.email, user.language) == ("Dune Leroy", "dune@example.org", "fr")
+    assert user.pk.startswith("usr_")
+    facts = {"login": NEW["email"], "password": NEW["password1"]}
+    client.post("/fr/accounts/login/", facts)
+    assert "_auth_user_id" not in client.session
+    letter = mailoutbox[0]
+    assert letter.to == ["dune@example.org"]
+    assert "!" not in str(letter.body)
+    link = re.search(r"https?://[^/\s]+(/\S+/confirm-email/\S+/)", str(letter.body))
+    assert link is not None
+    page = client.get(link[1])
+    assert "dune@example.org" in text_of(page)
+    client.post(link[1])
+    client.post("/fr/accounts/login/", facts)
+    assert client.session["_auth_user_id"] == user.pk
+
+
+def test_signing_up_does_not_say_whether_an_address_is_known(play: Play, client: Client) -> None:
+    play("make_people")
+    answer = client.post("/en/accounts/signup/", {**NEW, "email": "ana@example.org"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/en/accounts/confirm-email/")
+    assert User.objects.filter(email="ana@example.org").get().name == "Ana Ruiz"
+    assert User.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": ""}, "This field is required."),
+        ({"password1": "short", "password2": "short"}, "at least 15 characters"),
+        ({"password2": "une autre longue phrase"}, "You must type the same password each time."),
+        ({"email": "dune"}, "Enter a valid email address."),
+    ],
+)
+def test_a_wrong_value_is_said_beside_its_field(client: Client, changes: dict[str, str], sentence: str) -> None:
+    answer = client.post("/en/accounts/signup/", {**NEW, **changes})
+    text = text_of(answer)
+    assert "Nothing was recorded: something must be corrected" in text
+    assert text.count(sentence) >= 2
+    assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize("email", ["ana@example.org", "nobody@example.org"])
+def test_a_forgotten_password_reads_the_same_for_everyone(play: Play, client: Client, email: str) -> None:
+    play("make_people")
+    answer = client.post("/en/accounts/password/reset/", {"email": email}, follow=True)
+    assert answer.redirect_chain == [("/en/accounts/password/reset/done/", 302)]
+    assert "If this address has an account" in text_of(answer)
+
+
+def test_a_forgotten_password_is_replaced_through_the_mailed_link(
+    play: Play, client: Client, mailoutbox: list[EmailMessage]
+) -> None:
+    world = play("make_people")
+    client.post("/en/accounts/password/reset/", {"email": "ana@example.org"})
+    (letter,) = mailoutbox
+    assert (letter.to, letter.subject) == (["ana@example.org"], "Choose another password")
+    link = re.search(r"https?://[^/\s]+(/\S+/password/reset/key/\S+/)", str(letter.body))
+    assert link is not None
+    page = client.get(link[1], follow=True)
+    assert "Choose another password" in text_of(page)
+    facts = {"password1": "encore une longue phrase", "password2": "encore une longue phrase"}
+    answer = client.post(page.redirect_chain[-1][0], facts, follow=True)
+    assert "Your password is changed" in text_of(answer)
+    world.users["ana"].refresh_from_db()
+    assert world.users["ana"].check_password("encore une longue phrase")
+    assert "This link no longer works" in text_of(Client().get(link[1], follow=True))
+
+
+def test_a_password_is_changed_by_its_owner(play: Play, sign_in: SignIn) -> None:
+    world = play("make_people")
+    browser = sign_in(world.users["ana"])
+    facts = {"oldpassword": "wrong", "password1": "encore une longue phrase", "password2": "encore une longue phrase"}
+    assert "Please type your current password." in text_of(browser.post("/en/accounts/password/change/", facts))
+    world.users["ana"].refresh_from_db()
+    assert world.users["ana"].check_password(PASSWORD)
+    assert browser.post("/en/accounts/password/change/", {**facts, "oldpassword": PASSWORD}).status_code == 302
+    world.users["ana"].refresh_from_db()
+    assert world.users["ana"].check_password("encore une longue phrase")
+
+
+def test_guessing_a_password_is_slowed_down(play: Play, client: Client) -> None:
+    play("make_people")
+    for _ in range(5):
+        client.post("/en/accounts/login/", {"login": "ana@example.org", "password": "wrong"})
+    answer = client.post("/en/accounts/login/", {"login": "ana@example.org", "password": PASSWORD})
+    assert "Too many failed login attempts. Try again later." in text_of(answer)
+    assert "_auth_user_id" not in client.session
+    page = ""
+    for _ in range(21):
+        answer = client.post("/en/accounts/password/reset/", {"email": "ana@example.org"})
+        page = text_of(answer)
+    assert answer.status_code == 429
+    assert "Too many attempts This was asked too often" in page.split("Français")[1].replace("  ", " ")
