@@ -281,7 +281,8 @@ def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> Ban
         if line.state != "suggested":
             raise Conflict(
                 "line_not_waiting",
-                _("This line is not to identify any more: it is “%(state)s”.") % {"state": line.get_state_display()},
+                _("This line no longer waits to be identified: it is “%(state)s”.")
+                % {"state": line.get_state_display()},
             )
         if line.amount <= 0:
             raise Invalid("not_a_credit", _("Only money received can pay a pledge."), param="pledge")
@@ -312,7 +313,7 @@ def positions() -> list[BankPosition]:
         latest = (
             Statement.objects.filter(account=account)
             .exclude(closing=None)
-            .order_by("-closes_on", "-imported_at")
+            .order_by("-closes_on", "-imported_at", "-id")
             .first()
         )
         found.append(

@@ -97,7 +97,6 @@ class Period(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(starts_on__lt=F("ends_before")), name="period_has_days"),
-            models.UniqueConstraint(fields=["budget"], condition=Q(state="open"), name="one_open_period"),
             models.UniqueConstraint(fields=["budget", "starts_on"], name="period_starts_once"),
         ]
 

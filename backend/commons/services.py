@@ -1,8 +1,9 @@
 """Writes about commons, budgets, charters and periods."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.db import transaction
+from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,7 @@ from backend.identity.models import HostBankAccount, User
 
 OPEN_TO_PLEDGES = {"open"}
 OPEN_TO_WORK = {"open", "suspended"}
+MAX_PERIODS_AHEAD = 60
 
 
 @transaction.atomic
@@ -100,39 +102,49 @@ def charter_of(budget: Budget) -> Charter:
 
 
 def current_period(budget: Budget) -> Period | None:
-    """The open period of the budget whose charter rules this one, if any."""
-    return Period.objects.filter(budget=charter_of(budget).budget, state="open").first()
+    """The latest open period of the budget whose charter rules this one, if any."""
+    return Period.objects.filter(budget=charter_of(budget).budget, state="open").order_by("-starts_on").first()
 
 
 def require_open_period(budget: Budget, *, day: date) -> Period:
-    """The open period of a budget, locked against closing until the transaction ends.
+    """The open period a day of work falls in, locked against closing until the transaction ends.
 
-    Raises: Conflict `period_closed` when the day's period is closed, or none is open; Invalid `day_outside_period` when
-        the day is in no period yet.
+    The day after the last period ends opens the next one, of the same length: nobody waits for a closing to declare.
+    Raises: Conflict `period_closed` when the day's period is closed; Invalid `day_outside_period` when no period
+        reaches it.
     """
-    period = (
-        Period.objects.select_for_update(of=("self",), no_key=True)
-        .filter(budget=charter_of(budget).budget, state="open")
-        .first()
+    ruled = charter_of(budget).budget
+    for _turn in range(MAX_PERIODS_AHEAD):
+        covering = Period.objects.filter(budget=ruled, starts_on__lte=day, ends_before__gt=day)
+        period = covering.filter(state="open").select_for_update(of=("self",), no_key=True).first()
+        if period is not None:
+            return period
+        if covering.exists():
+            raise Conflict(
+                "period_closed",
+                _("The period of this day is closed: nothing can be added to it. Later days are open."),
+                param="worked_on",
+            )
+        latest = Period.objects.filter(budget=ruled).order_by("-starts_on").first()
+        if latest is None or day < latest.ends_before:
+            break
+        open_next_period(after=latest)
+    first = Period.objects.filter(budget=ruled, state="open").order_by("starts_on").first()
+    raise Invalid(
+        "day_outside_period",
+        _("No open period reaches this day: choose a day from %(first)s on.")
+        % {"first": date_format(first.starts_on, "DATE_FORMAT") if first else "—"},
+        param="worked_on",
     )
-    gone = Period.objects.filter(budget=charter_of(budget).budget, starts_on__lte=day, ends_before__gt=day)
-    if period is None or gone.exclude(state="open").exists():
-        raise Conflict(
-            "period_closed", _("The period of this day is closed: nothing can be added to it."), param="worked_on"
-        )
-    if not period.covers(day):
-        raise Invalid(
-            "day_outside_period",
-            _("The open period goes from %(first)s to %(last)s: choose a day in it.")
-            % {"first": period.starts_on.isoformat(), "last": (period.ends_before - timedelta(days=1)).isoformat()},
-            param="worked_on",
-        )
+
+
+def open_next_period(*, after: Period, ends_before: date | None = None) -> Period:
+    """The period that follows one, opened if it is not there yet.
+
+    Args: ends_before: its end; of the same length as the one before when not given.
+    """
+    end = ends_before or after.ends_before + (after.ends_before - after.starts_on)
+    period, _created = Period.objects.get_or_create(
+        budget=after.budget, starts_on=after.ends_before, defaults={"id": new_id("per"), "ends_before": end}
+    )
     return period
-
-
-def open_next_period(*, after: Period) -> Period:
-    """Open the period that follows one, of the same length."""
-    length = after.ends_before - after.starts_on
-    return Period.objects.create(
-        id=new_id("per"), budget=after.budget, starts_on=after.ends_before, ends_before=after.ends_before + length
-    )

@@ -1,9 +1,10 @@
 """Closes a period: freezes its inputs, computes the split, and books it once another person approved."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from backend.allocation import rules, trace
@@ -28,9 +29,12 @@ from backend.payees.services import payee_of
 def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
     """Close an open period: its validated contributions and the pot's money are frozen, the next period opens.
 
+    Closed before its last day, it ends today; the next one takes the days that were left.
+
     The computation follows at once in a worker (or `manage.py sweep`). Moves no money. Closing twice gives back the
     first distribution to the person who closed it.
-    Raises: NotFound; Forbidden; Conflict `period_not_open` naming who closed it.
+    Raises: NotFound; Forbidden; Conflict `period_not_open` naming who closed it, `period_not_begun`,
+        `earlier_period_open`.
     """
     with transaction.atomic():
         period = Period.objects.select_for_update(of=("self",)).select_related("budget").filter(pk=period_id).first()
@@ -45,13 +49,11 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
             raise Conflict(
                 "period_not_open",
                 _("%(name)s closed this period on %(day)s.")
-                % {"name": known.prepared_by.name, "day": host_day(known.prepared_at).isoformat()},
+                % {"name": known.prepared_by.name, "day": date_format(host_day(known.prepared_at), "DATE_FORMAT")},
             )
         if period.state != "open":
             raise Conflict("period_not_open", _("This period is not open."))
-        period.state = "frozen"
-        period.save(update_fields=["state"])
-        included = freeze_contributions(period=period, following=open_next_period(after=period))
+        included = freeze_contributions(period=period, following=_end(period, host_day(now)))
         distribution = Distribution.objects.create(
             id=new_id("dis"),
             period=period,
@@ -65,6 +67,22 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
         record("period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk])
         nudge("distributions.compute")
     return distribution
+
+
+def _end(period: Period, today: date) -> Period:
+    """Freeze a period, cut at the end of today when it is closed early; gives the one that follows it.
+
+    Raises: Conflict `period_not_begun`, `earlier_period_open`.
+    """
+    if period.starts_on > today:
+        raise Conflict("period_not_begun", _("This period has not begun: there is nothing to close yet."))
+    if Period.objects.filter(budget=period.budget, state="open", starts_on__lt=period.starts_on).exists():
+        raise Conflict("earlier_period_open", _("An earlier period is still open: close that one first."))
+    planned = period.ends_before
+    period.ends_before = min(planned, today + timedelta(days=1))
+    period.state = "frozen"
+    period.save(update_fields=["state", "ends_before"])
+    return open_next_period(after=period, ends_before=planned if planned > period.ends_before else None)
 
 
 def compute_due(now: datetime) -> int:
@@ -147,7 +165,9 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
         if distribution.state != "published":
             raise Conflict("distribution_not_ready", _("The computation is not finished: try again in a moment."))
         if distribution.prepared_by_id == actor.pk:
-            raise Forbidden("own_distribution", _("You closed this period: another person must approve it."))
+            raise Forbidden(
+                "own_distribution", _("You closed this period: another person must approve its distribution.")
+            )
         shares = list(distribution.shares.select_related("payee").order_by("id"))
         if any(share.contributor_id == actor.pk and share.amount for share in shares):
             raise Forbidden(

@@ -32,7 +32,7 @@ def require_iban(text: str, *, param: str = "iban") -> str:
         return iban_format.validate(text)
     except ValidationError:
         raise Invalid(
-            "iban_invalid", _("This is not a valid IBAN: check its figures against your bank's paper."), param=param
+            "iban_invalid", _("This is not a valid IBAN: check it against the one your bank gave you."), param=param
         ) from None
 
 

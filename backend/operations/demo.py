@@ -9,7 +9,6 @@ from decimal import Decimal
 from xml.sax.saxutils import escape
 
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.db import transaction
 
 from backend.banking.services import import_statement
@@ -197,11 +196,11 @@ STEPS = [
 
 def load(now: datetime) -> World:
     """Play the whole journey, in one transaction; the instance must be empty."""
-    world = World(now=now)
+    # As of yesterday: the period it closes ends there, and today's work can be declared in the next one.
+    world = World(now=now - timedelta(days=1))
     with transaction.atomic():
         for step in STEPS:
             step(world)
-        world.commons.website = f"{settings.BASE_URL}/"
         make_pledge(
             actor=world.users["ana"], budget=world.budget, organisation=world.organisation, amount=300_00,
             currency="EUR", form_key="demonstration-next", now=now,

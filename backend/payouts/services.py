@@ -271,7 +271,10 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
         keys = [payout.pk for payout in payouts]
         rows = list(Payout.objects.select_for_update(of=("self",)).filter(pk__in=keys, state="sent").order_by("id"))
         if len(rows) != len(payouts):
-            raise Conflict("payout_not_sent", _("A payout of this line is not awaiting settlement."))
+            raise Conflict(
+                "payout_not_sent",
+                _("A payout of this line was not handed to the bank, or was already seen on a statement."),
+            )
         total = sum(payout.amount for payout in rows)
         entry = post(
             kind="payout.settled", scope="settlement", key=source, reference=batch.pk, happened_on=settled_on,

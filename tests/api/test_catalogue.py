@@ -84,14 +84,15 @@ def test_the_type_of_a_problem_leads_to_its_page_in_both_languages(play: Any, ca
 
 
 def test_every_page_of_the_catalogue_answers(db: None) -> None:
-    index = Client().get("/en/problems/").content.decode()
+    reader = Client()
+    index = reader.get("/en/problems/").content.decode()
     for code in CATALOGUE:
         assert f'href="/en/problems/{code}"' in index
-        answer = Client().get(f"/fr/problems/{code}")
+        answer = reader.get(f"/fr/problems/{code}")
         assert answer.status_code == 200
         assert len(answer.content) < 20_000
-    assert Client().get("/en/problems/unheard_of").status_code == 404
-    assert Client().get("/problems/", follow=True).status_code == 200
+    assert reader.get("/en/problems/unheard_of").status_code == 404
+    assert reader.get("/problems/", follow=True).status_code == 200
 
 
 def test_the_codes_of_faults_are_in_the_catalogue_too(play: Any, call: Any) -> None:

@@ -97,9 +97,10 @@ def test_a_token_acts_with_the_roles_of_its_owner_of_this_very_moment(play: Any,
 
 def test_without_a_token_every_address_is_a_401(play: Any) -> None:
     play("make_people")
+    anybody = Client()
     for path, methods in SCOPES.items():
         for method in methods:
-            answer = getattr(Client(), method)(f"/v1/{path}")
+            answer = getattr(anybody, method)(f"/v1/{path}")
             refused(answer, 401, "token_missing")
             assert answer["WWW-Authenticate"] == 'Bearer realm="tronc"'
 
@@ -150,11 +151,12 @@ def test_plain_http_is_refused_and_not_redirected(play: Any, call: Any, settings
 
 
 def test_unknown_addresses_are_a_404_in_json(play: Any, call: Any) -> None:
+    anybody = Client()
     bo = call(play("make_people").users["bo"])
     for path in ["", "nowhere", "contributions/", "contributions/ctr_x", f"contributions/com_{ID}", "commons%0A",
                  f"contributions/ctr_{ID}%00", f"contributions/ctr_{ID.lower()}/reviews/x"]:  # fmt: skip
         refused(bo.get(path), 404, "not_found")
-        refused(Client().post(f"/v1/{path}"), 404, "not_found")
+        refused(anybody.post(f"/v1/{path}"), 404, "not_found")
 
 
 def test_an_answer_is_json_or_a_406(play: Any, call: Any) -> None:

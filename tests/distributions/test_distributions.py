@@ -1,6 +1,7 @@
 """Closing: frozen, computed, approved by another person, booked once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,14 @@ from tests.concurrency import at_once
 Play = Callable[..., Any]
 
 
+def say(world: Any, key: str) -> Contribution:
+    """Some work of Bo's, today."""
+    return declare(
+        actor=world.users["bo"], budget=world.budget, worked_on=world.today, kind="support", minutes=30,
+        amount=10_00, description="Accueil", form_key=key, now=world.now,
+    )  # fmt: skip
+
+
 def test_the_pot_is_shared_pro_rata_to_the_cent(play: Play) -> None:
     world = play("close")
     distribution = world.distribution
@@ -28,15 +37,36 @@ def test_the_pot_is_shared_pro_rata_to_the_cent(play: Play) -> None:
     assert entry_count() == 2  # the receipt and the unknown line: closing books nothing
     assert world.period.state == "published"
     following = Period.objects.get(budget=world.budget, state="open")
-    assert following.starts_on == world.period.ends_before
+    # Closed before its last day: it ends today, the next one takes the days that were left.
+    assert following.starts_on == world.period.ends_before == world.today + timedelta(days=1)
+
+
+def test_work_after_the_last_day_opens_the_next_period(play: Play) -> None:
+    world = play("work")
+    Period.objects.update(ends_before=world.today)
+    late = say(world, "late")
+    assert (late.period.starts_on, late.period.state) == (world.today, "open")
+    with pytest.raises(Conflict) as refusal:
+        close_period(actor=world.users["claire"], period_id=late.period_id, now=world.now)
+    assert refusal.value.code == "earlier_period_open"
+    close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
+    late.refresh_from_db()
+    assert (late.state, late.period.state) == ("declared", "open")
+    assert Period.objects.count() == 2
+
+
+def test_a_period_that_has_not_begun_is_not_closed(play: Play) -> None:
+    world = play("close")
+    following = Period.objects.get(budget=world.budget, state="open")
+    with pytest.raises(Conflict) as refusal:
+        close_period(actor=world.users["claire"], period_id=following.pk, now=world.now)
+    assert refusal.value.code == "period_not_begun"
+    assert following.state == "open"
 
 
 def test_unreviewed_work_goes_to_the_next_period(play: Play) -> None:
     world = play("work")
-    late = declare(
-        actor=world.users["bo"], budget=world.budget, worked_on=world.today, kind="support", minutes=30,
-        amount=10_00, description="Accueil", form_key="late", now=world.now,
-    )  # fmt: skip
+    late = say(world, "late")
     close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
     late.refresh_from_db()
     assert (late.state, late.period.state) == ("declared", "open")
@@ -169,10 +199,7 @@ def test_a_booked_period_never_changes(play: Play) -> None:
 
 def test_a_pot_without_money_shares_nothing_and_still_closes(play: Play) -> None:
     world = play("make_house")
-    one = declare(
-        actor=world.users["bo"], budget=world.budget, worked_on=world.today, kind="support", minutes=30,
-        amount=10_00, description="Accueil", form_key="k", now=world.now,
-    )  # fmt: skip
+    one = say(world, "k")
     review(actor=world.users["sacha"], contribution_id=one.pk, verdict="approve", now=world.now)
     made = close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
     compute_due(world.now)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(sys.executable).parent.parent / "lib"
@@ -123,7 +123,7 @@ class Project:
             cwd=self.folder.parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -133,7 +133,7 @@ class Project:
         with (self.folder / "out.txt").open("w") as out:
             process = subprocess.Popen(argv, env=self.env, stdout=out, stderr=out, text=True)
         self.started.append(process)
-        until(lambda: "Tronc answers" in self.output() or process.poll() is not None)
+        until(lambda: "Tronc answers" in self.output() or process.poll() is not None, 120)
         assert process.poll() is None, self.output()
         self.seen |= family(process.pid)
         return process

@@ -289,4 +289,4 @@ def test_days_are_those_of_the_host(play: Play, client: Client) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(public, "figures_of", look)
         client.get("/fr/")
-    assert seen == ["1er\u00a0décembre 2026"]
+    assert seen == ["1er\u00a0décembre\u00a02026"]

@@ -109,7 +109,7 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
     world = play("approve_distribution")
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     browser = sign_in(world.users["claire"])
-    assert "Left out, because they have not given an account: Camille Faure ( €38.00 )" in text_of(
+    assert "Left out, because they have not given an account: Camille Faure (€38.00)" in text_of(
         browser.get("/en/payouts/prepare/")
     )
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})

@@ -1,4 +1,4 @@
-"""The pages of a contributor: work is declared once, read by its budget, withdrawn by its author; secrets stay secret."""
+"""The pages of a contributor: work is declared once, read by its budget, withdrawn by its author alone."""
 
 import re
 import time
@@ -31,8 +31,8 @@ def facts(world: Any, **changes: str) -> dict[str, str]:
     today = host_day(world.now).isoformat()
     return {
         "budget": world.budget.pk, "worked_on": today, "kind": "development", "minutes": "1h30", "amount": "45,00",
-        "description": "Fixed the export", "evidence": "https://example.org/1\n\nhttp://example.org/2", "form_key": "k-1",
-        **changes,
+        "description": "Fixed the export", "evidence": "https://example.org/1\n\nhttp://example.org/2",
+        "form_key": "k-1", **changes,
     }  # fmt: skip
 
 

@@ -50,6 +50,12 @@ def found() -> Catalog:
     return catalog
 
 
+def _same_places(text: str, originals: "list[str] | tuple[str, ...]") -> bool:
+    """Whether a translation has the places of one of its forms: a French singular also serves zero."""
+    places = set(PLACES.findall(text))
+    return any(places == set(PLACES.findall(original)) for original in originals)
+
+
 def faults(catalog: Catalog, wanted: Catalog) -> list[str]:
     """What is wrong with a catalogue: strings missing, untranslated, fuzzy, no longer used, or with other places."""
     said = []
@@ -64,7 +70,7 @@ def faults(catalog: Catalog, wanted: Catalog) -> list[str]:
             said.append(f"fuzzy: {originals[0]!r}")
         elif not all(texts):
             said.append(f"not translated: {originals[0]!r}")
-        elif any(set(PLACES.findall(text or "")) != set(PLACES.findall(originals[-1])) for text in texts):
+        elif any(not _same_places(text or "", originals) for text in texts):
             said.append(f"other placeholders: {originals[0]!r}")
     said += [f"missing: {(key[0] if isinstance(key[0], str) else key[0][0])!r}" for key in needed - set(known)]
     return sorted(said)
