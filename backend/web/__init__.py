@@ -1,0 +1,1 @@
+"""The pages: they translate, make one domain call, translate back."""

@@ -1,0 +1,138 @@
+"""What the frame around every page needs: the host, the reader with their roles, the menu, the other languages."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse, translate_url
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from backend.banking.models import BankLine
+from backend.contributions.models import Contribution
+from backend.distributions.models import Distribution, Share
+from backend.identity.models import Organisation, Role, User
+from backend.payouts.models import PayoutBatch
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the menu; `waiting` counts what awaits the reader there."""
+
+    label: str
+    url: str
+    current: bool
+    waiting: int = 0
+
+
+class Reader:
+    """The person reading, with what they are here; asks the database only for what a page uses."""
+
+    def __init__(self, user: User) -> None:
+        """Keep the person."""
+        self.user = user
+
+    @cached_property
+    def roles(self) -> set[tuple[str, str]]:
+        """(kind, scope) of each role."""
+        return set(Role.objects.filter(user_id=self.user.pk).values_list("kind", "scope"))
+
+    @cached_property
+    def kinds(self) -> set[str]:
+        """The kinds of role held somewhere."""
+        return {kind for kind, _scope in self.roles}
+
+    @cached_property
+    def organisations(self) -> list[Organisation]:
+        """Those they act for, by name."""
+        scopes = [scope for kind, scope in self.roles if kind.startswith("organisation_")]
+        return list(Organisation.objects.filter(pk__in=scopes).order_by("name")) if scopes else []
+
+    @cached_property
+    def to_review(self) -> int:
+        """How many contributions await their opinion as a steward."""
+        scopes = [scope for kind, scope in self.roles if kind == "steward"]
+        if not scopes:
+            return 0
+        return (
+            Contribution.objects.filter(Q(budget__in=scopes) | Q(budget__parent__in=scopes), state="declared")
+            .exclude(contributor_id=self.user.pk)
+            .exclude(reviews__reviewer_id=self.user.pk)
+            .count()
+        )
+
+    @cached_property
+    def to_do(self) -> int:
+        """How many things await a treasurer: to approve, to hand over, to pay, to identify."""
+        if "treasurer" not in self.kinds:
+            return 0
+        mine = {"prepared_by_id": self.user.pk}
+        batches = PayoutBatch.objects.filter(Q(state="approved") | (Q(state="prepared") & ~Q(**mine)))
+        return (
+            Distribution.objects.filter(state="published").exclude(**mine).count()
+            + batches.count()
+            + Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked").count()
+            + BankLine.objects.filter(state="suggested").count()
+        )
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The variables of base.html: `host`, `reader` (None when nobody is signed in), `menu`, `languages`."""
+    user = getattr(request, "user", None)
+    reader = Reader(user) if user is not None and user.is_authenticated else None
+    return {
+        "host": getattr(request, "host_row", None),
+        "reader": reader,
+        "menu": menu(request, reader),
+        "languages": languages(request),
+    }
+
+
+def languages(request: HttpRequest) -> list[dict[str, str]]:
+    """The other languages, each with the address of this same page in it."""
+    names = {"fr": "Français", "en": "English"}
+    here = request.get_full_path()
+    return [
+        {"code": code, "name": names.get(code, code), "url": translate_url(here, code)}
+        for code, _name in settings.LANGUAGES
+        if code != get_language()
+    ]
+
+
+def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
+    """The lines of the menu that concern the reader, each role adding its own."""
+    match = request.resolver_match
+    section = match.func.__module__.rpartition(".")[2] if match else ""
+    name = match.url_name if match else ""
+    entries = [Entry(_("Commons"), reverse("home"), section == "public")]
+    if reader is None:
+        return entries
+    kinds = reader.kinds
+    if reader.organisations:
+        alone = len(reader.organisations) == 1
+        entries.append(
+            Entry(
+                _("My organisation") if alone else _("My organisations"),
+                reverse("organisation_page", args=[reader.organisations[0].pk]) if alone else reverse("organisations"),
+                section == "organisations",
+            )
+        )
+    if kinds & {"contributor", "steward"}:
+        entries.append(Entry(_("My work"), reverse("work"), section == "work"))
+    if "steward" in kinds:
+        entries.append(Entry(_("To review"), reverse("reviews"), section == "reviews", reader.to_review))
+    money = bool(kinds & {"treasurer", "auditor"})
+    if "treasurer" in kinds:
+        entries.append(Entry(_("To do"), reverse("treasury"), name == "treasury", reader.to_do))
+    if money or kinds & {"contributor", "steward"}:
+        entries.append(Entry(_("Periods"), reverse("periods"), section == "periods"))
+    if money:
+        entries += [
+            Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
+            Entry(_("Bank"), reverse("bank"), section == "bank"),
+            Entry(_("Books"), reverse("ledger"), section == "books"),
+        ]
+    return entries

@@ -1,0 +1,271 @@
+"""Forms of contributors, reviewers and treasurers: they read what was typed; the domain decides."""
+
+import re
+from datetime import date
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+
+from backend.commons.models import Budget
+from backend.commons.services import OPEN_TO_WORK
+from backend.contributions.models import Contribution
+from backend.core.errors import Invalid
+from backend.core.money import parse_amount
+from backend.identity.models import ApiToken, User
+from backend.web.forms import new_form_key
+from backend.web.pages import budgets_with
+
+_MINUTES = re.compile(r"([0-9]{1,5}) ?(?:min|mn|m)?")
+_HOURS = re.compile(r"([0-9]{1,3}) ?(?:h ?([0-9]{1,2})?|: ?([0-9]{2})) ?(?:min|mn|m)?")
+
+
+def parse_duration(text: str) -> int:
+    """Read a duration as people write it: `90`, `1h30`, `1:30`, `1 h 30`, `2 h`.
+
+    Returns: minutes; 0 for an empty text.
+    Raises: Invalid `duration_unreadable`.
+    """
+    typed = " ".join(text.lower().replace("\u00a0", " ").replace("\u202f", " ").split())
+    if not typed:
+        return 0
+    if plain := _MINUTES.fullmatch(typed):
+        return int(plain[1])
+    hours = _HOURS.fullmatch(typed)
+    minutes = int(hours[2] or hours[3] or 0) if hours else 60
+    if hours is None or minutes >= 60:
+        raise Invalid(
+            "duration_unreadable",
+            _("Write the duration in minutes, or in hours and minutes: 90, 1h30 or 1:30."),
+            param="minutes",
+        )
+    return int(hours[1]) * 60 + minutes
+
+
+class KeyedForm(forms.Form):
+    """A form that is sent once, however often the button is pressed."""
+
+    form_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the key of a blank form."""
+        super().__init__(*args, **kwargs)
+        if not self.is_bound:
+            self.initial.setdefault("form_key", new_form_key())
+
+
+class BudgetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the checker alone
+    """A budget, named after its commons when that says more."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """`Cartolibre`, or `Cartolibre › Maintenance`."""
+        return obj.name if obj.name == obj.commons.name else f"{obj.commons.name} › {obj.name}"
+
+
+class ContributionForm(KeyedForm):
+    """What was done, for which budget, how long it took and what is asked for it."""
+
+    minutes = forms.CharField(
+        label=_("How long did it take?"), help_text=_("90, 1h30 or 1:30"), required=False, max_length=20
+    )
+    budget = BudgetChoice(
+        label=_("For"),
+        queryset=Budget.objects.none(),
+        empty_label=None,
+        error_messages={
+            "required": _("Choose the budget that this work is for."),
+            "invalid_choice": _("Choose one of your budgets."),
+        },
+    )
+    description = forms.CharField(
+        label=_("What did you do?"),
+        max_length=500,
+        help_text=_("One sentence that the others of the budget will understand. It is public once it is paid."),
+        error_messages={
+            "required": _("Describe the work in 1 to 500 characters."),
+            "max_length": _("Describe the work in 1 to 500 characters."),
+        },
+    )
+    kind = forms.ChoiceField(
+        label=_("Kind of work"),
+        choices=Contribution.KINDS,
+        error_messages={
+            "required": _("Choose a kind of work."),
+            "invalid_choice": _("Choose a kind of work from the list."),
+        },
+    )
+    amount = forms.CharField(
+        label=_("Amount asked"),
+        help_text=_("For instance 45 or 45,00. Zero is possible: volunteering is shown too."),
+        required=False,
+        max_length=30,
+    )
+    worked_on = forms.DateField(
+        label=_("Day of the work"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        input_formats=["%Y-%m-%d", "%d/%m/%Y"],
+        error_messages={
+            "required": _("Give the day of the work."),
+            "invalid": _("Write the day as 2026-03-31 or 31/03/2026."),
+        },
+    )
+    evidence = forms.CharField(
+        label=_("Links that show it"),
+        help_text=_("One address a line, starting with http:// or https://, 10 at most."),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=6000,
+    )
+
+    def __init__(self, *args: Any, actor: User, today: date, **kwargs: Any) -> None:
+        """Offer the budgets where the person works, and today."""
+        super().__init__(*args, **kwargs)
+        choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
+        choice.queryset = budgets_with(actor, "contributor", "steward").filter(state__in=OPEN_TO_WORK)
+        self.fields["worked_on"].initial = today
+        self.fields["minutes"].widget.attrs["inputmode"] = "text"
+        self.fields["amount"].widget.attrs["inputmode"] = "decimal"
+        self.fields["worked_on"].widget.attrs["max"] = today.isoformat()
+
+    def clean_minutes(self) -> int:
+        """Minutes."""
+        try:
+            return parse_duration(self.cleaned_data["minutes"])
+        except Invalid as refusal:
+            raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
+
+    def clean_evidence(self) -> list[str]:
+        """One link a line."""
+        return [line.strip() for line in self.cleaned_data["evidence"].splitlines() if line.strip()]
+
+    def clean(self) -> dict[str, Any]:
+        """Read the amount in the currency of the budget; nothing typed is zero."""
+        cleaned: dict[str, Any] = self.cleaned_data
+        budget = cleaned.get("budget")
+        typed = cleaned.get("amount", "").strip()
+        if budget is not None and "amount" in cleaned:
+            try:
+                cleaned["amount"] = parse_amount(typed, budget.currency, minimum=0) if typed else 0
+            except Invalid as refusal:
+                self.add_error("amount", forms.ValidationError(refusal.message, code=refusal.code))
+        return cleaned
+
+
+class ReviewForm(forms.Form):
+    """What a reviewer says of a contribution; the verdict is that of the button."""
+
+    verdict = forms.CharField(max_length=20)
+    reason = forms.CharField(
+        label=_("Reason for rejecting"),
+        help_text=_("The contributor reads it."),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={
+            "required": _("Say why the contribution is rejected."),
+            "max_length": _("Give the reason in 500 characters at most."),
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Only a rejection needs a reason."""
+        super().__init__(*args, **kwargs)
+        if self.data.get("verdict") == "approve":
+            self.fields["reason"].required = False
+
+
+class AccountForm(forms.Form):
+    """Where a contributor wants to be paid."""
+
+    name = forms.CharField(
+        label=_("Holder of the account"),
+        help_text=_("As the bank writes it."),
+        max_length=70,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        error_messages={"required": _("Give the name of the account’s holder, as the bank writes it.")},
+    )
+    iban = forms.CharField(
+        label=_("IBAN"),
+        help_text=_("On your bank's account paper. Spaces do not matter."),
+        max_length=60,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": _("Give the IBAN of the account.")},
+    )
+
+
+class TokenForm(KeyedForm):
+    """A new API token: its name and what it may do."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("To recognise it later, for instance “my laptop”."),
+        max_length=80,
+        error_messages={"required": _("Give the token a name, to recognise it later.")},
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        choices=ApiToken.SCOPES,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": _("Choose what the token may do."),
+            "invalid_choice": _("Choose what the token may do from the list."),
+        },
+    )
+
+
+class ReasonForm(forms.Form):
+    """Why a batch is refused."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("It stays with the batch; the other treasurer reads it."),
+        max_length=280,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": _("Say why the batch is refused.")},
+    )
+
+
+class PrepareForm(KeyedForm):
+    """From which account of the host a batch is paid; domain errors name it `account`."""
+
+    account = forms.CharField(max_length=48, widget=forms.HiddenInput)
+
+
+class StatementForm(forms.Form):
+    """A statement file, weighed before anything reads it."""
+
+    file = forms.FileField(
+        label=_("Statement file"),
+        help_text=_("camt.053 (XML), as the bank gives it. 20 MB at most."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".xml,application/xml,text/xml"}),
+        error_messages={
+            "required": _("Choose the statement file that you downloaded from the bank."),
+            "empty": _("This file is empty: download the statement from the bank again."),
+            "missing": _("Choose the statement file that you downloaded from the bank."),
+            "invalid": _("Choose the statement file that you downloaded from the bank."),
+        },
+    )
+
+    def clean_file(self) -> "UploadedFile[bytes]":
+        """Refuse a file over the limit without reading it."""
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        if (file.size or 0) > settings.STATEMENT_MAX_BYTES:
+            raise forms.ValidationError(too_large(), code="statement_too_large")
+        return file
+
+
+def too_large() -> str:
+    """The sentence about a file over the limit."""
+    return _("This file is larger than %(limit)s MB: download a shorter period from the bank.") % {
+        "limit": settings.STATEMENT_MAX_BYTES // (1024 * 1024)
+    }
+
+
+class ConfirmImportForm(forms.Form):
+    """The second step of an import: which preview, and whether a gap is accepted."""
+
+    stash = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    accept_gap = forms.BooleanField(
+        label=_("Import although the statement does not tie: I have asked the bank about the gap."), required=False
+    )

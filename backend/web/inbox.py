@@ -1,0 +1,189 @@
+"""What waits for the treasurers, by kind: how many, the oldest, and where to go."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from backend.banking.models import BankLine
+from backend.distributions.models import Distribution
+from backend.distributions.services import last_day
+from backend.identity.models import HostBankAccount, User
+from backend.payouts.models import PayoutBatch
+from backend.payouts.services import payable_shares
+from backend.web.periods import readable_periods
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that waits: its name, its address, since when, what it says about itself, its money in minor units."""
+
+    text: str
+    url: str
+    since: date | datetime | None = None
+    note: str = ""
+    amount: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True)
+class Pile:
+    """All that waits of one kind; `items` are the oldest."""
+
+    key: str
+    title: str
+    hint: str
+    empty: str
+    url: str
+    count: int = 0
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.count - len(self.items)
+
+
+def piles(*, actor: User, today: date) -> list[Pile]:
+    """The piles of the inbox in the order of the work. Args: today: the host's day."""
+    return [
+        _periods(actor, today),
+        _distributions(actor),
+        _shares(),
+        _batches(actor),
+        _lines(actor),
+    ]
+
+
+def _periods(actor: User, today: date) -> Pile:
+    ended = readable_periods(actor).filter(state="open", ends_before__lte=today).order_by("ends_before", "id")
+    following = readable_periods(actor).filter(state="open", ends_before__gt=today).order_by("ends_before").first()
+    empty = _("No period has ended.")
+    if following is not None:
+        empty = _("No period has ended. The next to end is that of %(budget)s.") % {"budget": following.budget.name}
+    return Pile(
+        key="periods",
+        title=_("Periods to close"),
+        hint=_("Their last day has passed: closing freezes the validated work and computes the distribution."),
+        empty=empty,
+        url=reverse("periods"),
+        count=ended.count(),
+        items=[Item(one.budget.name, reverse("period_page", args=[one.pk]), last_day(one)) for one in ended[:SHOWN]],
+    )
+
+
+def _distributions(actor: User) -> Pile:
+    waiting = (
+        Distribution.visible_to(actor)
+        .filter(state__in=["frozen", "published"])
+        .select_related("period__budget", "prepared_by")
+        .order_by("prepared_at")
+    )
+    return Pile(
+        key="distributions",
+        title=_("Distributions to approve"),
+        hint=_("Someone other than the person who closed the period approves; then the ledger owes each payee."),
+        empty=_("No distribution waits for an approval."),
+        url=reverse("periods"),
+        count=waiting.count(),
+        items=[
+            Item(
+                one.period.budget.name,
+                reverse("distribution_page", args=[one.pk]),
+                one.prepared_at,
+                note=_("closed by you: another person approves")
+                if one.prepared_by_id == actor.pk
+                else _("closed by %(name)s") % {"name": one.prepared_by.name},
+                amount=one.pot,
+                currency=one.currency,
+            )
+            for one in waiting[:SHOWN]
+        ],
+    )
+
+
+def _shares() -> Pile:
+    currencies = sorted(set(HostBankAccount.objects.values_list("currency", flat=True)))
+    owed = [share for currency in currencies for share in payable_shares(currency=currency)]
+    owed.sort(key=lambda share: share.pk)
+    return Pile(
+        key="shares",
+        title=_("Shares to pay"),
+        hint=_("Approved and owed; they leave in a payout batch."),
+        empty=_("Nothing is owed to anyone outside a batch."),
+        url=reverse("payouts"),
+        count=len(owed),
+        items=[
+            Item(
+                share.payee.name,
+                reverse("share_page", args=[share.pk]),
+                share.distribution.approved_at,
+                note="" if share.payee.iban_sealed else _("has not given an account yet"),
+                amount=share.amount,
+                currency=share.distribution.currency,
+            )
+            for share in owed[:SHOWN]
+        ],
+    )
+
+
+def _batches(actor: User) -> Pile:
+    waiting = (
+        PayoutBatch.visible_to(actor)
+        .filter(state__in=["prepared", "approved"])
+        .select_related("prepared_by", "account")
+        .order_by("prepared_at")
+    )
+
+    def note(batch: PayoutBatch) -> str:
+        if batch.state == "approved":
+            return _("approved: hand the file to the bank")
+        if batch.prepared_by_id == actor.pk:
+            return _("prepared by you: another treasurer approves")
+        return _("prepared by %(name)s: to approve") % {"name": batch.prepared_by.name}
+
+    return Pile(
+        key="batches",
+        title=_("Payout batches to approve or hand over"),
+        hint=_("One treasurer prepares, another approves exactly the same file, then it goes to the bank."),
+        empty=_("No batch waits."),
+        url=reverse("payouts"),
+        count=waiting.count(),
+        items=[
+            Item(
+                batch.account.name,
+                reverse("batch_page", args=[batch.pk]),
+                batch.prepared_at,
+                note=note(batch),
+                amount=batch.total,
+                currency=batch.currency,
+            )
+            for batch in waiting[:SHOWN]
+        ],
+    )
+
+
+def _lines(actor: User) -> Pile:
+    waiting = BankLine.visible_to(actor).filter(state="suggested").order_by("booked_on", "id")
+    return Pile(
+        key="lines",
+        title=_("Bank lines to identify"),
+        hint=_("Money the bank shows and nobody has named: it stays in suspense until someone says what it is."),
+        empty=_("Every bank line is explained."),
+        url=reverse("bank") + "?state=suggested",
+        count=waiting.count(),
+        items=[
+            Item(
+                line.counterparty or _("unnamed"),
+                reverse("bank_line", args=[line.pk]),
+                line.booked_on,
+                note=line.text[:80],
+                amount=line.amount,
+                currency=line.currency,
+            )
+            for line in waiting[:SHOWN]
+        ],
+    )

@@ -1,0 +1,87 @@
+"""Public pages: what this is, the commons, the page of each, and the health check."""
+
+from datetime import timedelta
+
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import path
+from django.utils.translation import get_language
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from backend.commons.models import Commons
+from backend.commons.services import OPEN_TO_PLEDGES, charter_of, current_period
+from backend.contributions.models import Contribution
+from backend.web import story
+from backend.web.figures import BAR_WIDTH, bar, figures_of, total
+
+HOME_COMMONS = 50
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers, else 503."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return HttpResponse("the database does not answer\n", content_type="text/plain", status=503)
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Lead to the home page in the reader's language."""
+    return HttpResponseRedirect(f"/{get_language()}/")
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What this is, in ten seconds; the commons with their five figures; where each reader starts."""
+    listed = list(Commons.objects.order_by("name").prefetch_related("budgets")[:HOME_COMMONS])
+    each = figures_of([budget for commons in listed for budget in commons.budgets.all()])
+    pots = [
+        {"commons": commons, "figures": total([each[budget.pk] for budget in commons.budgets.all()])}
+        for commons in listed
+    ]
+    return render(request, "public/home.html", {"pots": pots, "hidden": Commons.objects.count() - len(listed)})
+
+
+@require_safe
+def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The pot of a commons: its figures, its rule, who pledges, what came in and what it paid for."""
+    commons = get_object_or_404(Commons, slug=slug)
+    budgets = sorted(commons.budgets.order_by("name"), key=lambda budget: budget.parent_id is not None)
+    root = budgets[0]
+    ids = [budget.pk for budget in budgets]
+    each = figures_of(budgets)
+    figures = total(list(each.values()))
+    charter, period = charter_of(root), current_period(root)
+    context = {
+        "commons": commons,
+        "root": root,
+        "figures": figures,
+        "bar": bar(figures),
+        "bar_width": BAR_WIDTH,
+        "parts": [{"budget": budget, "figures": each[budget.pk]} for budget in budgets] if len(budgets) > 1 else [],
+        "charter": charter,
+        "period": period,
+        "last_day": period.ends_before - timedelta(days=1) if period else None,
+        "open": any(budget.state in OPEN_TO_PLEDGES for budget in budgets),
+        "funders": story.funders(ids),
+        "receipts": story.receipts(ids),
+        "rounds": story.rounds(ids),
+        "people": Contribution.objects.filter(budget__in=ids, state__in=["validated", "included", "settled"])
+        .values("contributor")
+        .distinct()
+        .count(),
+    }
+    return render(request, "public/commons.html", context)
+
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("commons/<slug:slug>/", commons_page, name="commons_page"),
+]

@@ -1,0 +1,139 @@
+"""What the money of a commons did, as anyone may read it: who pledges, what came in, who was paid for what."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Count, Q, Sum
+
+from backend.contributions.models import Contribution
+from backend.distributions.models import Distribution, Share
+from backend.payments.models import Payment
+from backend.pledges.models import Pledge
+
+LATEST = 20
+ROUNDS = 3
+LINES = 30
+
+
+@dataclass(frozen=True)
+class Funder:
+    """An organisation with what it promised and what came of it, in minor units."""
+
+    name: str
+    pledged: int
+    received: int
+
+
+@dataclass(frozen=True)
+class Received:
+    """One payment: whose, when, the amount paid and what the host kept of it, in minor units."""
+
+    name: str
+    on: date
+    amount: int
+    fee: int
+
+    @property
+    def to_the_pot(self) -> int:
+        """What entered the pot."""
+        return self.amount - self.fee
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """The latest payments, and the sums of all of them in minor units."""
+
+    latest: list[Received]
+    count: int
+    gross: int
+    fees: int
+
+    @property
+    def to_the_pot(self) -> int:
+        """What entered the pot once the host's fee was taken."""
+        return self.gross - self.fees
+
+
+@dataclass(frozen=True)
+class Paid:
+    """One contribution that was shared: `settled` says whether the transfer was seen on the bank's statement."""
+
+    contribution: Contribution
+    by: str
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """A booked distribution with the contributions it paid; sums cover all of them, `lines` the first ones."""
+
+    distribution: Distribution
+    lines: list[Paid]
+    count: int
+    minutes: int
+    amount: int
+
+    @property
+    def last_day(self) -> date:
+        """The last day of its period."""
+        return date.fromordinal(self.distribution.period.ends_before.toordinal() - 1)
+
+    @property
+    def hidden(self) -> int:
+        """How many contributions are counted in the sums and not listed."""
+        return self.count - len(self.lines)
+
+
+def funders(budgets: Iterable[str]) -> list[Funder]:
+    """The organisations whose pledges stand or brought money, the largest first."""
+    rows = (
+        Pledge.objects.filter(Q(state__in=["active", "fulfilled"]) | Q(received__gt=0), budget__in=list(budgets))
+        .values("organisation__pk", "organisation__name")
+        .annotate(pledged=Sum("amount"), got=Sum("received"))
+        .order_by("-pledged", "organisation__name")
+    )
+    return [Funder(row["organisation__name"], row["pledged"], row["got"]) for row in rows]
+
+
+def receipts(budgets: Iterable[str]) -> Receipts:
+    """What was received by these budgets."""
+    found = Payment.objects.filter(pledge__budget__in=list(budgets), state="succeeded")
+    sums = found.aggregate(count=Count("pk"), gross=Sum("amount"), fees=Sum("fee"))
+    latest = found.select_related("pledge__organisation").order_by("-received_on", "-pk")[:LATEST]
+    rows = [Received(row.pledge.organisation.name, row.received_on, row.amount, row.fee) for row in latest]
+    return Receipts(rows, sums["count"], sums["gross"] or 0, sums["fees"] or 0)
+
+
+def rounds(budgets: Iterable[str]) -> list[Round]:
+    """The last booked distributions of these budgets, newest first."""
+    booked = (
+        Distribution.objects.filter(period__budget__in=list(budgets), state="booked")
+        .select_related("period", "charter")
+        .order_by("-approved_at", "-pk")[:ROUNDS]
+    )
+    return [_round(distribution) for distribution in booked]
+
+
+def _round(distribution: Distribution) -> Round:
+    found = Contribution.objects.filter(period=distribution.period_id, state="settled")
+    sums = found.aggregate(count=Count("pk"), minutes=Sum("minutes"), amount=Sum("settled_amount"))
+    first = found.select_related("contributor", "budget").order_by("-settled_amount", "pk")[:LINES]
+    return Round(distribution, _with_state(first), sums["count"], sums["minutes"] or 0, sums["amount"] or 0)
+
+
+def paid_work(budgets: Sequence[str]) -> list[Paid]:
+    """The contributions most lately paid out of these budgets."""
+    found = Contribution.objects.filter(budget__in=budgets, state="settled").select_related("contributor", "budget")
+    return _with_state(found.select_related("budget__commons").order_by("-worked_on", "-pk")[:LATEST])
+
+
+def _with_state(contributions: Iterable[Contribution]) -> list[Paid]:
+    """Say of each contribution who is named publicly, and whether their share was paid."""
+    rows = list(contributions)
+    paid = set(
+        Share.objects.filter(distribution__period__in={row.period_id for row in rows}, state="paid").values_list(
+            "distribution__period", "contributor"
+        )
+    )
+    return [Paid(row, row.contributor.shown_publicly, (row.period_id, row.contributor_id) in paid) for row in rows]

@@ -1,0 +1,29 @@
+"""Shows the state of a row as a tag: always a word, the colour only repeats it."""
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+TONES = {
+    "ok": {"validated", "settled", "paid", "booked", "matched", "fulfilled", "yes"},
+    "wait": {
+        "declared", "questioned", "published", "frozen", "prepared", "approved", "sent", "owed", "batched", "new",
+        "suggested", "unknown",
+    },
+    "no": {"rejected", "no"},
+}  # fmt: skip
+
+
+def tone(state: str) -> str:
+    """The class of a state: ok, wait, no, or nothing."""
+    return next((name for name, states in TONES.items() if state in states), "")
+
+
+@register.filter
+def state_tag(row: Any) -> SafeString:
+    """The tag of a row that has a `state` with named choices."""
+    return format_html('<span class="tag {}">{}</span>', tone(row.state), row.get_state_display())

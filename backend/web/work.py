@@ -1,0 +1,284 @@
+"""The pages of a contributor: declare work, follow it, the share it earned, the account it is paid to, tokens."""
+
+from typing import Any
+
+from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib import messages
+from django.db.models import Count, Sum
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from backend.allocation import texts
+from backend.commons.services import charter_of, current_period, tree_of
+from backend.contributions.models import Contribution
+from backend.contributions.services import declare as declare_work
+from backend.contributions.services import withdraw as withdraw_work
+from backend.core.errors import Conflict, Invalid
+from backend.core.idempotency import fingerprint, once
+from backend.distributions.models import Distribution, Share
+from backend.distributions.services import last_day, settled_lines
+from backend.identity.models import ApiToken, User
+from backend.identity.permissions import may
+from backend.identity.services import create_token, host_day, revoke_token
+from backend.payees.models import Payee
+from backend.payees.services import set_account
+from backend.web.forms import add_domain_error
+from backend.web.forms_work import AccountForm, ContributionForm, TokenForm
+from backend.web.pages import AuthedRequest, budgets_with, cut, fresh_factor, private, told_in
+
+WITHDRAWABLE = {"declared", "validated"}
+NOT_COUNTED = {"withdrawn", "rejected"}
+
+
+@private
+@require_safe
+def work(request: AuthedRequest) -> HttpResponse:
+    """One's contributions by state, one's shares, and whether one can be paid."""
+    mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    names = dict(Contribution.STATES)
+    counts = {row["state"]: row["count"] for row in mine.values("state").annotate(count=Count("id")).order_by()}
+    asked_for = request.GET.get("state", "")
+    chosen = asked_for if asked_for in counts else ""
+    shown = mine.filter(state=chosen) if chosen else mine
+    counted = mine.exclude(state__in=NOT_COUNTED)
+    return render(
+        request,
+        "work/list.html",
+        {
+            "page": cut(shown.select_related("budget__commons").order_by("-worked_on", "-id"), request),
+            "states": [(state, names[state], counts[state]) for state in names if state in counts],
+            "chosen": chosen,
+            "count": sum(counts.values()),
+            "totals": counted.values("currency")
+            .annotate(asked=Sum("amount"), given=Sum("settled_amount"), minutes=Sum("minutes"))
+            .order_by("currency"),
+            "shares": Share.visible_to(request.user)
+            .filter(contributor=request.user)
+            .select_related("distribution__period__budget")
+            .order_by("-id")[:50],
+            "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
+            "works": budgets_with(request.user, "contributor", "steward").exists(),
+        },
+    )
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def declare(request: AuthedRequest) -> HttpResponseBase:
+    """Declare work. Moves no money."""
+    now = timezone.now()
+    today = host_day(now)
+    latest = Contribution.visible_to(request.user).filter(contributor=request.user).order_by("-id").first()
+    known = {"budget": latest.budget_id, "kind": latest.kind} if latest else {}
+    form = ContributionForm(request.POST or None, initial=known, actor=request.user, today=today)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                contribution = declare_work(actor=request.user, now=now, **form.cleaned_data)
+            except (Invalid, Conflict) as refusal:
+                add_domain_error(form, refusal)
+                status = refusal.status
+            else:
+                messages.success(request, _("Your contribution is declared. It now awaits its review; no money moved."))
+                return redirect("contribution_page", contribution.pk)
+    return render(request, "work/declare.html", {"form": form, "charters": _charters(request.user)}, status=status)
+
+
+def _charters(actor: User) -> list[dict[str, Any]]:
+    """The rules of the budgets where a person works, those that say the same shown once, with their open periods."""
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for budget in budgets_with(actor, "contributor", "steward")[:20]:
+        charter, period = charter_of(budget), current_period(budget)
+        same = (charter.rule, charter.approvals, charter.hard_cap, budget.currency)
+        group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
+        group["rows"].append({"budget": budget, "period": period, "last_day": last_day(period) if period else None})
+    return list(groups.values())
+
+
+@private
+@require_safe
+def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpResponse:
+    """One contribution, what was said of it, and what it was given."""
+    contribution = get_object_or_404(
+        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period"),
+        pk=contribution_id,
+    )
+    mine = contribution.contributor_id == request.user.pk
+    share = (
+        Share.visible_to(request.user)
+        .filter(contributor=contribution.contributor, distribution__period=contribution.period)
+        .first()
+    )
+    return render(
+        request,
+        "work/contribution.html",
+        {
+            "contribution": contribution,
+            "mine": mine,
+            "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
+            "share": share if contribution.state in {"included", "settled"} else None,
+            "can_withdraw": mine and contribution.state in WITHDRAWABLE,
+            "can_review": not mine
+            and contribution.state == "declared"
+            and may(request.user, "contribution.review", scopes=tree_of(contribution.budget)),
+        },
+    )
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: AuthedRequest, contribution_id: str) -> HttpResponseBase:
+    """Take back one's own contribution. Moves no money."""
+    contribution = get_object_or_404(
+        Contribution.visible_to(request.user).filter(contributor=request.user).select_related("budget"),
+        pk=contribution_id,
+    )
+    if request.method == "POST":
+        withdraw_work(actor=request.user, contribution_id=contribution.pk, now=timezone.now())
+        messages.success(request, _("Your contribution is withdrawn. No money moved."))
+        return redirect("contribution_page", contribution.pk)
+    if contribution.state not in WITHDRAWABLE:
+        return redirect("contribution_page", contribution.pk)
+    return render(request, "work/withdraw.html", {"contribution": contribution})
+
+
+@private
+@require_safe
+def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
+    """One person's share, its computation in words, and the part of each contribution."""
+    share = get_object_or_404(
+        Share.visible_to(request.user).select_related(
+            "contributor", "payee", "distribution__period__budget", "distribution__approved_by"
+        ),
+        pk=share_id,
+    )
+    distribution = share.distribution
+    trace: dict[str, Any] = distribution.trace or {"steps": []}
+    cents = settled_lines(trace)
+    inside = [one["contribution"] for one in distribution.inputs if one["person"] == share.contributor_id]
+    rows = Contribution.visible_to(request.user).filter(pk__in=inside).order_by("worked_on", "id")
+    payout = share.payouts.filter(live=True).select_related("payout").first()
+    return render(
+        request,
+        "work/share.html",
+        {
+            "share": share,
+            "distribution": distribution,
+            "mine": share.contributor_id == request.user.pk,
+            "words": texts.explain(
+                trace, share.contributor_id, get_language() or "fr", **told_in(distribution.currency)
+            ),
+            "lines": [(row, cents.get(row.pk, 0)) for row in rows],
+            "payout": payout.payout if payout else None,
+            "sees_distribution": Distribution.visible_to(request.user).filter(pk=distribution.pk).exists(),
+            "last_day": last_day(distribution.period),
+        },
+    )
+
+
+def _account(request: AuthedRequest) -> HttpResponseBase:
+    payee = Payee.visible_to(request.user).filter(user=request.user).first()
+    form = AccountForm(request.POST or None, initial={"name": payee.name if payee else request.user.name})
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                payee = set_account(actor=request.user, now=timezone.now(), **form.cleaned_data)
+            except Invalid as refusal:
+                add_domain_error(form, refusal)
+            else:
+                messages.success(
+                    request,
+                    _("You will be paid on the account %(account)s. No money moved.") % {"account": payee.iban_hint},
+                )
+                return redirect("work")
+    return render(request, "work/account.html", {"form": form, "payee": payee}, status=status)
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def payee_account(request: AuthedRequest) -> HttpResponseBase:
+    """Set the account on which one is paid, with a fresh factor."""
+    try:
+        return fresh_factor(_account)(request)
+    except ReauthenticationRequired:
+        # A suspended form would be kept in the session, its IBAN in clear: the page is asked for again instead.
+        if request.method == "POST":
+            return redirect("payee_account")
+        raise
+
+
+@private
+@fresh_factor
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens(request: AuthedRequest) -> HttpResponseBase:
+    """One's API tokens, and the form that makes one; the text of a new token is shown by this answer alone."""
+    now = timezone.now()
+    form = TokenForm(request.POST or None)
+    status, made = 200, ""
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                made = _make_token(request, form.cleaned_data)
+            except (Invalid, Conflict) as refusal:
+                add_domain_error(form, refusal)
+                status = refusal.status
+            else:
+                status, form = (201 if made else 409), TokenForm()
+    mine = ApiToken.visible_to(request.user).order_by("-created_at")
+    context = {
+        "form": form,
+        "made": made,
+        "twice": status == 409 and not form.is_bound,
+        "tokens": mine.filter(revoked_at=None, expires_at__gt=now),
+        "ended": mine.exclude(revoked_at=None, expires_at__gt=now)[:20],
+    }
+    return render(request, "work/tokens.html", context, status=status)
+
+
+def _make_token(request: AuthedRequest, facts: dict[str, Any]) -> str:
+    """The text of a new token; empty when this form had already made one."""
+    now = timezone.now()
+    text = ""
+
+    def act() -> tuple[int, Any]:
+        nonlocal text
+        token, text = create_token(user=request.user, name=facts["name"], scopes=facts["scopes"], now=now)
+        return 201, {"token": token.pk}
+
+    wanted = fingerprint("tokens", facts["name"], sorted(facts["scopes"]))
+    once(scope=f"page:{request.user.pk}", key=facts["form_key"], request=wanted, now=now, act=act)
+    return text
+
+
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def token_revoke(request: AuthedRequest, token_id: str) -> HttpResponseBase:
+    """Revoke one's own token."""
+    token = get_object_or_404(ApiToken.visible_to(request.user), pk=token_id)
+    if request.method == "POST":
+        revoke_token(actor=request.user, token_id=token.pk, now=timezone.now())
+        messages.success(request, _("The token “%(name)s” no longer opens anything.") % {"name": token.name})
+        return redirect("tokens")
+    return render(request, "work/token_revoke.html", {"token": token})
+
+
+urlpatterns = [
+    path("work/", work, name="work"),
+    path("work/declare/", declare, name="declare"),
+    path("work/account/", payee_account, name="payee_account"),
+    path("contributions/<str:contribution_id>/", contribution_page, name="contribution_page"),
+    path("contributions/<str:contribution_id>/withdraw/", withdraw, name="withdraw"),
+    path("shares/<str:share_id>/", share_page, name="share_page"),
+    path("tokens/", tokens, name="tokens"),
+    path("tokens/<str:token_id>/revoke/", token_revoke, name="token_revoke"),
+]
