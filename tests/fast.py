@@ -1,4 +1,4 @@
-"""A password hash that costs nothing, for the hundreds of people the tests make. The product's own is tested as such."""
+"""A password hash that costs nothing, for the many people the tests make; the product’s own is tested as such."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 

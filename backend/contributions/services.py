@@ -35,7 +35,9 @@ def _require_facts(*, kind: str, minutes: int, amount: int, description: str, ev
         )
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes <= MAX_MINUTES:
         raise Invalid(
-            "minutes_out_of_range", _("The duration is a whole number of minutes, from 0 to 44640."), param="minutes"
+            "minutes_out_of_range",
+            _("The duration is a whole number of minutes, from 0 to 44640 (31 days)."),
+            param="minutes",
         )
     require_amount(amount, minimum=0)
     if not minutes and not amount:

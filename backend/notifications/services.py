@@ -167,7 +167,7 @@ def _payout_settled(event: Event) -> Letter:
             "link": _link("work/"),
         }
         return (
-            _("%(amount)s left for your account") % values,
+            _("%(amount)s is on its way to your account") % values,
             _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values,
         )
 

@@ -36,7 +36,7 @@ def set_account(*, actor: User, name: str, iban: str, now: datetime) -> Payee:
     """
     compact = require_iban(iban)
     if not name.strip():
-        raise Invalid("name_missing", _("Give the name of the account's holder, as the bank writes it."), param="name")
+        raise Invalid("name_missing", _("Give the name of the account’s holder, as the bank writes it."), param="name")
     payee_of(actor, now=now)
     payee = Payee.objects.select_for_update().get(user=actor)
     payee.name = name.strip()[:70]

@@ -1,0 +1,1 @@
+"""The JSON API: it translates, makes one domain call, translates back."""

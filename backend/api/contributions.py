@@ -1,0 +1,149 @@
+"""`/v1/contributions`: work that is declared, reviewed by peers, or taken back."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework.request import Request
+
+from backend.api import serialize
+from backend.api.auth import caller
+from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, whole
+from backend.api.idempotency import form_key, require_key, write
+from backend.api.pagination import PAGING, choice, page, read_parameters
+from backend.api.views import Resource, answer
+from backend.commons.services import get_budget
+from backend.contributions import services
+from backend.contributions.models import Contribution
+from backend.core.errors import Invalid, NotFound
+
+BODY: dict[str, Reader | Optional] = {
+    "budget": text,
+    "worked_on": day,
+    "kind": text,
+    "minutes": Optional(whole, 0),
+    "amount": Optional(money, None),
+    "description": text,
+    "evidence": Optional(links, ()),
+}
+FILTERS: dict[str, Reader] = {
+    **PAGING,
+    "state": choice(dict(Contribution.STATES)),
+    "budget": text,
+    "from": day,
+    "to": day,
+}
+
+
+class ContributionList(Resource):
+    """The contributions one may see."""
+
+    scopes = {"get": "read", "post": "contributions:write"}
+    pointers = {"amount": "/amount/value", "currency": "/amount/currency"}
+
+    def get(self, request: Request) -> HttpResponse:
+        """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
+        wanted = read_parameters(request._request, FILTERS)
+        lookups = {"state": "state", "budget": "budget", "from": "worked_on__gte", "to": "worked_on__lt"}
+        rows = (
+            Contribution.visible_to(caller(request))
+            .filter(**{lookups[name]: value for name, value in wanted.items() if name in lookups})
+            .select_related("contributor")
+        )
+        body, headers = page(
+            request._request, rows, lambda found: [serialize.contribution(row) for row in found], wanted
+        )
+        return answer(body, headers=headers)
+
+    def post(self, request: Request) -> HttpResponse:
+        """Declare one's own work."""
+        read_parameters(request._request, {})
+        require_key(request)
+        given = read_fields(request.data, BODY)
+        now = timezone.now()
+
+        def act() -> tuple[dict[str, Any], str]:
+            budget = get_budget(given["budget"])
+            value, currency = given["amount"] or (0, budget.currency)
+            if currency != budget.currency:
+                raise Invalid(
+                    "other_currency",
+                    _("This pot is kept in %(currency)s: ask in that currency.") % {"currency": budget.currency},
+                    param="currency",
+                )
+            contribution = services.declare(
+                actor=caller(request),
+                budget=budget,
+                worked_on=given["worked_on"],
+                kind=given["kind"],
+                minutes=given["minutes"],
+                amount=value,
+                description=given["description"],
+                evidence=given["evidence"],
+                form_key=form_key(request),
+                now=now,
+            )
+            return serialize.contribution(contribution), f"/v1/contributions/{contribution.pk}"
+
+        return write(request, now=now, status=201, act=act)
+
+
+class ContributionOne(Resource):
+    """One contribution."""
+
+    scopes = {"get": "read"}
+
+    def get(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Show it with what its reviewers said."""
+        read_parameters(request._request, {})
+        row = Contribution.visible_to(caller(request)).select_related("contributor").filter(pk=contribution_id).first()
+        if row is None:
+            raise NotFound("contribution_not_found", _("There is no such contribution."))
+        said = row.reviews.select_related("reviewer").order_by("pk")
+        return answer({**serialize.contribution(row), "reviews": [serialize.review(one) for one in said]})
+
+
+class ReviewList(Resource):
+    """What peers say of a contribution."""
+
+    scopes = {"post": "reviews:write"}
+
+    def post(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Approve someone else's contribution, or reject it with a reason."""
+        read_parameters(request._request, {})
+        require_key(request)
+        given = read_fields(request.data, {"verdict": text, "reason": Optional(text_up_to(500), "")})
+        now = timezone.now()
+
+        def act() -> tuple[dict[str, Any], str]:
+            said = services.review(
+                actor=caller(request),
+                contribution_id=contribution_id,
+                verdict=given["verdict"],
+                reason=given["reason"],
+                now=now,
+            )
+            state = Contribution.objects.values_list("state", flat=True).get(pk=contribution_id)
+            return {**serialize.review(said), "contribution_state": state}, f"/v1/contributions/{contribution_id}"
+
+        return write(request, now=now, status=201, act=act)
+
+
+class Withdrawal(Resource):
+    """The end of a contribution that its author takes back."""
+
+    scopes = {"post": "contributions:write"}
+
+    def post(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Withdraw one's own contribution."""
+        read_parameters(request._request, {})
+        require_key(request)
+        read_fields(request.data, {})
+        now = timezone.now()
+
+        def act() -> tuple[dict[str, Any], str]:
+            row = services.withdraw(actor=caller(request), contribution_id=contribution_id, now=now)
+            return serialize.contribution(row), f"/v1/contributions/{contribution_id}"
+
+        return write(request, now=now, status=201, act=act)

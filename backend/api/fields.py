@@ -1,0 +1,164 @@
+"""Reads the fields of a JSON body by their exact types, and names each fault by its JSON pointer."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from backend.api.errors import Fault, Refused, fault
+from backend.api.parsers import NotWhole, escaped, printable
+
+MAX_FAULTS = 20
+MAX_LIST = 100
+BIGINT = 2**63
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What PostgreSQL cannot keep, and what no keyboard types: NUL, controls but tab and line ends, halves of a character.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class FieldFaults(Exception):
+    """What is wrong with one field, or with the fields inside it."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        """Keep the members of `errors`."""
+        super().__init__(faults)
+        self.faults = faults
+
+
+Reader = Callable[[Any, str], Any]
+
+
+@dataclass(frozen=True)
+class Optional:
+    """A field that may be absent, and what it then is."""
+
+    read: Reader
+    default: Any
+
+
+def wrong(pointer: str, code: str, detail: Any) -> FieldFaults:
+    """One fault, to be raised."""
+    return FieldFaults([fault("pointer", pointer, code, detail)])
+
+
+def text(value: Any, pointer: str) -> str:
+    """A text without control characters."""
+    if not isinstance(value, str):
+        raise wrong(pointer, "wrong_type", _("This field is a text: write it between double quotes."))
+    if _UNREADABLE.search(value):
+        raise wrong(pointer, "text_unreadable", _("This text holds characters that cannot be kept: remove them."))
+    return value
+
+
+def text_up_to(length: int) -> Reader:
+    """A text of at most so many characters."""
+
+    def read(value: Any, pointer: str) -> str:
+        found = text(value, pointer)
+        if len(found) > length:
+            raise wrong(pointer, "text_too_long", _("Write at most %(length)s characters here.") % {"length": length})
+        return found
+
+    return read
+
+
+def whole(value: Any, pointer: str) -> int:
+    """An integer that PostgreSQL can keep; `1.0`, `1e3`, `"1"` and `true` are not integers here."""
+    if isinstance(value, bool) or not isinstance(value, int | NotWhole):
+        raise wrong(pointer, "wrong_type", _("This field is a whole number: write its figures without quotes."))
+    if isinstance(value, NotWhole):
+        raise wrong(
+            pointer,
+            "not_whole",
+            _("“%(text)s” is not a whole number written in plain figures.") % {"text": printable(value.text)},
+        )
+    if not -BIGINT <= value < BIGINT:
+        raise wrong(pointer, "out_of_range", _("This number is too large."))
+    return value
+
+
+def day(value: Any, pointer: str) -> date:
+    """A calendar day, `2026-11-20`."""
+    found = text(value, pointer)
+    if _DAY.fullmatch(found):
+        try:
+            return date.fromisoformat(found)
+        except ValueError:
+            pass
+    raise wrong(pointer, "not_a_day", _("Write the day as year-month-day, for instance 2026-11-20."))
+
+
+def money(value: Any, pointer: str) -> tuple[int, str]:
+    """An amount, `{"value": 4500, "currency": "EUR"}`: minor units and ISO 4217 code. The domain bounds it."""
+    found = _members(value, {"value": whole, "currency": text}, pointer)
+    return found["value"], found["currency"]
+
+
+def links(value: Any, pointer: str) -> list[str]:
+    """A list of addresses; the domain says how many, and which schemes."""
+    if not isinstance(value, list):
+        raise wrong(pointer, "wrong_type", _("This field is a list: write it between square brackets."))
+    if len(value) > MAX_LIST:
+        raise wrong(pointer, "out_of_range", _("This list is too long."))
+    found = []
+    for place, one in enumerate(value):
+        address = text(one, f"{pointer}/{place}")
+        try:
+            urlsplit(address)
+        except ValueError:
+            raise wrong(f"{pointer}/{place}", "evidence_not_a_link", _("This is not an http or https link.")) from None
+        found.append(address)
+    return found
+
+
+def _members(data: Any, readers: Mapping[str, Reader | Optional], pointer: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise wrong(pointer, "wrong_type", _("A JSON object is expected here: write it between braces."))
+    faults: list[Fault] = []
+    for name in data:
+        if name not in readers:
+            detail = _("There is no field “%(name)s” here. The fields are: %(known)s.") % {
+                "name": printable(name),
+                "known": ", ".join(readers) or "–",
+            }
+            faults.append(fault("pointer", f"{pointer}/{escaped(name)}", "unknown_field", detail))
+    found: dict[str, Any] = {}
+    for name, reader in readers.items():
+        here = f"{pointer}/{name}"
+        if name not in data:
+            if isinstance(reader, Optional):
+                found[name] = reader.default
+            else:
+                faults.append(fault("pointer", here, "missing_field", _("This field is required.")))
+            continue
+        try:
+            found[name] = (reader.read if isinstance(reader, Optional) else reader)(data[name], here)
+        except FieldFaults as refusal:
+            faults += refusal.faults
+    if faults:
+        raise FieldFaults(faults)
+    return found
+
+
+def read_fields(data: Any, readers: Mapping[str, Reader | Optional]) -> dict[str, Any]:
+    """Read all the fields of a body, or refuse it with everything that is wrong with it at once.
+
+    Args: data: what the parser gave. readers: name → reader; a plain reader makes the field required.
+    Returns: name → value, for each of the readers.
+    Raises: Refused 422 `invalid_fields` with at most MAX_FAULTS members in `errors`.
+    """
+    try:
+        return _members(data, readers, "")
+    except FieldFaults as refusal:
+        first = refusal.faults[0]
+        raise Refused(
+            "invalid_fields",
+            _("The body was not accepted, first because of %(place)s: %(detail)s Nothing was changed.")
+            % {"place": first["pointer"] or "/", "detail": first["detail"]},
+            status=422,
+            faults=refusal.faults[:MAX_FAULTS],
+        ) from None

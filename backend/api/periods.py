@@ -1,0 +1,54 @@
+"""`/v1/periods`: the dated stretches of a budget, and their closing, which moves no money."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework.request import Request
+
+from backend.api import serialize
+from backend.api.auth import caller
+from backend.api.distributions import in_full
+from backend.api.fields import read_fields
+from backend.api.idempotency import require_key, write
+from backend.api.pagination import read_parameters
+from backend.api.views import Resource, answer
+from backend.commons.models import Period
+from backend.core.errors import NotFound
+from backend.distributions.models import Distribution
+from backend.distributions.services import close_period
+
+
+class PeriodOne(Resource):
+    """One period: its days and its state are public."""
+
+    scopes = {"get": "read"}
+
+    def get(self, request: Request, period_id: str) -> HttpResponse:
+        """Show it, with the id of its distribution to those who may read that."""
+        read_parameters(request._request, {})
+        row = Period.objects.filter(pk=period_id).first()
+        if row is None:
+            raise NotFound("period_not_found", _("There is no such period."))
+        known = Distribution.visible_to(caller(request)).filter(period=row).values_list("pk", flat=True).first()
+        return answer({**serialize.period(row), "distribution": known})
+
+
+class Closure(Resource):
+    """The closing of a period."""
+
+    scopes = {"post": "periods:write"}
+
+    def post(self, request: Request, period_id: str) -> HttpResponse:
+        """Close it: its inputs are frozen now, the distribution is computed by a worker right after."""
+        read_parameters(request._request, {})
+        require_key(request)
+        read_fields(request.data, {})
+        now = timezone.now()
+
+        def act() -> tuple[dict[str, Any], str]:
+            distribution = close_period(actor=caller(request), period_id=period_id, now=now)
+            return in_full(distribution), f"/v1/distributions/{distribution.pk}"
+
+        return write(request, now=now, status=202, act=act)

@@ -1,0 +1,15 @@
+"""The catalogue of refusals: what each stable code means, why it came, what to do. Each has its page."""
+
+from backend.api.problems_of_money import PROBLEMS as OF_MONEY
+from backend.api.problems_of_requests import PROBLEMS as OF_REQUESTS
+from backend.api.problems_of_work import PROBLEMS as OF_WORK
+
+Texts = tuple[object, object, object]
+
+# code → (title, cause, what to do), in the language of the reader when they are shown
+CATALOGUE: dict[str, Texts] = {**OF_REQUESTS, **OF_WORK, **OF_MONEY}
+
+
+def title_of(code: str, *, fallback: str) -> str:
+    """The title of a code in the language of the moment, or the fallback for a code that has no page."""
+    return str(CATALOGUE[code][0]) if code in CATALOGUE else fallback

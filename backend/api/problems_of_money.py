@@ -1,0 +1,245 @@
+"""Refusals about the host, people's accounts, the books, payouts and bank statements: title, cause, what to do."""
+
+from django.utils.translation import gettext_lazy as _
+
+PROBLEMS: dict[str, tuple[object, object, object]] = {
+    # --- the host, organisations, tokens, accounts ------------------------------------------------------------------
+    "no_host": (
+        _("This instance has no host yet"),
+        _("The trusted third party that runs this instance has not been set up."),
+        _("Run the first set-up, or load the demonstration with “manage.py load_demo”."),
+    ),
+    "host_exists": (
+        _("This instance already has its host"),
+        _("One instance serves one host."),
+        _("Start another instance for another host."),
+    ),
+    "two_treasurers": (
+        _("Two treasurers are needed"),
+        _("Money leaves only when two people act."),
+        _("Name two different people."),
+    ),
+    "fee_out_of_range": (
+        _("The fee is out of range"),
+        _("The fee is between 0 and 10000 basis points."),
+        _("Write 500 for 5 %."),
+    ),
+    "name_missing": (
+        _("A name is missing"),
+        _("The name is empty."),
+        _("Give it a name that others will recognise."),
+    ),
+    "siren_invalid": (
+        _("The SIREN is not valid"),
+        _("A SIREN has nine figures, the last of which checks the others."),
+        _("Copy it from an official paper of the organisation."),
+    ),
+    "iban_invalid": (
+        _("The IBAN is not valid"),
+        _("The check digits of the IBAN do not fit the rest of it, or its length is wrong."),
+        _("Copy it from a paper or a page of the bank."),
+    ),
+    "bic_invalid": (
+        _("The BIC is not valid"),
+        _("A BIC has 8 or 11 letters and figures."),
+        _("Copy it from a paper or a page of the bank, or leave it empty."),
+    ),
+    "scope_unknown": (
+        _("The token’s scopes are not known"),
+        _("A token has at least one of the scopes that exist, and no other."),
+        _("Choose what the token may do among those offered."),
+    ),
+    "too_many_tokens": (
+        _("There are many tokens already"),
+        _("A person has at most 20 live tokens, so that each can be watched."),
+        _("Revoke those that are not used."),
+    ),
+    "token_not_found": (
+        _("There is no such token"),
+        _("No token of yours has this id."),
+        _("Choose it in the list on your page of tokens."),
+    ),
+    "account_not_found": (
+        _("There is no such bank account"),
+        _("The host has no bank account with this id."),
+        _("Choose one of those listed."),
+    ),
+    # --- the books --------------------------------------------------------------------------------------------------
+    "purse_short": (
+        _("There is not enough money in the pot"),
+        _("The books would show less than nothing in a purse; PostgreSQL refuses it. Nothing was booked."),
+        _("Wait for the money that is expected, or share less."),
+    ),
+    "fact_booked_otherwise": (
+        _("The fact is already booked with other amounts"),
+        _("Each fact is booked once; this one is in the books with other lines."),
+        _("Read the entry that exists. A correction is a new entry."),
+    ),
+    # --- payouts ----------------------------------------------------------------------------------------------------
+    "nothing_to_pay": (
+        _("Nothing can be paid now"),
+        _("No share is owed, or those who are owed have not given an account."),
+        _("Approve a distribution first, and ask the payees for their IBAN."),
+    ),
+    "payee_without_account": (
+        _("A payee has no account"),
+        _("The payee has not given an IBAN to be paid on."),
+        _("Ask them to give it on their page, then try again."),
+    ),
+    "sepa_is_in_euros": (
+        _("SEPA transfers are in euros only"),
+        _("The account is kept in another currency."),
+        _("Choose an account in euros."),
+    ),
+    "batch_not_found": (
+        _("There is no such batch"),
+        _("No batch of transfers has this id."),
+        _("Choose it in the list of payouts."),
+    ),
+    "own_batch": (
+        _("Nobody approves the batch they prepared"),
+        _("Money leaves only when two people act."),
+        _("Ask another treasurer to approve it."),
+    ),
+    "payee_of_batch": (
+        _("Nobody approves a batch that pays them"),
+        _("You are one of the people it pays."),
+        _("Ask another treasurer to approve it."),
+    ),
+    "editor_of_iban": (
+        _("You changed an account that this batch pays"),
+        _("The person who last typed a payee’s IBAN does not approve the batch that pays it."),
+        _("Ask another treasurer to approve it."),
+    ),
+    "account_changed": (
+        _("An account changed since the batch was prepared"),
+        _("A payee gave another IBAN in the meantime, so that the file is out of date."),
+        _("Refuse this batch and prepare another."),
+    ),
+    "batch_changed": (
+        _("This is not the file that was read"),
+        _("An approval is for exactly the file that was shown."),
+        _("Open the page again, read it, and approve that."),
+    ),
+    "batch_decided": (
+        _("The batch is already decided on"),
+        _("Someone approved or refused it; the answer names who, or its state."),
+        _("Nothing more is to be done."),
+    ),
+    "batch_not_approved": (
+        _("The batch is not approved"),
+        _("The file is handed over once another treasurer has approved it."),
+        _("Ask another treasurer to approve it."),
+    ),
+    "shares_taken": (
+        _("Another batch was prepared just now"),
+        _("The shares are already in a batch that someone prepared at the same moment."),
+        _("Open the list again: nothing is paid twice."),
+    ),
+    "payout_not_sent": (
+        _("The payout is not awaiting settlement"),
+        _("The line of the statement names a payout that is settled already, or that was not sent."),
+        _("Look at the batch of this payout before matching the line."),
+    ),
+    # --- bank statements --------------------------------------------------------------------------------------------
+    "foreign_account": (
+        _("The statement is that of another account"),
+        _("The account of the statement is not one of the host’s. Nothing was imported."),
+        _("Choose the statement of an account of the host, or have the account added first."),
+    ),
+    "line_without_day": (
+        _("A line has no date"),
+        _("A line of the statement has neither a booking date nor a value date. Nothing was imported."),
+        _("Download the statement from the bank again."),
+    ),
+    "statement_gap": (
+        _("The statement does not tie"),
+        _("Its opening balance plus its lines is not its closing balance."),
+        _("Check the file with the bank; a treasurer may accept the gap and import it all the same."),
+    ),
+    "bank_line_not_found": (
+        _("There is no such bank line"),
+        _("No line of the statements has this number."),
+        _("Choose it in the list of lines."),
+    ),
+    "line_not_waiting": (
+        _("The line is not to identify any more"),
+        _("Someone, or the reference it carries, has already said what it is."),
+        _("Open the list again."),
+    ),
+    "not_a_credit": (
+        _("Only money received can pay a pledge"),
+        _("The line is money that left the account."),
+        _("Choose a line of money received."),
+    ),
+    "statement_empty": (
+        _("The statement is empty"),
+        _("The file has no content."),
+        _("Download it from the bank again."),
+    ),
+    "statement_too_large": (
+        _("The statement is too large"),
+        _("The file passes the size that is read in one go."),
+        _("Download a shorter period from the bank."),
+    ),
+    "statement_too_complex": (
+        _("The statement is too complex"),
+        _("The file nests too deeply, or holds more entries than are read in one go."),
+        _("Download a shorter period from the bank."),
+    ),
+    "statement_compressed": (
+        _("The file is compressed"),
+        _("Compressed files are not unpacked here, because a small one may hide a huge one."),
+        _("Unpack it on your computer and send the statements it contains."),
+    ),
+    "statement_unknown_format": (
+        _("The file is not a known statement"),
+        _("The file is not in one of the formats that can be read here."),
+        _("Download the statement from the bank as camt.053 (XML)."),
+    ),
+    "statement_camt052": (
+        _("This is an intraday report"),
+        _("A camt.052 report may still change."),
+        _("Download the statement of the day, camt.053."),
+    ),
+    "statement_camt054": (
+        _("This is a notification"),
+        _("A camt.054 notification repeats operations of the statement, which would count twice."),
+        _("Download the statement, camt.053."),
+    ),
+    "statement_none": (
+        _("The file holds no statement"),
+        _("The file is well formed but empty of statements."),
+        _("Check the export that you chose at the bank."),
+    ),
+    "statement_dtd": (
+        _("The file carries a DTD or entities"),
+        _("No bank statement needs them, and they can be used to read or exhaust the server."),
+        _("Download the file from the bank again; do not send one from elsewhere."),
+    ),
+    "statement_damaged": (
+        _("The file is damaged"),
+        _("The file is cut short or is not well-formed XML."),
+        _("Download it from the bank again."),
+    ),
+    "statement_encoding": (
+        _("The text encoding is not supported"),
+        _("The file is written in an encoding that is not read here."),
+        _("Save it as UTF-8."),
+    ),
+    "statement_amount": (
+        _("An amount of the statement cannot be read"),
+        _("An amount is not a plain number with the decimals of its currency, or their sum is too large."),
+        _("Ask the bank for a correct file."),
+    ),
+    "statement_currency": (
+        _("A currency of the statement cannot be read"),
+        _("A currency is not a three-letter code."),
+        _("Ask the bank for a correct file."),
+    ),
+    "statement_mark": (
+        _("A line is neither a credit nor a debit"),
+        _("The mark CRDT or DBIT is missing."),
+        _("Ask the bank for a correct file."),
+    ),
+}

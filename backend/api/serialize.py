@@ -1,0 +1,173 @@
+"""Rows as JSON-ready dicts: plain functions, every field named, money as minor units with its currency."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from backend.commons.models import Budget, Commons, Period
+from backend.contributions.models import Contribution, Review
+from backend.distributions.models import Distribution, Share
+from backend.identity.models import HostBankAccount, User
+from backend.operations.figures import Figures
+from backend.pledges.models import Pledge
+from backend.pledges.references import printed
+
+
+def as_json(body: Any) -> str:
+    """JSON as it is sent: compact, accents as they are, members in the order given here."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def money(value: int, currency: str) -> dict[str, Any]:
+    """An amount in minor units."""
+    return {"value": value, "currency": currency}
+
+
+def moment(value: datetime | None) -> str | None:
+    """A moment in RFC 3339, UTC, to the second."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
+
+
+def person(user: User | None) -> dict[str, str] | None:
+    """A person, to those who share a budget with them."""
+    return {"id": user.pk, "name": user.name} if user else None
+
+
+def figures(found: Figures) -> dict[str, Any]:
+    """The five figures of a budget."""
+    return {
+        "expected": money(found.expected, found.currency),
+        "received": money(found.received, found.currency),
+        "committed": money(found.committed, found.currency),
+        "paid": money(found.paid, found.currency),
+        "available": money(found.available, found.currency),
+    }
+
+
+def commons(row: Commons, known: Mapping[str, Figures]) -> dict[str, Any]:
+    """A commons with its budgets; `budgets` and their open periods are prefetched by the caller."""
+    return {
+        "id": row.pk,
+        "slug": row.slug,
+        "name": row.name,
+        "summary": row.summary,
+        "website": row.website,
+        "licence": row.licence,
+        "created_at": moment(row.created_at),
+        "budgets": [budget(one, known[one.pk]) for one in row.budgets.all()],
+    }
+
+
+def budget(row: Budget, known: Figures) -> dict[str, Any]:
+    """A budget with its five figures and its open period; `periods` is prefetched by the caller."""
+    current = next((one for one in row.periods.all() if one.state == "open"), None)
+    return {
+        "id": row.pk,
+        "parent": row.parent_id,
+        "name": row.name,
+        "currency": row.currency,
+        "state": row.state,
+        "figures": figures(known),
+        "open_period": period(current) if current else None,
+    }
+
+
+def period(row: Period) -> dict[str, Any]:
+    """A period; `ends_before` is the first day that is not in it."""
+    return {
+        "id": row.pk,
+        "budget": row.budget_id,
+        "starts_on": row.starts_on.isoformat(),
+        "ends_before": row.ends_before.isoformat(),
+        "state": row.state,
+    }
+
+
+def pledge(row: Pledge) -> dict[str, Any]:
+    """A pledge, without its payment instructions."""
+    return {
+        "id": row.pk,
+        "budget": row.budget_id,
+        "organisation": row.organisation_id,
+        "amount": money(row.amount, row.currency),
+        "received": money(row.received, row.currency),
+        "expected": money(row.expected, row.currency),
+        "state": row.state,
+        "reference": row.reference,
+        "made_by": row.made_by_id,
+        "created_at": moment(row.created_at),
+    }
+
+
+def payment_instructions(row: Pledge, account: HostBankAccount) -> dict[str, Any]:
+    """What to type in the bank's form."""
+    return {
+        "method": "bank_transfer",
+        "holder": account.host.name,
+        "iban": account.iban,
+        "bic": account.bic,
+        "reference": row.reference,
+        "reference_printed": printed(row.reference),
+        "amount": money(row.expected, row.currency),
+    }
+
+
+def contribution(row: Contribution) -> dict[str, Any]:
+    """A contribution; its contributor is loaded by the caller."""
+    settled = row.settled_amount
+    return {
+        "id": row.pk,
+        "budget": row.budget_id,
+        "period": row.period_id,
+        "contributor": person(row.contributor),
+        "worked_on": row.worked_on.isoformat(),
+        "kind": row.kind,
+        "minutes": row.minutes,
+        "amount": money(row.amount, row.currency),
+        "description": row.description,
+        "evidence": row.evidence,
+        "state": row.state,
+        "settled_amount": None if settled is None else money(settled, row.currency),
+        "created_at": moment(row.created_at),
+    }
+
+
+def review(row: Review) -> dict[str, Any]:
+    """A review; its reviewer is loaded by the caller."""
+    return {
+        "id": row.pk,
+        "contribution": row.contribution_id,
+        "reviewer": person(row.reviewer),
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "created_at": moment(row.created_at),
+    }
+
+
+def distribution(row: Distribution, shares: Iterable[Share]) -> dict[str, Any]:
+    """A distribution with its shares and its whole computation; `shares`, `trace` and `digest` come once computed."""
+    return {
+        "id": row.pk,
+        "period": row.period_id,
+        "budget": row.period.budget_id,
+        "charter": {"id": row.charter_id, "version": row.charter.version, "rule": row.charter.rule},
+        "state": row.state,
+        "pot": money(row.pot, row.currency),
+        "prepared_by": person(row.prepared_by),
+        "prepared_at": moment(row.prepared_at),
+        "approved_by": person(row.approved_by),
+        "approved_at": moment(row.approved_at),
+        "digest": row.digest or None,
+        "shares": [
+            {
+                "id": share.pk,
+                "contributor": person(share.contributor),
+                "asked": money(share.asked, row.currency),
+                "amount": money(share.amount, row.currency),
+                "state": share.state,
+            }
+            for share in shares
+        ],
+        "trace": row.trace,
+    }
