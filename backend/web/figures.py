@@ -97,11 +97,17 @@ def total(parts: Sequence[Figures]) -> Figures:
 
 
 def bar(figures: Figures) -> list[Segment]:
-    """The segments paid, committed and available, side by side on BAR_WIDTH; none when there is nothing to show.
+    """The segments paid, committed, missing and available, side by side on BAR_WIDTH; none when all are zero.
 
-    Widths are whole numbers that fill the bar exactly; what is not zero is never thinner than SLIVER.
+    What is committed beyond what the purse holds is shown as missing. Widths are whole numbers that fill the bar
+    exactly; what is not zero is never thinner than SLIVER.
     """
-    parts = [("paid", figures.paid), ("committed", figures.committed), ("available", max(0, figures.available))]
+    parts = [
+        ("paid", figures.paid),
+        ("committed", figures.committed - figures.missing),
+        ("missing", figures.missing),
+        ("available", max(0, figures.available)),
+    ]
     shown = [(name, amount) for name, amount in parts if amount > 0]
     whole = sum(amount for _name, amount in shown)
     if not shown:

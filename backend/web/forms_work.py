@@ -67,9 +67,7 @@ class BudgetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic
 class ContributionForm(KeyedForm):
     """What was done, for which budget, how long it took and what is asked for it."""
 
-    minutes = forms.CharField(
-        label=_("How long did it take?"), help_text=_("90, 1h30 or 1:30"), required=False, max_length=20
-    )
+    minutes = forms.CharField(label=_("Time spent"), help_text=_("90, 1h30 or 1:30"), required=False, max_length=20)
     budget = BudgetChoice(
         label=_("For"),
         queryset=Budget.objects.none(),
@@ -80,7 +78,7 @@ class ContributionForm(KeyedForm):
         },
     )
     description = forms.CharField(
-        label=_("What did you do?"),
+        label=_("Work done"),
         max_length=500,
         help_text=_("One sentence that the others of the budget will understand. It is public once it is paid."),
         error_messages={
@@ -267,5 +265,5 @@ class ConfirmImportForm(forms.Form):
 
     stash = forms.CharField(max_length=64, widget=forms.HiddenInput)
     accept_gap = forms.BooleanField(
-        label=_("Import although the statement does not tie: I have asked the bank about the gap."), required=False
+        label=_("Import it although it does not tie: I asked the bank about the gap"), required=False
     )

@@ -27,7 +27,7 @@ class HostClockMiddleware:
             return self.get_response(request)
         host = Host.objects.first()
         request.__dict__["host_row"] = host
-        with timezone.override(None):
+        with timezone.override(ZoneInfo(host.time_zone) if host else None):
             response = self.get_response(request)
         if request.user.is_authenticated and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"

@@ -69,7 +69,8 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             request, _("The period is closed. Nothing is paid now: another person must approve the distribution.")
         )
         return redirect("distribution_page", distribution.pk)
-    budget = period.budget
+    budget, today = period.budget, host_day(timezone.now())
+    begun = period.starts_on <= today
     mine = Contribution.visible_to(request.user).filter(period=period).select_related("contributor", "budget")
     validated = mine.filter(state__in=["validated", "included", "settled"])
     sums = validated.aggregate(asked=Sum("amount"), minutes=Sum("minutes"))
@@ -83,7 +84,7 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             "period": period,
             "budget": budget,
             "last_day": last_day(period),
-            "over": period.ends_before <= host_day(timezone.now()),
+            "over": period.ends_before <= today,
             "charter": charter_of(budget),
             "unreviewed": unreviewed[:20],
             "unreviewed_count": unreviewed.count(),
@@ -96,7 +97,8 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             "missing": max(0, asked - pot),
             "left": max(0, pot - asked),
             "distribution": Distribution.visible_to(request.user).filter(period=period).first(),
-            "can_close": period.state == "open" and may(request.user, "period.close", scopes=tree_of(budget)),
+            "begun": begun,
+            "can_close": begun and period.state == "open" and may(request.user, "period.close", scopes=tree_of(budget)),
         },
     )
 

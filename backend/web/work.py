@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.allocation import texts
-from backend.commons.services import charter_of, current_period, tree_of
+from backend.commons.models import Period
+from backend.commons.services import charter_of, tree_of
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare as declare_work
 from backend.contributions.services import withdraw as withdraw_work
@@ -95,10 +96,11 @@ def _charters(actor: User) -> list[dict[str, Any]]:
     """The rules of the budgets where a person works, those that say the same shown once, with their open periods."""
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for budget in budgets_with(actor, "contributor", "steward")[:20]:
-        charter, period = charter_of(budget), current_period(budget)
+        charter = charter_of(budget)
+        open_ones = Period.objects.filter(budget=charter.budget, state="open").order_by("starts_on")
         same = (charter.rule, charter.approvals, charter.hard_cap, budget.currency)
         group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
-        group["rows"].append({"budget": budget, "period": period, "last_day": last_day(period) if period else None})
+        group["rows"].append({"budget": budget, "period": open_ones.first()})
     return list(groups.values())
 
 

@@ -246,7 +246,7 @@ def test_identifying_books_once_from_suspense_to_the_pot(play: Play, sign_in: Si
     assert "Claire Moreau identified it." in text
     late = sign_in(world.users["denis"]).post(f"/en/bank/lines/{line.pk}/", {"pledge": pledge.pk})
     assert late.status_code == 409
-    assert "This line is not to identify any more" in text_of(late)
+    assert "This line no longer waits to be identified" in text_of(late)
 
 
 @pytest.mark.parametrize("pledge", ["", "plg_nothing"])

@@ -161,7 +161,7 @@ def test_a_computation_that_was_not_read_is_not_approved(play: Play, sign_in: Si
 @pytest.mark.parametrize(
     ("who", "status", "sentence"),
     [
-        ("claire", 403, "You closed this period: another person must approve it."),
+        ("claire", 403, "You closed this period: another person must approve its distribution."),
         ("sacha", 403, "Your roles do not allow this."),
         ("bo", 403, "Your roles do not allow this."),
         ("ana", 404, ""),
@@ -209,8 +209,22 @@ def test_approving_asks_for_the_password_when_it_is_old(play: Play, sign_in: Sig
 def test_closing_early_says_what_it_costs(play: Play, sign_in: SignIn) -> None:
     world = play("work")
     text = text_of(sign_in(world.users["claire"]).get(f"/en/periods/{world.period.pk}/"))
-    assert "once it is closed, work done before the end of that day can no longer be declared" in text
+    assert "Closed now, it ends today: work done up to today can no longer be declared for it" in text
     yesterday = world.today - timedelta(days=1)
     Period.objects.filter(pk=world.period.pk).update(starts_on=yesterday - timedelta(days=9), ends_before=yesterday)
     over = text_of(sign_in(world.users["claire"]).get(f"/en/periods/{world.period.pk}/"))
     assert "The last day of the period has passed." in over
+
+
+def test_a_period_that_has_not_begun_cannot_be_closed(play: Play, sign_in: SignIn) -> None:
+    world = play("close")
+    following = Period.objects.get(state="open")
+    browser = sign_in(world.users["claire"])
+    page = browser.get(f"/en/periods/{following.pk}/")
+    assert "This period has not begun" in text_of(page)
+    assert "Close the period" not in text_of(page)
+    answer = browser.post(f"/en/periods/{following.pk}/")
+    assert answer.status_code == 409
+    assert "This period has not begun" in text_of(answer)
+    following.refresh_from_db()
+    assert following.state == "open"

@@ -49,7 +49,8 @@ def test_the_five_figures_follow_the_hundred_euros(play: Play, step: str, figure
     [
         (0, 0, 0, {}),
         (95_00, 0, 0, {"paid": 1000}),
-        (0, 100_00, -5_00, {"committed": 1000}),
+        (0, 100_00, -5_00, {"committed": 950, "missing": 50}),
+        (0, 100_00, -100_00, {"missing": 1000}),
         (50_00, 25_00, 25_00, {"paid": 500, "committed": 250, "available": 250}),
         (1, 1, 10**12, {"paid": SLIVER, "committed": SLIVER, "available": BAR_WIDTH - 2 * SLIVER}),
         (1, 1, 1, {"paid": 334, "committed": 333, "available": 333}),
@@ -104,6 +105,8 @@ def test_a_shortage_is_announced_with_its_amount(play: Play, client: Client) -> 
     play("work")
     text = text_of(client.get("/en/commons/cartolibre/"))
     assert "€5.00 are missing to pay all the validated requests." in text
+    assert "€95.00 received, €0.00 paid, €100.00 committed: €5.00 missing." in text
+    assert "missing to pay what is committed €5.00" in text
     assert "Nothing was shared yet." in text
 
 

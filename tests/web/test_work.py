@@ -118,7 +118,7 @@ def test_zero_is_volunteering(play: Play, sign_in: SignIn) -> None:
         ("evidence", "javascript:alert(1)", "Evidence is given as http or https links"),
         ("evidence", "\n".join(["https://example.org/"] * 11), "Give at most 10 links"),
         ("worked_on", "yesterday", "Write the day as"),
-        ("worked_on", "2001-01-01", "The open period goes from"),
+        ("worked_on", "2001-01-01", "No open period reaches this day"),
         ("budget", "bud_nothing", "Choose one of your budgets"),
     ],
 )
