@@ -48,9 +48,9 @@ def create_commons(
         raise Invalid("currency_without_account", _("The host has no bank account in this currency."), param="currency")
     if rule not in dict(Charter.RULES):
         raise Invalid("rule_unknown", _("This distribution rule is not known."), param="rule")
-    slug = slugify(name)
-    if not slug or Commons.objects.filter(slug=slug).exists():
-        raise Invalid("name_taken", _("Choose another name: this one is empty or taken."), param="name")
+    name, slug = name.strip(), slugify(name)[:60].strip("-")
+    if not slug or len(name) > 140 or Commons.objects.filter(slug=slug).exists():
+        raise Invalid("name_taken", _("Choose another name: this one is empty, too long or taken."), param="name")
     commons = Commons.objects.create(
         id=new_id("com"), slug=slug, name=name, summary=summary, website=website, licence=licence, created_at=now
     )

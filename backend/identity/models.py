@@ -55,7 +55,7 @@ class User(AbstractBaseUser):
     @property
     def shown_publicly(self) -> str:
         """The name on public pages: the one the person chose, else a pseudonym."""
-        return self.public_name or f"{_('Contributor')} {self.pk[-4:]}"
+        return self.public_name or str(_("Contributor %(tail)s") % {"tail": self.pk[-4:]})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give an id to users made by the account machinery."""

@@ -40,7 +40,8 @@ def _compose(row: Untold, now: datetime) -> None:
         for person in people:
             with translation.override(person.language):
                 subject, body = write()
-                body = f"{_('Hello %(name)s,') % {'name': person.name}}\n\n{body}\n\n— {the_host().name}\n"
+                greeting = _("Hello %(name)s,") % {"name": person.name}
+                body = f"{greeting}\n\n{body}\n\n— {the_host().name}\n"
             OutgoingMail.objects.get_or_create(
                 event=row.event,
                 recipient=person.email,

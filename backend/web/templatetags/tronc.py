@@ -29,7 +29,8 @@ def duration(minutes: int | None) -> str:
         return ""
     hours, rest = divmod(minutes, 60)
     if not hours:
-        return f"{rest}{NO_BREAK}{gettext('min')}"
+        unit = gettext("min")
+        return f"{rest}{NO_BREAK}{unit}"
     return f"{hours}{NO_BREAK}h" + (f"{NO_BREAK}{rest:02d}" if rest else "")
 
 

@@ -40,6 +40,16 @@ def sources() -> Iterator[tuple[str, io.BytesIO]]:
             yield path.relative_to(base.parent).as_posix(), io.BytesIO(text.encode())
 
 
+def hidden() -> list[str]:
+    """Places where a marked string stands inside an f-string, in which no extractor sees it."""
+    inside = re.compile(r"""f["'][^"']*\{_\(|\{(?:_|gettext|gettext_lazy)\(['"]""")
+    return [
+        f"inside an f-string: {path.relative_to(settings.BASE.parent)}"
+        for path in sorted(settings.BASE.rglob("*.py"))
+        if "migrations" not in path.parts and path.name != "messages.py" and inside.search(path.read_text("utf-8"))
+    ]
+
+
 def found() -> Catalog:
     """The catalogue of all the strings that the sources mark, without translations."""
     catalog = Catalog(charset="utf-8")
@@ -101,7 +111,7 @@ class Command(BaseCommand):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as stream:
                 write_po(stream, catalog, width=120, sort_output=True, no_location=True, omit_header=False)
-        said = faults(catalog, wanted)
+        said = faults(catalog, wanted) + hidden()
         for sentence in said:
             self.stderr.write(sentence)
         if said and options["check"]:
