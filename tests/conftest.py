@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from tests import databases
 
@@ -38,6 +39,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput") and "DATABASE_URL" in os.environ:
         databases.RUN = getattr(session.config, "testrunuid", databases.RUN)
         databases.drop(f"tronc_template_{databases.RUN[:12]}")
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """Sentences are compared in the language of the sources, unless a test or an address says otherwise."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(scope="session")

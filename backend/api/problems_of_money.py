@@ -157,6 +157,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Its opening balance plus its lines is not its closing balance."),
         _("Check the file with the bank; a treasurer may accept the gap and import it all the same."),
     ),
+    "preview_expired": (
+        _("The preview has expired"),
+        _("A file that was previewed is kept for half an hour, and not longer. Nothing was imported."),
+        _("Send the file again, read the preview, and confirm."),
+    ),
     "bank_line_not_found": (
         _("There is no such bank line"),
         _("No line of the statements has this number."),

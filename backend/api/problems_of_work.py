@@ -30,14 +30,24 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The open period of a budget is shown with its commons."),
     ),
     "period_closed": (
-        _("No period is open"),
+        _("The period of this day is closed"),
         _("The period is closed: what is in it does not move any more."),
-        _("Declare the work in the following period, once it is open."),
+        _("Declare the work with a day of an open period."),
     ),
     "period_not_open": (
         _("The period is already closed"),
         _("Someone has closed it; a period is closed once."),
         _("Read its distribution: the answer names who closed it, and when."),
+    ),
+    "period_not_begun": (
+        _("The period has not begun"),
+        _("Its first day is still to come: there is nothing in it to share."),
+        _("Close it once it is over, or at least begun."),
+    ),
+    "earlier_period_open": (
+        _("An earlier period is still open"),
+        _("The periods of a budget are closed in the order of their days."),
+        _("Close the earlier one first."),
     ),
     "day_outside_period": (
         _("The day is outside the open period"),
@@ -45,7 +55,7 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Choose a day between those that the answer names."),
     ),
     "name_taken": (
-        _("The name is empty or taken"),
+        _("The name is empty, too long or taken"),
         _("Two commons cannot have the same address, which is made from the name."),
         _("Choose another name."),
     ),
@@ -81,8 +91,8 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Use the three-letter code of the pot’s currency, in capitals: EUR."),
     ),
     "other_currency": (
-        _("The pot is kept in another currency"),
-        _("A pot has one currency, and nothing is converted."),
+        _("The currency is not that of the pot or of the account"),
+        _("A pot and a bank account have one currency each, and nothing is converted."),
         _("Give the amount in the currency that the answer names."),
     ),
     "amount_out_of_range": (

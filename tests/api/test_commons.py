@@ -4,6 +4,7 @@ from typing import Any
 
 from backend.contributions.services import committed
 from backend.operations.figures import five_figures
+from backend.pledges.services import cancel_pledge
 from tests.api.conftest import refused, shown
 
 # (expected, received, committed, paid, available) after each step of the demonstration, minor units
@@ -32,6 +33,13 @@ def test_the_five_figures_follow_the_hundred_euros(play: Any, call: Any) -> None
             found = five_figures(world.budget)
             assert (found.short, found.missing) == (found.available < 0, max(0, -found.available))
             assert found.committed == committed(world.budget)
+
+
+def test_a_cancelled_pledge_is_not_expected(play: Any, call: Any) -> None:
+    world = play("make_promise")
+    assert five_figures(world.budget).expected == 10000
+    cancel_pledge(actor=world.users["ana"], pledge_id=world.pledge.pk, now=world.now)
+    assert five_figures(world.budget).expected == 0
 
 
 def test_a_commons_is_read(play: Any, call: Any) -> None:

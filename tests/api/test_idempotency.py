@@ -65,6 +65,11 @@ def test_the_same_key_with_another_request_is_refused(play: Any, call: Any) -> N
         problem = refused(bo.post(path, body, key="one"), 422, "idempotency_key_reused")
         assert [fault["header"] for fault in problem["errors"]] == ["Idempotency-Key"]
     assert (Contribution.objects.get().minutes, Contribution.objects.get().state) == (90, "declared")
+    # The same body at another address is another request.
+    other = shown(bo.post("contributions", work(world), key="two"), 201)["id"]
+    shown(bo.post(f"contributions/{one}/withdrawal", key="three"), 201)
+    refused(bo.post(f"contributions/{other}/withdrawal", key="three"), 422, "idempotency_key_reused")
+    assert Contribution.objects.get(pk=other).state == "declared"
     assert Pledge.objects.count() == 1  # the one of the demonstration
 
 
