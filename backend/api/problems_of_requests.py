@@ -166,10 +166,12 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     "service_unavailable": (
         _("The service cannot answer for the moment"),
         _(
-            "The database is restarting or busy. What was answered with success is kept; this request may or may not have been done."
+            "The database is restarting or busy. What was answered with success is kept; "
+            "this request may or may not have been done."
         ),
         _(
-            "Wait the number of seconds that Retry-After gives, then send the same request with the same Idempotency-Key: it is done once."
+            "Wait the number of seconds that Retry-After gives, then send the same request with the same "
+            "Idempotency-Key: it is done once."
         ),
     ),
     "internal_error": (
