@@ -148,7 +148,13 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 # Sign-in limits live in the database: losing Redis must not open the door.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "core_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # never cull a limit that still counts
+    }
+}
 
 # --- browser --------------------------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = 12 * 3600
@@ -158,7 +164,7 @@ SESSION_COOKIE_NAME = "tronc_session" if LOOPBACK_HTTP else "__Host-tronc_sessio
 CSRF_COOKIE_NAME = "tronc_csrf" if LOOPBACK_HTTP else "__Host-tronc_csrf"
 CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = not LOOPBACK_HTTP
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^v1/"]  # the API refuses plain http, it does not redirect it
 SECURE_PROXY_SSL_HEADER = None if LOOPBACK_HTTP else ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 0 if LOOPBACK_HTTP else 366 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK_HTTP
@@ -208,11 +214,11 @@ EMAIL_TIMEOUT = 20
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["backend.api.auth.BearerToken"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["backend.api.auth.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["backend.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "backend.api.errors.problem",
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["backend.api.throttle.TokenThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
     "UNAUTHENTICATED_USER": None,
 }

@@ -47,8 +47,17 @@ def _require_facts(*, kind: str, minutes: int, amount: int, description: str, ev
     if len(evidence) > MAX_EVIDENCE:
         raise Invalid("evidence_too_many", _("Give at most 10 links."), param="evidence")
     for link in evidence:
-        if len(link) > 500 or urlsplit(link).scheme not in {"http", "https"} or not urlsplit(link).netloc:
+        if len(link) > 500 or not _is_link(link):
             raise Invalid("evidence_not_a_link", _("Evidence is given as http or https links."), param="evidence")
+
+
+def _is_link(text: str) -> bool:
+    """Whether a text is an http or https address."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
 def declare(
@@ -202,10 +211,3 @@ def freeze_contributions(*, period: Period, following: Period) -> list[Contribut
     mine.filter(state="validated").update(state="included")
     mine.filter(state__in=["declared", "questioned"]).update(period=following)
     return included
-
-
-def committed(budget: Budget) -> int:
-    """The validated requests of a budget that are not booked yet, in minor units."""
-    open_states = ["validated", "included"]
-    rows = Contribution.objects.filter(budget=budget, state__in=open_states).values_list("amount", flat=True)
-    return sum(rows)

@@ -1,40 +1,14 @@
-"""The five figures of a pot, always shown together, and the bar that shows where the money received is."""
+"""The bar that shows where the money received by a pot is, and sums of the five figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
+from backend.operations.figures import Figures, figures_of
 
-from backend.commons.models import Budget
-from backend.contributions.models import Contribution
-from backend.ledger import chart
-from backend.ledger.services import balances, charted_by_owner
-from backend.pledges.models import Pledge
+__all__ = ["BAR_WIDTH", "SLIVER", "Segment", "bar", "figures_of", "total"]
 
 BAR_WIDTH = 1000
 SLIVER = 6  # the narrowest that can still be seen
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Expected, received, committed, paid and available, in minor units of one currency."""
-
-    currency: str
-    expected: int
-    received: int
-    committed: int
-    paid: int
-    available: int
-
-    @property
-    def short(self) -> bool:
-        """Whether more was validated than the purse holds: the requests will be reduced."""
-        return self.available < 0
-
-    @property
-    def missing(self) -> int:
-        """What lacks to pay all that was validated, in minor units."""
-        return max(0, -self.available)
 
 
 @dataclass(frozen=True)
@@ -45,43 +19,6 @@ class Segment:
     amount: int
     x: int
     width: int
-
-
-def five_figures(budget: Budget) -> Figures:
-    """The five figures of one budget, its own purse alone."""
-    return figures_of([budget])[budget.pk]
-
-
-def figures_of(budgets: Sequence[Budget]) -> dict[str, Figures]:
-    """Budget id → its five figures, in the same number of queries whatever the number of budgets.
-
-    What is available is what the ledger says the purse holds, less the validated requests that are not booked yet.
-    """
-    ids = [budget.pk for budget in budgets]
-    expected = dict(
-        Pledge.objects.filter(budget__in=ids, state="active", amount__gt=F("received"))
-        .values_list("budget")
-        .annotate(total=Sum(F("amount") - F("received")))
-    )
-    committed = dict(
-        Contribution.objects.filter(budget__in=ids, state__in=["validated", "included"])
-        .values_list("budget")
-        .annotate(total=Sum("amount"))
-    )
-    received = charted_by_owner(kind="budget", owners=ids, chart=chart.DONATION)
-    paid = charted_by_owner(kind="budget", owners=ids, chart=chart.SERVICES)
-    held = balances(kind="budget")
-    return {
-        budget.pk: Figures(
-            currency=budget.currency,
-            expected=expected.get(budget.pk, 0),
-            received=-received.get(budget.pk, 0),
-            committed=committed.get(budget.pk, 0),
-            paid=paid.get(budget.pk, 0),
-            available=held.get((budget.pk, budget.currency), 0) - committed.get(budget.pk, 0),
-        )
-        for budget in budgets
-    }
 
 
 def total(parts: Sequence[Figures]) -> Figures:

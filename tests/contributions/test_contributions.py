@@ -46,6 +46,7 @@ def test_volunteering_is_visible(play: Play) -> None:
         ({"minutes": 0, "amount": 0}, Invalid, "minutes"), ({"amount": -1}, Invalid, "amount"),
         ({"amount": 2**63}, Invalid, "amount"), ({"description": " "}, Invalid, "description"),
         ({"description": "x" * 501}, Invalid, "description"), ({"evidence": ["javascript:1"]}, Invalid, "evidence"),
+        ({"evidence": ["http://[half"]}, Invalid, "evidence"),
         ({"evidence": ["https://example.org"] * 11}, Invalid, "evidence"),
         ({"worked_on": date(2099, 1, 1)}, Invalid, "worked_on"),
         ({"worked_on": date(1999, 1, 1)}, Invalid, "worked_on"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.core.files.uploadhandler import StopUpload
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
@@ -21,6 +22,7 @@ from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.web.forms_work import StatementForm
 from backend.web.suggestions import suggest, words_of
+from backend.web.uploads import SizeLimit
 from tests.conftest import SHARED
 from tests.web.test_public import text_of
 
@@ -167,6 +169,19 @@ def test_a_file_over_the_limit_is_never_kept(play: Play, sign_in: SignIn, settin
     browser = sign_in(world.users["claire"])
     assert "larger than 1 MB" in refused(browser, b"<Document>" + b" " * 1024 * 1024)
     assert "larger than 1 MB" in refused(browser, b" " * 3 * 1024 * 1024)
+
+
+@pytest.mark.parametrize(("declared", "chunks"), [(200_000_000, 0), (0, 16)])
+def test_the_upload_stops_at_the_limit_without_cutting_the_line(settings: Any, declared: int, chunks: int) -> None:
+    settings.STATEMENT_MAX_BYTES = 1024 * 1024
+    handler = SizeLimit(request := RequestFactory().post(IMPORT))
+    handler.handle_raw_input(None, {}, declared, b"")
+    for _chunk in range(chunks):
+        assert handler.receive_data_chunk(b" " * 65536, 0) == b" " * 65536
+    with pytest.raises(StopUpload) as stop:
+        handler.receive_data_chunk(b" ", 0)
+    assert stop.value.connection_reset is False
+    assert request.upload_refused is True  # type: ignore[attr-defined]
 
 
 def test_a_file_just_over_the_limit_is_weighed_by_the_form_too(settings: Any) -> None:

@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from backend.core.errors import Conflict
+from backend.operations.figures import Figures, five_figures
 from backend.web import public
-from backend.web.figures import BAR_WIDTH, SLIVER, Figures, bar, five_figures
+from backend.web.figures import BAR_WIDTH, SLIVER, bar
 
 WEB = Path(public.__file__).parent
 Play = Callable[..., Any]
