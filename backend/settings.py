@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backend.web.middleware.PlainRefusals",
     "backend.web.middleware.HostClockMiddleware",
     "backend.web.middleware.DomainErrorMiddleware",
 ]

@@ -242,6 +242,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A currency is not a three-letter code."),
         _("Ask the bank for a correct file."),
     ),
+    "line_day_absurd": (
+        _("A day of the statement cannot be right"),
+        _("A line or the closing balance is dated before 2000, or more than a month ahead."),
+        _("Ask the bank for a correct file."),
+    ),
+    "line_amount_absurd": (
+        _("An amount of the statement is too large"),
+        _("The amount is larger than any this ledger holds."),
+        _("Ask the bank for a correct file."),
+    ),
     "statement_mark": (
         _("A line is neither a credit nor a debit"),
         _("The mark CRDT or DBIT is missing."),

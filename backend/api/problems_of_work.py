@@ -49,6 +49,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The periods of a budget are closed in the order of their days."),
         _("Close the earlier one first."),
     ),
+    "distribution_pending": (
+        _("An earlier distribution awaits its approval"),
+        _("The money of the pot is promised to it until another person approves it."),
+        _("Approve the earlier distribution, then close this period."),
+    ),
     "day_outside_period": (
         _("The day is outside the open period"),
         _("Work is declared in the open period of its budget."),

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +17,13 @@ from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.models import BankLine, Statement
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
-from backend.core.money import decimal_text
+from backend.core.money import MAX_AMOUNT, decimal_text
 from backend.core.nudge import nudge
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
+from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Line, balance, open_account, post
 from backend.payees.services import mask
@@ -30,6 +31,8 @@ from backend.payments.services import receive_transfer
 from backend.payouts.services import find_payouts, settle
 from backend.pledges.models import Pledge
 from backend.pledges.services import pledge_in_text
+
+FUTURE = timedelta(days=31)  # banks announce value dates some days ahead, never years
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def keep_statements(
     Raises: Invalid `foreign_account`, `other_currency`, `line_without_day`; Conflict `statement_gap` naming the gap.
     """
     results = []
+    seen: Counter[tuple[str, str]] = Counter()
+    today = host_day(now)
     with transaction.atomic():
         for statement in parsed:
             account = _own_account(statement)
@@ -101,7 +106,8 @@ def keep_statements(
                 )
             # One import at a time per account, so that twins are counted right.
             HostBankAccount.objects.select_for_update().get(pk=account.pk)
-            results.append(_keep(actor, account, statement, now))
+            kept = _keep(actor=actor, account=account, parsed=statement, seen=seen, today=today, now=now)
+            results.append(kept)
     nudge("banking.match")
     return results
 
@@ -134,18 +140,55 @@ def _content(line: ParsedLine) -> str:
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
 
 
-def _keep(actor: User | None, account: HostBankAccount, parsed: ParsedStatement, now: datetime) -> Imported:
-    rows, seen = [], Counter[str]()
+def _require_sane(line: ParsedLine, today: date) -> date:
+    """The day of a line; refuses one without day, with a day no bank books, or an amount the books cannot hold."""
+    day = line.booked_on or line.value_on
+    if day is None:
+        raise Invalid("line_without_day", _("Line %(number)s has no date.") % {"number": line.entry}, param="file")
+    if not date(2000, 1, 1) <= day <= today + FUTURE:
+        raise Invalid(
+            "line_day_absurd",
+            _("Line %(number)s is dated %(day)s: check the file with the bank. Nothing was imported.")
+            % {"number": line.entry, "day": day.isoformat()},
+            param="file",
+        )
+    if abs(line.amount) > MAX_AMOUNT:
+        raise Invalid(
+            "line_amount_absurd",
+            _("The amount of line %(number)s is larger than any this ledger holds. Nothing was imported.")
+            % {"number": line.entry},
+            param="file",
+        )
+    return day
+
+
+def _keep(
+    *,
+    actor: User | None,
+    account: HostBankAccount,
+    parsed: ParsedStatement,
+    seen: Counter[tuple[str, str]],
+    today: date,
+    now: datetime,
+) -> Imported:
+    rows = []
+    closing_on = parsed.closing.on if parsed.closing else None
+    if closing_on is not None and closing_on > today + FUTURE:
+        raise Invalid(
+            "line_day_absurd",
+            _("The statement closes on %(day)s: check the file with the bank. Nothing was imported.")
+            % {"day": closing_on.isoformat()},
+            param="file",
+        )
     for line in parsed.lines:
-        day = line.booked_on or line.value_on
-        if day is None:
-            raise Invalid("line_without_day", _("Line %(number)s has no date.") % {"number": line.entry}, param="file")
+        day = _require_sane(line, today)
         content = _content(line)
-        seen[content] += 1  # two identical lines on one day are two operations
+        # Two identical lines on one day are two operations, in one statement or over the statements of one file.
+        seen[account.pk, content] += 1
         rows.append(
             BankLine(
                 account=account,
-                fingerprint=hashlib.sha256(f"{content}:{seen[content]}".encode()).hexdigest(),
+                fingerprint=hashlib.sha256(f"{content}:{seen[account.pk, content]}".encode()).hexdigest(),
                 booked_on=day,
                 value_on=line.value_on,
                 amount=line.amount,
@@ -205,7 +248,7 @@ def _match(line: BankLine, now: datetime) -> None:
     )
     if line.amount > 0:
         pledge = pledge_in_text(text, currency=line.currency)
-        if pledge is not None:
+        if pledge is not None and _awaits_money(pledge):
             _receive(line, pledge, ("bank", line.account_id), None, now)
             return
     else:
@@ -242,6 +285,11 @@ def _match(line: BankLine, now: datetime) -> None:
     )
 
 
+def _awaits_money(pledge: Pledge) -> bool:
+    """Whether money for a pledge may go to its pot without asking: not once it was cancelled or the pot is closed."""
+    return pledge.state in {"active", "fulfilled"} and pledge.budget.state in {"open", "suspended", "closing"}
+
+
 def _receive(line: BankLine, pledge: Pledge, purse: tuple[Any, str], actor: User | None, now: datetime) -> None:
     payment = receive_transfer(
         pledge=pledge,
@@ -274,9 +322,14 @@ def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> Ban
         if line is None:
             raise NotFound("bank_line_not_found", _("There is no such bank line."))
         pledge = Pledge.visible_to(actor).select_related("budget").filter(pk=pledge_id, currency=line.currency).first()
-        if pledge is None:
-            raise Invalid("pledge_not_found", _("Choose the pledge that this line pays."), param="pledge")
-        if line.state == "matched" and line.matched_by_id == actor.pk:
+        if pledge is None or not _awaits_money(pledge):
+            raise Invalid(
+                "pledge_not_found",
+                _("Choose the pledge that this line pays: one that is not cancelled, of a pot that is not closed."),
+                param="pledge",
+            )
+        mine = line.state == "matched" and line.matched_by_id == actor.pk
+        if mine and pledge.payments.filter(pk=line.matched_to).exists():  # the same act again
             return line
         if line.state != "suggested":
             raise Conflict(

@@ -53,6 +53,8 @@ def _require_facts(*, kind: str, minutes: int, amount: int, description: str, ev
 
 def _is_link(text: str) -> bool:
     """Whether a text is an http or https address."""
+    if any(mark.isspace() or not mark.isprintable() for mark in text):  # urlsplit would drop them in silence
+        return False
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -208,6 +210,7 @@ def freeze_contributions(*, period: Period, following: Period) -> list[Contribut
     """
     mine = Contribution.objects.select_for_update(of=("self",)).filter(period=period)
     included = list(mine.filter(state="validated").order_by("id"))
-    mine.filter(state="validated").update(state="included")
-    mine.filter(state__in=["declared", "questioned"]).update(period=following)
+    # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
+    Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
+    mine.filter(state__in=["declared", "questioned", "validated"]).update(period=following)
     return included

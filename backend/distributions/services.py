@@ -34,7 +34,7 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
     The computation follows at once in a worker (or `manage.py sweep`). Moves no money. Closing twice gives back the
     first distribution to the person who closed it.
     Raises: NotFound; Forbidden; Conflict `period_not_open` naming who closed it, `period_not_begun`,
-        `earlier_period_open`.
+        `earlier_period_open`, `distribution_pending`.
     """
     with transaction.atomic():
         period = Period.objects.select_for_update(of=("self",)).select_related("budget").filter(pk=period_id).first()
@@ -72,12 +72,17 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
 def _end(period: Period, today: date) -> Period:
     """Freeze a period, cut at the end of today when it is closed early; gives the one that follows it.
 
-    Raises: Conflict `period_not_begun`, `earlier_period_open`.
+    Raises: Conflict `period_not_begun`, `earlier_period_open`, `distribution_pending`.
     """
     if period.starts_on > today:
         raise Conflict("period_not_begun", _("This period has not begun: there is nothing to close yet."))
     if Period.objects.filter(budget=period.budget, state="open", starts_on__lt=period.starts_on).exists():
         raise Conflict("earlier_period_open", _("An earlier period is still open: close that one first."))
+    if Distribution.objects.filter(period__budget=period.budget).exclude(state="booked").exists():
+        raise Conflict(
+            "distribution_pending",
+            _("The distribution of an earlier period awaits its approval: its money cannot be shared twice."),
+        )
     planned = period.ends_before
     period.ends_before = min(planned, today + timedelta(days=1))
     period.state = "frozen"

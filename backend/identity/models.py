@@ -176,6 +176,12 @@ class ApiToken(models.Model):
     last_used_on = models.DateField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
+    @property
+    def scope_names(self) -> list[str]:
+        """What the token may do, in words."""
+        names = dict(self.SCOPES)
+        return [str(names.get(scope, scope)) for scope in self.scopes]
+
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[ApiToken]":
         """One's own."""

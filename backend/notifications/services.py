@@ -195,7 +195,7 @@ def send_due(now: datetime) -> int:
 def _send(mail: OutgoingMail, now: datetime) -> None:
     mail.attempts += 1
     message = EmailMessage(
-        mail.subject.replace("\n", " "),
+        " ".join(mail.subject.split()),
         mail.body,
         settings.DEFAULT_FROM_EMAIL,
         [mail.recipient],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
@@ -20,7 +21,7 @@ from backend.core.money import to_decimal
 from backend.distributions.models import Distribution
 from backend.distributions.services import approve, close_period
 from backend.identity.models import Host, HostBankAccount, Organisation, User
-from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
+from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role, host_day
 from backend.operations.sweeps import SWEEPS
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
@@ -61,8 +62,8 @@ class World:
 
     @property
     def today(self) -> date:
-        """The demonstration's day."""
-        return self.now.date()
+        """The demonstration's day, on the host's calendar."""
+        return self.now.astimezone(ZoneInfo("Europe/Paris")).date()
 
     @property
     def period(self) -> Period:
@@ -196,14 +197,18 @@ STEPS = [
 
 def load(now: datetime) -> World:
     """Play the whole journey, in one transaction; the instance must be empty."""
-    # As of yesterday: the period it closes ends there, and today's work can be declared in the next one.
-    world = World(now=now - timedelta(days=1))
+    # As of some days ago: the period it closes ends there, and work of these days can be declared in the next one.
+    world = World(now=now - timedelta(days=3))
     with transaction.atomic():
         for step in STEPS:
             step(world)
         make_pledge(
             actor=world.users["ana"], budget=world.budget, organisation=world.organisation, amount=300_00,
             currency="EUR", form_key="demonstration-next", now=now,
+        )  # fmt: skip
+        declare(
+            actor=world.users["bo"], budget=world.budget, worked_on=host_day(now) - timedelta(days=1),
+            kind="development", minutes=90, amount=45_00, description="Correctif d’export", form_key="demonstration-next", now=now,
         )  # fmt: skip
         sweep(now)
     return world

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse, translate_url
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -94,7 +95,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def languages(request: HttpRequest) -> list[dict[str, str]]:
     """The other languages, each with the address of this same page in it."""
     names = {"fr": "Français", "en": "English"}
-    here = request.get_full_path()
+    here = escape_leading_slashes(request.get_full_path())
     return [
         {"code": code, "name": names.get(code, code), "url": translate_url(here, code)}
         for code, _name in settings.LANGUAGES

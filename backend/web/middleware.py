@@ -1,17 +1,53 @@
 """What surrounds every page: the host and its clock, no copy kept of private pages, refusals shown as pages."""
 
+import logging
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from django.http import HttpRequest, HttpResponse
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
+from django.template.loader import get_template
 from django.utils import timezone
+from django.views.defaults import page_not_found
 
 from backend.core.errors import DomainError
 from backend.identity.models import Host
 
+logger = logging.getLogger(__name__)
+
 NOT_PAGES = ("/v1/", "/healthz")
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class PlainRefusals:
+    """Answers what can only be answered without the database: it is away, or it refuses a character."""
+
+    def __init__(self, get_response: Handler) -> None:
+        """Keep the rest of the chain."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Refuse a NUL in the address: PostgreSQL would."""
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return page_not_found(request, Http404(), "404.html")
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Turn a lost database into 503 and a NUL in a form into 400, for pages; the API has its own answers."""
+        if request.path.startswith(NOT_PAGES):
+            return None
+        if isinstance(exception, (OperationalError, InterfaceError)):
+            logger.warning("503: %s", type(exception).__name__)
+            return self.away()
+        if isinstance(exception, (DataError, ValueError)) and "NUL" in str(exception):
+            return HttpResponseBadRequest(get_template("400.html").render())
+        return None
+
+    @staticmethod
+    def away() -> HttpResponse:
+        """The page that says so, made without any table."""
+        return HttpResponse(get_template("503.html").render(), status=503, headers={"Retry-After": "5"})
 
 
 class HostClockMiddleware:
@@ -25,11 +61,15 @@ class HostClockMiddleware:
         """Read the host once; say `no-store` to a signed-in reader unless the view said something else."""
         if request.path.startswith(NOT_PAGES):
             return self.get_response(request)
-        host = Host.objects.first()
+        try:
+            host = Host.objects.first()
+            signed_in = request.user.is_authenticated
+        except (OperationalError, InterfaceError):
+            return PlainRefusals.away()
         request.__dict__["host_row"] = host
         with timezone.override(ZoneInfo(host.time_zone) if host else None):
             response = self.get_response(request)
-        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+        if signed_in and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"
         return response
 

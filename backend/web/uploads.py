@@ -1,5 +1,6 @@
 """Statement files between the upload and its confirmation: weighed on arrival, previewed, kept 30 minutes."""
 
+import base64
 import secrets
 import zlib
 from datetime import datetime
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.banking.services import figures, import_statement
+from backend.core import crypto
 from backend.core.errors import Invalid
 from backend.core.idempotency import fingerprint, once
 from backend.identity.models import User
@@ -63,14 +65,18 @@ class Stash:
     def keep(cls, actor: User, data: bytes) -> str:
         """Keep a file and give the token that finds it again."""
         token = secrets.token_urlsafe(24)
-        cache.set(cls._key(actor, token), zlib.compress(data), KEPT_SECONDS)
+        packed = base64.b64encode(zlib.compress(data)).decode()
+        # Statements name payers and their accounts: they wait encrypted, like every IBAN.
+        cache.set(cls._key(actor, token), crypto.encrypt(packed, bound_to=cls._key(actor, token)), KEPT_SECONDS)
         return token
 
     @classmethod
     def read(cls, actor: User, token: str) -> bytes | None:
         """The file of a token, or None when it is not there any more."""
         kept = cache.get(cls._key(actor, token))
-        return None if kept is None else zlib.decompress(kept)
+        if kept is None:
+            return None
+        return zlib.decompress(base64.b64decode(crypto.decrypt(kept, bound_to=cls._key(actor, token))))
 
     @classmethod
     def forget(cls, actor: User, token: str) -> None:

@@ -20,6 +20,7 @@ from backend.ledger.services import balance, entry_count
 from backend.operations import demo
 from backend.payments.models import Payment
 from backend.pledges.references import printed
+from backend.pledges.services import cancel_pledge
 from tests.concurrency import at_once
 
 Play = Callable[..., Any]
@@ -124,6 +125,45 @@ def test_a_statement_that_does_not_tie_wants_a_yes(play: Play) -> None:
     assert Statement.objects.get().ties == "no"
 
 
+def test_twins_over_two_statements_of_one_file_are_two_operations(play: Play) -> None:
+    world = play("make_promise")
+    one = demo.statement_file(world, number=1, opening=0, lines=[(2_00, "X", "don", "")]).decode()
+    two = demo.statement_file(world, number=1, opening=2_00, lines=[(2_00, "X", "don", "")]).decode()
+    second = two[two.index("<Stmt>") : two.index("</Stmt>") + len("</Stmt>")].replace("<Id>DEMO", "<Id>B-DEMO")
+    data = one.replace("</BkToCstmrStmt>", f"{second}</BkToCstmrStmt>").encode()
+    assert [kept.added for kept in bring(world, data)] == [1, 1]
+    assert [kept.added for kept in bring(world, data)] == [0, 0]
+    assert balance(kind="bank", owner=world.account.pk, currency="EUR") == 4_00
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b">9.00<", b">92233720368547758.07<", "line_amount_absurd"),
+        (b"<BookgDt><Dt>2", b"<BookgDt><Dt>9", "line_day_absurd"),
+    ],
+)
+def test_what_no_bank_books_is_refused_whole(play: Play, old: bytes, new: bytes, code: str) -> None:
+    world = play("make_promise")
+    data = demo.statement_file(world, number=1, opening=0, lines=[(9_00, "X", "don", "")]).replace(old, new)
+    with pytest.raises(Invalid) as refusal:
+        bring(world, data, accept_gap=True)
+    assert (refusal.value.code, refusal.value.param) == (code, "file")
+    assert state(world) == (0, 0, 0, 0)
+
+
+def test_money_for_a_cancelled_pledge_waits_for_a_treasurer(play: Play) -> None:
+    world = play("make_promise")
+    cancel_pledge(actor=world.users["ana"], pledge_id=world.pledge.pk, now=world.now)
+    bring(world, demo.statement_file(world, number=1, opening=0, lines=[(100_00, "X", world.pledge.reference, "")]))
+    assert state(world) == (1, 1, 1, 100_00)
+    with pytest.raises(Invalid) as refusal:
+        identify(
+            actor=world.users["claire"], line_id=BankLine.objects.get().pk, pledge_id=world.pledge.pk, now=world.now
+        )
+    assert refusal.value.code == "pledge_not_found"
+
+
 @pytest.mark.parametrize("who", ["ana", "sacha", "bo"])
 def test_only_treasurers_import(play: Play, who: str) -> None:
     world = play("make_promise")
@@ -158,6 +198,13 @@ def test_a_treasurer_names_the_unknown_once(committed: str, play: Play) -> None:
         )
     )
     assert sorted(results) == ["line_not_waiting"] * 5 + ["matched"] * 5
+    with pytest.raises(Conflict) as refusal:  # naming another pledge afterwards is not the same act
+        other = demo.make_pledge(
+            actor=world.users["ana"], budget=world.budget, organisation=world.organisation, amount=42_50,
+            currency="EUR", form_key="third", now=world.now,
+        )  # fmt: skip
+        identify(actor=world.users["claire"], line_id=line.pk, pledge_id=other.pk, now=world.now)
+    assert refusal.value.code == "line_not_waiting"
     assert balance(kind="suspense", owner=world.account.pk, currency="EUR") == 0
     assert balance(kind="budget", owner=world.budget.pk, currency="EUR") == 95_00 + 42_50 - 2_13
     assert Payment.objects.count() == 2

@@ -55,6 +55,17 @@ def test_work_after_the_last_day_opens_the_next_period(play: Play) -> None:
     assert Period.objects.count() == 2
 
 
+def test_money_promised_to_one_distribution_is_not_shared_by_another(play: Play) -> None:
+    world = play("work")
+    Period.objects.update(ends_before=world.today)
+    late = say(world, "late")
+    close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
+    with pytest.raises(Conflict) as refusal:
+        close_period(actor=world.users["claire"], period_id=late.period_id, now=world.now)
+    assert refusal.value.code == "distribution_pending"
+    assert Distribution.objects.count() == 1
+
+
 def test_a_period_that_has_not_begun_is_not_closed(play: Play) -> None:
     world = play("close")
     following = Period.objects.get(budget=world.budget, state="open")

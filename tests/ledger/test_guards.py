@@ -143,22 +143,53 @@ def the_same_fact_twice(raw: "psycopg.Connection[Any]") -> None:
 
 
 def reversing_twice(raw: "psycopg.Connection[Any]") -> None:
-    found = accounts(raw)
     (old,) = raw.execute("SELECT id FROM ledger_journalentry").fetchone() or ("",)
     with raw.transaction():
         for key in ("x", "y"):
             entry(raw, key, reverses=old)
-            postings(raw, key, (found["bank", "EUR"], "EUR", -100), (found["budget", "EUR"], "EUR", 100))
+            mirror(raw, key)
 
 
-def reversing_a_reversal(raw: "psycopg.Connection[Any]") -> None:
+def reversing_otherwise(raw: "psycopg.Connection[Any]") -> None:
     found = accounts(raw)
     (old,) = raw.execute("SELECT id FROM ledger_journalentry").fetchone() or ("",)
     with raw.transaction():
         entry(raw, "x", reverses=old)
-        postings(raw, "x", (found["bank", "EUR"], "EUR", -100), (found["budget", "EUR"], "EUR", 100))
+        postings(raw, "x", (found["bank", "EUR"], "EUR", -1), (found["budget", "EUR"], "EUR", 1))
+
+
+def a_purse_of_another_nature(raw: "psycopg.Connection[Any]") -> None:
+    raw.execute(
+        "INSERT INTO ledger_account (id, kind, owner, currency, normal_side, guarded) "
+        "VALUES ('acc_x', 'budget', 'bud_x', 'EUR', 1, false)"
+    )
+
+
+def balances_moved_by_a_borrowed_trigger(raw: "psycopg.Connection[Any]") -> None:
+    raw.execute("CREATE TEMP TABLE lure (entry_id varchar, account_id varchar, amount bigint, currency varchar)")
+    raw.execute(
+        "CREATE TRIGGER borrowed AFTER INSERT ON lure REFERENCING NEW TABLE AS added "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_book_postings()"
+    )
+    raw.execute("INSERT INTO lure SELECT 'none', account_id, -100000000, 'EUR' FROM ledger_balance")
+
+
+def mirror(raw: "psycopg.Connection[Any]", key: str, sign: int = -1) -> None:
+    """The lines of the booked entry, the other way round (or the same way)."""
+    raw.execute(
+        "INSERT INTO ledger_posting (entry_id, account_id, currency, amount, chart) SELECT %s, account_id, currency, "
+        "%s * amount, chart FROM ledger_posting WHERE entry_id = (SELECT id FROM ledger_journalentry WHERE key = '1')",
+        [f"ent_{key}", sign],
+    )
+
+
+def reversing_a_reversal(raw: "psycopg.Connection[Any]") -> None:
+    (old,) = raw.execute("SELECT id FROM ledger_journalentry").fetchone() or ("",)
+    with raw.transaction():
+        entry(raw, "x", reverses=old)
+        mirror(raw, "x")
         entry(raw, "y", reverses="ent_x")
-        postings(raw, "y", (found["bank", "EUR"], "EUR", 100), (found["budget", "EUR"], "EUR", -100))
+        mirror(raw, "y", sign=1)
 
 
 def beyond_sixty_four_bits(raw: "psycopg.Connection[Any]") -> None:
@@ -188,7 +219,8 @@ def a_balance_from_nowhere(raw: "psycopg.Connection[Any]") -> None:
 ATTACKS = [
     unbalanced, balanced_across_currencies_only, empty, of_one_line, with_a_line_missing, lines_added_to_an_old_entry,
     line_by_line, another_currency_than_its_purse, a_line_of_zero, a_guarded_purse_crossing_zero, the_same_fact_twice,
-    reversing_twice, reversing_a_reversal, beyond_sixty_four_bits, a_balance_from_nowhere,
+    reversing_twice, reversing_a_reversal, reversing_otherwise, a_purse_of_another_nature,
+    balances_moved_by_a_borrowed_trigger, beyond_sixty_four_bits, a_balance_from_nowhere,
 ]  # fmt: skip
 TAMPERING = [
     pytest.param(make(table), id=f"{make.__name__} {table}") for make in (update, delete, truncate) for table in TABLES

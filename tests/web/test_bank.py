@@ -270,7 +270,7 @@ def test_a_pledge_must_be_chosen(play: Play, sign_in: SignIn, pledge: str) -> No
     line = waiting_line(world)
     answer = sign_in(world.users["claire"]).post(f"/en/bank/lines/{line.pk}/", {"pledge": pledge})
     assert answer.status_code == 422
-    assert "Choose the pledge that this line pays." in text_of(answer)
+    assert "Choose the pledge that this line pays" in text_of(answer)
     line.refresh_from_db()
     assert line.state == "suggested"
 

@@ -279,5 +279,5 @@ def test_the_list_of_payouts_tells_what_is_ready_and_what_was_done(play: Play, s
     assert "No batch has been prepared yet." in text
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
     after = text_of(browser.get("/en/payouts/"))
-    assert "Nothing can be paid now: every approved share is paid or in a batch." in after
+    assert "Nothing can be paid now: every approved share is paid, in a batch, or waits for an account." in after
     assert "awaiting approval Claire Moreau nobody €95.00" in after

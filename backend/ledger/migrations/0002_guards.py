@@ -12,6 +12,9 @@ ALTER TABLE ledger_posting ADD CONSTRAINT posting_in_the_purse_currency
 -- A purse is born with its balance row, which nobody else may write.
 CREATE FUNCTION ledger_open_balance() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    IF TG_RELID <> 'public.ledger_account'::regclass THEN
+        RAISE EXCEPTION 'only purses open balances' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     INSERT INTO ledger_balance (account_id, balance, normal_side, guarded)
     VALUES (NEW.id, 0, NEW.normal_side, NEW.guarded);
     RETURN NULL;
@@ -23,6 +26,9 @@ CREATE FUNCTION ledger_book_postings() RETURNS trigger LANGUAGE plpgsql SECURITY
 DECLARE
     wrong text;
 BEGIN
+    IF TG_RELID <> 'public.ledger_posting'::regclass THEN
+        RAISE EXCEPTION 'only postings move balances' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     SELECT string_agg(found.entry_id, ', ') INTO wrong FROM (
         SELECT posting.entry_id
           FROM ledger_posting posting
@@ -62,6 +68,14 @@ BEGIN
         RAISE EXCEPTION 'reversal of a reversal: %', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'reversal_is_not_reversed';
     END IF;
+    IF NEW.reverses_id IS NOT NULL AND EXISTS (
+        SELECT 1 FROM ledger_posting
+         WHERE entry_id IN (NEW.id, NEW.reverses_id)
+         GROUP BY account_id, currency, chart HAVING sum(amount) <> 0
+    ) THEN
+        RAISE EXCEPTION 'reversal that is no mirror: %', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'reversal_mirrors';
+    END IF;
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER entry_is_verified AFTER INSERT ON ledger_journalentry DEFERRABLE INITIALLY DEFERRED
@@ -88,6 +102,17 @@ CREATE TRIGGER balance_is_not_truncated BEFORE TRUNCATE ON ledger_balance
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_balance_guard();
 ALTER TABLE ledger_balance SET (fillfactor = 50);
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ledger_balance FROM tronc_app;
+
+-- A function that writes for its owner must not be hung on another table by someone else.
+REVOKE EXECUTE ON FUNCTION ledger_open_balance(), ledger_book_postings(), ledger_verify_entry() FROM PUBLIC, tronc_app;
+
+-- The nature of a purse is that of its kind, whoever opens it.
+ALTER TABLE ledger_account ADD CONSTRAINT purse_has_the_nature_of_its_kind CHECK (
+    (kind IN ('bank', 'clearing', 'provider_fees') AND normal_side = 1 AND NOT guarded)
+    OR (kind = 'deficit' AND normal_side = 1 AND guarded)
+    OR (kind IN ('suspense', 'host_fees') AND normal_side = -1 AND NOT guarded)
+    OR (kind IN ('in_transit', 'budget', 'payee', 'reserve') AND normal_side = -1 AND guarded)
+);
 """
 
 PER_TABLE = """

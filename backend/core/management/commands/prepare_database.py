@@ -80,6 +80,8 @@ class Command(BaseCommand):
         connection.execute(
             sql.SQL("GRANT CREATE, TEMPORARY ON DATABASE {} TO tronc_owner").format(sql.Identifier(name))
         )
+        # Nobody but the owner needs tables of their own, not even temporary ones.
+        connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         connection.execute("GRANT ALL ON SCHEMA public TO tronc_owner")
         connection.execute("GRANT USAGE ON SCHEMA public TO tronc_app")
         connection.execute(
