@@ -207,8 +207,8 @@ def load(now: datetime) -> World:
             currency="EUR", form_key="demonstration-next", now=now,
         )  # fmt: skip
         declare(
-            actor=world.users["bo"], budget=world.budget, worked_on=host_day(now) - timedelta(days=1),
-            kind="development", minutes=90, amount=45_00, description="Correctif d’export", form_key="demonstration-next", now=now,
+            actor=world.users["bo"], budget=world.budget, worked_on=host_day(now) - timedelta(days=1), minutes=90,
+            kind="development", amount=45_00, description="Correctif d’export", form_key="demonstration-next", now=now,
         )  # fmt: skip
         sweep(now)
     return world
