@@ -29,7 +29,8 @@ class PlainRefusals:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Refuse a NUL in the address: PostgreSQL would."""
-        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        nul = "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
+        if nul and not request.path.startswith(NOT_PAGES):
             return page_not_found(request, Http404(), "404.html")
         return self.get_response(request)
 
