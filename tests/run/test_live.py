@@ -1,8 +1,8 @@
 """`run` alive: a small project of three files under it is started, killed in every way, and leaves nothing behind."""
 
+import contextlib
 import http.client
 import json
-import contextlib
 import os
 import shutil
 import signal
