@@ -47,6 +47,8 @@ def test_volunteering_is_visible(play: Play) -> None:
         ({"amount": 2**63}, Invalid, "amount"), ({"description": " "}, Invalid, "description"),
         ({"description": "x" * 501}, Invalid, "description"), ({"evidence": ["javascript:1"]}, Invalid, "evidence"),
         ({"evidence": ["http://[half"]}, Invalid, "evidence"),
+        ({"evidence": ["https://x.example/\ny"]}, Invalid, "evidence"),
+        ({"evidence": [" https://x.example"]}, Invalid, "evidence"),
         ({"evidence": ["https://example.org"] * 11}, Invalid, "evidence"),
         ({"worked_on": date(2099, 1, 1)}, Invalid, "worked_on"),
         ({"worked_on": date(1999, 1, 1)}, Invalid, "worked_on"),

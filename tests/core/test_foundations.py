@@ -107,6 +107,13 @@ def test_a_row_that_fails_does_not_stop_the_others(db: None, caplog: pytest.LogC
     assert "eml_1 left due" in caplog.text
 
 
+def test_a_sweep_goes_on_beyond_one_batch_and_past_a_row_that_fails(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.core.sweep.BATCH", 2)
+    mails(9)
+    assert sweep_rows(OutgoingMail.objects.filter(state="due"), mark) == 8
+    assert OutgoingMail.objects.get(state="due").pk == "eml_1"
+
+
 def test_sweeps_beside_each_other_treat_each_row_once(committed: str) -> None:
     mails(30)
     OutgoingMail.objects.filter(recipient__startswith="1@").delete()

@@ -74,6 +74,18 @@ def test_mail_is_sent_once(committed: str, play: Play, settings: Any, tmp_path: 
     assert OutgoingMail.objects.get().state == "sent"
 
 
+def test_a_line_break_in_a_subject_does_not_stop_the_mail(play: Play, settings: Any, tmp_path: Path) -> None:
+    settings.MAIL_TRANSPORT = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    world = play("make_promise")
+    compose_due(world.now)
+    OutgoingMail.objects.update(subject="Evil\rBcc: x@example.org\nmore")
+    assert send_due(world.now) == 1
+    (sent,) = tmp_path.iterdir()
+    assert "Subject: Evil Bcc: x@example.org more" in sent.read_text()
+    assert OutgoingMail.objects.get().state == "sent"
+
+
 def test_a_mail_server_away_delays_and_ends(play: Play, settings: Any) -> None:
     settings.MAIL_TRANSPORT = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
