@@ -16,6 +16,7 @@ from backend.banking.formats import StatementFileError, read_statements
 from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.models import BankLine, Statement
 from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import MAX_AMOUNT, decimal_text
 from backend.core.nudge import nudge
@@ -27,7 +28,9 @@ from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Line, balance, open_account, post
 from backend.payees.services import mask
+from backend.payments.models import Payment
 from backend.payments.services import receive_transfer
+from backend.payments.services import take_back as book_take_back
 from backend.payouts.services import find_payouts, settle
 from backend.pledges.models import Pledge
 from backend.pledges.services import pledge_in_text
@@ -233,6 +236,9 @@ def _keep(
     BankLine.objects.bulk_create(fresh, batch_size=1000)
     if created:
         record("statement.imported", actor=actor, subject=statement.pk, now=now, added=len(fresh), known=len(known))
+    else:  # nothing is added, but it was looked at: comparing with the bank after a restore counts it
+        record("statement.imported_again", actor=actor, subject=statement.pk, now=now)
+    around_commit("statement.kept")
     return Imported(parsed, len(fresh), len(rows) - len(fresh))
 
 
@@ -283,6 +289,7 @@ def _match(line: BankLine, now: datetime) -> None:
         amount=line.amount,
         currency=line.currency,
     )
+    around_commit("line.suspended")
 
 
 def _awaits_money(pledge: Pledge) -> bool:
@@ -309,6 +316,22 @@ def _matched(line: BankLine, to: str, actor: User | None) -> None:
     line.matched_to = to
     line.matched_by = actor
     line.save(update_fields=["state", "entry", "matched_to", "matched_by"])
+    around_commit("line.matched")
+
+
+def _locked_line(actor: User, line_id: int) -> BankLine:
+    line = BankLine.visible_to(actor).select_for_update(of=("self",)).filter(pk=line_id).first()
+    if line is None:
+        raise NotFound("bank_line_not_found", _("There is no such bank line."))
+    return line
+
+
+def _require_waiting(line: BankLine) -> None:
+    if line.state != "suggested":
+        raise Conflict(
+            "line_not_waiting",
+            _("This line no longer waits to be identified: it is “%(state)s”.") % {"state": line.get_state_display()},
+        )
 
 
 def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> BankLine:
@@ -318,9 +341,7 @@ def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> Ban
     """
     require(actor, "bank.match")
     with transaction.atomic():
-        line = BankLine.visible_to(actor).select_for_update(of=("self",)).filter(pk=line_id).first()
-        if line is None:
-            raise NotFound("bank_line_not_found", _("There is no such bank line."))
+        line = _locked_line(actor, line_id)
         pledge = Pledge.visible_to(actor).select_related("budget").filter(pk=pledge_id, currency=line.currency).first()
         if pledge is None or not _awaits_money(pledge):
             raise Invalid(
@@ -331,15 +352,43 @@ def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> Ban
         mine = line.state == "matched" and line.matched_by_id == actor.pk
         if mine and pledge.payments.filter(pk=line.matched_to).exists():  # the same act again
             return line
-        if line.state != "suggested":
-            raise Conflict(
-                "line_not_waiting",
-                _("This line no longer waits to be identified: it is “%(state)s”.")
-                % {"state": line.get_state_display()},
-            )
+        _require_waiting(line)
         if line.amount <= 0:
             raise Invalid("not_a_credit", _("Only money received can pay a pledge."), param="pledge")
         _receive(line, pledge, ("suspense", line.account_id), actor, now)
+    return line
+
+
+def take_back(*, actor: User, line_id: int, payment_id: str, now: datetime) -> BankLine:
+    """Say that a debit in suspense takes a payment back. The ledger moves: suspense −, host fees +, budget and its
+    deficit +; what people were paid stays theirs.
+
+    Raises: NotFound; Forbidden; Invalid `not_a_debit`, `payment_not_found`; Conflict `line_not_waiting`,
+        `take_back_too_large`.
+    """
+    require(actor, "bank.match")
+    with transaction.atomic():
+        line = _locked_line(actor, line_id)
+        payment = (
+            Payment.visible_to(actor)
+            .select_related("pledge__budget")
+            .filter(pk=payment_id, currency=line.currency, source__startswith=f"line:{line.account_id}:")
+            .first()
+        )
+        if payment is None:
+            raise Invalid(
+                "payment_not_found", _("Choose the payment that the bank took back on this account."), param="payment"
+            )
+        if line.state == "matched" and line.matched_by_id == actor.pk and line.matched_to == payment.pk:
+            return line  # the same act again
+        _require_waiting(line)
+        if line.amount >= 0:
+            raise Invalid("not_a_debit", _("Only money that left the bank can take a payment back."), param="payment")
+        line.entry = book_take_back(
+            payment=payment, amount=-line.amount, source=line.source, purse=("suspense", line.account_id),
+            taken_on=line.booked_on, actor=actor, now=now,
+        ).entry  # fmt: skip
+        _matched(line, payment.pk, actor)
     return line
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backend.core.ids import ID_LENGTH
 
@@ -30,12 +31,12 @@ class Budget(models.Model):
     """A purse in the tree of a commons; the root is the common pot. Money sits in exactly one budget."""
 
     STATES: ClassVar = [
-        ("draft", _("draft")),
-        ("open", _("open")),
-        ("suspended", _("suspended")),
-        ("closing", _("closing")),
-        ("closed", _("closed")),
-        ("archived", _("archived")),
+        ("draft", pgettext_lazy("budget", "draft")),
+        ("open", pgettext_lazy("budget", "open")),
+        ("suspended", pgettext_lazy("budget", "suspended")),
+        ("closing", pgettext_lazy("budget", "closing")),
+        ("closed", pgettext_lazy("budget", "closed")),
+        ("archived", pgettext_lazy("budget", "archived")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     commons = models.ForeignKey(Commons, on_delete=models.PROTECT, related_name="budgets")
@@ -55,6 +56,11 @@ class Budget(models.Model):
         """Its name."""
         return self.name
 
+    @property
+    def full_name(self) -> str:
+        """Its name, after that of its commons when it is an envelope."""
+        return f"{self.commons.name} › {self.name}" if self.parent_id else self.name
+
 
 class Charter(models.Model):
     """The rules of a budget, versioned; a version never changes."""
@@ -66,6 +72,8 @@ class Charter(models.Model):
     rule = models.CharField(max_length=16, choices=RULES)
     approvals = models.PositiveSmallIntegerField(default=1)
     hard_cap = models.BigIntegerField(null=True)
+    # A transfer out of the budget above this many minor units takes two people; 0: all of them do.
+    transfer_threshold = models.BigIntegerField(default=0)
     created_by = models.ForeignKey("identity.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 
@@ -74,6 +82,7 @@ class Charter(models.Model):
             models.UniqueConstraint(fields=["budget", "version"], name="charter_version_once"),
             models.CheckConstraint(condition=Q(approvals__gte=1), name="charter_wants_an_approval"),
             models.CheckConstraint(condition=Q(hard_cap=None) | Q(hard_cap__gt=0), name="charter_cap_positive"),
+            models.CheckConstraint(condition=Q(transfer_threshold__gte=0), name="charter_threshold_not_negative"),
         ]
 
 

@@ -1,5 +1,6 @@
 """Writes about commons, budgets, charters and periods."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from backend.core.ids import new_id
 from backend.core.money import require_currency
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import require
 
 OPEN_TO_PLEDGES = {"open"}
 OPEN_TO_WORK = {"open", "suspended"}
@@ -32,6 +34,7 @@ def create_commons(
     rule: str = "claims_pro",
     approvals: int = 1,
     hard_cap: int | None = None,
+    transfer_threshold: int = 0,
     website: str = "",
     licence: str = "",
 ) -> Commons:
@@ -39,6 +42,7 @@ def create_commons(
 
     Args: currency: that of one of the host's bank accounts. first_day, end_before: the first period. rule: a key of
         allocation.RULES. approvals: how many stewards validate a contribution. hard_cap: largest request, minor units.
+        transfer_threshold: transfers out of its budgets above this many minor units take two people.
     Raises: Invalid on a name already taken, a currency without a bank account or an unknown rule.
     """
     from backend.identity.services import grant_role
@@ -59,12 +63,60 @@ def create_commons(
     )
     Charter.objects.create(
         id=new_id("cha"), budget=budget, version=1, rule=rule, approvals=approvals, hard_cap=hard_cap,
-        created_by=steward, created_at=now,
+        transfer_threshold=transfer_threshold, created_by=steward, created_at=now,
     )  # fmt: skip
     Period.objects.create(id=new_id("per"), budget=budget, starts_on=first_day, ends_before=end_before)
     grant_role(user=steward, kind="steward", scope=budget.pk, granted_by=steward, now=now)
     record("commons.created", actor=steward, subject=commons.pk, now=now, scopes=[budget.pk])
     return commons
+
+
+@transaction.atomic
+def open_envelope(
+    *,
+    actor: User,
+    parent: Budget,
+    name: str,
+    now: datetime,
+    first_day: date | None = None,
+    end_before: date | None = None,
+) -> Budget:
+    """Open an envelope: a purse below a budget, with the same rules and a period of its own. Moves no money.
+
+    Its charter is a copy, so that its money is shared among those who worked for it alone.
+    Args: first_day, end_before: its first period; that of the budget above when not given.
+    Raises: Forbidden; Invalid `envelope_name_taken`, `period_without_days`; Conflict `budget_not_open`.
+    """
+    require(actor, "budget.open", scopes=tree_of(parent))
+    # Two people opening the same envelope wait for each other here.
+    Commons.objects.select_for_update(no_key=True).get(pk=parent.commons_id)
+    parent = Budget.objects.select_related("parent").get(pk=parent.pk)
+    name = " ".join(name.split())
+    if not name or len(name) > 140 or parent.commons.budgets.filter(name__iexact=name).exists():
+        raise Invalid(
+            "envelope_name_taken",
+            _("Choose another name: this one is empty, too long, or that of another budget of this commons."),
+            param="name",
+        )
+    if parent.state != "open":
+        raise Conflict("budget_not_open", _("This budget is not open: no envelope can be opened below it."))
+    above = current_period(parent)
+    first = first_day or (above.starts_on if above else None)
+    end = end_before or (above.ends_before if above else None)
+    if first is None or end is None or first >= end:
+        raise Invalid("period_without_days", _("The first period must end after it begins."), param="first_day")
+    charter = charter_of(parent)
+    envelope = Budget.objects.create(
+        id=new_id("bud"), commons=parent.commons, parent=parent, name=name, currency=parent.currency, state="open",
+        created_at=now,
+    )  # fmt: skip
+    Charter.objects.create(
+        id=new_id("cha"), budget=envelope, version=1, rule=charter.rule, approvals=charter.approvals,
+        hard_cap=charter.hard_cap, transfer_threshold=charter.transfer_threshold, created_by=actor, created_at=now,
+    )  # fmt: skip
+    Period.objects.create(id=new_id("per"), budget=envelope, starts_on=first, ends_before=end)
+    record("budget.opened", actor=actor, subject=envelope.pk, now=now, scopes=tree_of(envelope))
+    return envelope
 
 
 def root_budget(commons: Commons) -> Budget:
@@ -80,6 +132,23 @@ def tree_of(budget: Budget) -> list[str]:
         ids.append(above.pk)
         above = above.parent
     return ids
+
+
+def hold(budgets: Iterable[Budget]) -> None:
+    """Lock the commons, then the budgets, then their open periods, until the transaction ends: none of them closes
+    and no other movement between them passes meanwhile."""
+    found = sorted({budget.pk: budget for budget in budgets}.values(), key=lambda budget: budget.pk)
+    commons = Commons.objects.filter(pk__in=[budget.commons_id for budget in found]).order_by("pk")
+    list(commons.select_for_update(no_key=True))
+    list(Budget.objects.filter(pk__in=[budget.pk for budget in found]).order_by("pk").select_for_update(no_key=True))
+    ruled = {charter_of(budget).budget_id for budget in found}
+    list(Period.objects.filter(budget__in=ruled, state="open").order_by("pk").select_for_update(no_key=True))
+
+
+def being_shared(budget: Budget) -> bool:
+    """Whether a closed period is about to share what this budget holds."""
+    shared = ["frozen", "computed", "published", "approved"]
+    return Period.objects.filter(budget=charter_of(budget).budget, state__in=shared).exists()
 
 
 def get_budget(budget_id: str) -> Budget:
@@ -141,10 +210,26 @@ def require_open_period(budget: Budget, *, day: date) -> Period:
 def open_next_period(*, after: Period, ends_before: date | None = None) -> Period:
     """The period that follows one, opened if it is not there yet.
 
-    Args: ends_before: its end; of the same length as the one before when not given.
+    Args: ends_before: its end; when not given, as many whole months or days as the rhythm of the budget says.
     """
-    end = ends_before or after.ends_before + (after.ends_before - after.starts_on)
     period, _created = Period.objects.get_or_create(
-        budget=after.budget, starts_on=after.ends_before, defaults={"id": new_id("per"), "ends_before": end}
+        budget=after.budget,
+        starts_on=after.ends_before,
+        defaults={"id": new_id("per"), "ends_before": ends_before or _end_by_rhythm(after)},
     )
     return period
+
+
+def _end_by_rhythm(after: Period) -> date:
+    """The end of the period that follows: whole months where periods begin on the first of one, else as many days.
+
+    A period cut by an early closing and the one that took its remaining days count as the one they were.
+    """
+    end = after.ends_before
+    whole = Period.objects.filter(budget=after.budget, starts_on__lte=after.starts_on, starts_on__day=1)
+    begun = whole.order_by("-starts_on").values_list("starts_on", flat=True).first()
+    if begun is None or end.day != 1:
+        return end + (end - after.starts_on)
+    months = (end.year - begun.year) * 12 + end.month - begun.month
+    years, month = divmod(end.month - 1 + months, 12)
+    return date(end.year + years, month + 1, 1)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.commons.models import Budget
 from backend.commons.services import OPEN_TO_PLEDGES
 from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import require_amount, require_currency
 from backend.events.services import record
@@ -70,6 +71,7 @@ def make_pledge(
                 amount=amount,
                 currency=currency,
             )
+            around_commit("pledge.made")
     except IntegrityError as twin:
         if "one_pledge_per_form" not in str(twin):
             raise
@@ -115,9 +117,14 @@ def cancel_pledge(*, actor: User, pledge_id: str, now: datetime) -> Pledge:
 
 
 def note_received(*, pledge_id: str, amount: int, now: datetime) -> Pledge:
-    """Add a receipt to a pledge under its lock; it is fulfilled once all of it is there. The caller books the money."""
+    """Add a receipt to a pledge under its lock; it is fulfilled once all of it is there. The caller books the money.
+
+    Args: amount: minor units; below zero when a payment was taken back: what lacks is expected again.
+    """
     pledge = Pledge.objects.select_for_update(of=("self",)).get(pk=pledge_id)
     pledge.received += amount
+    if pledge.state == "fulfilled" and pledge.received < pledge.amount:
+        pledge.state = "active"
     if pledge.state == "active" and pledge.received >= pledge.amount:
         pledge.state = "fulfilled"
         record(
@@ -128,6 +135,7 @@ def note_received(*, pledge_id: str, amount: int, now: datetime) -> Pledge:
             scopes=[pledge.budget_id, pledge.organisation_id],
         )
     pledge.save(update_fields=["received", "state"])
+    around_commit("pledge.received")
     return pledge
 
 

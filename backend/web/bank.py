@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Case, F, When
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -13,12 +14,12 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.banking.models import BankLine, Statement
-from backend.banking.services import identify, positions
+from backend.banking.services import identify, positions, take_back
 from backend.core.errors import Conflict, Invalid
 from backend.identity.permissions import may, require
 from backend.identity.services import the_host
 from backend.payments.models import Payment
-from backend.payments.services import host_fee
+from backend.payments.services import host_fee, split_take_back
 from backend.payouts.models import PayoutBatch
 from backend.pledges.models import Pledge
 from backend.web.forms import add_domain_error
@@ -137,6 +138,8 @@ def _confirm(request: AuthedRequest) -> HttpResponseBase:
 def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
     """One line of a statement; when nobody knows what it is, the pledges it may pay, then what will be booked."""
     line = get_object_or_404(BankLine.visible_to(request.user).select_related("account", "statement"), pk=line_id)
+    if line.amount < 0:
+        return _debit(request, line)
     refusal, status = None, 200
     chosen_id = request.POST.get("pledge", "") if request.method == "POST" else request.GET.get("pledge", "")
     if request.method == "POST":
@@ -162,7 +165,6 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
         .filter(pk=line.matched_to)
         .select_related("pledge__organisation", "pledge__budget")
         .first(),
-        "batch": PayoutBatch.visible_to(request.user).filter(pk=line.matched_to).first(),
     }
     if chosen is not None:
         fee = host_fee(line.amount, the_host().fee_bp)
@@ -170,6 +172,42 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
     elif can_identify:
         context |= _candidates(request, line, pledges)
     return render(request, "bank/line.html", context, status=status)
+
+
+def _debit(request: AuthedRequest, line: BankLine) -> HttpResponseBase:
+    """A debit: the payouts it settles; or, when nobody knows what it is, the payments that the bank may take back."""
+    refusal, status = None, 200
+    chosen_id = request.POST.get("payment", "") if request.method == "POST" else request.GET.get("payment", "")
+    if request.method == "POST":
+        try:
+            take_back(actor=request.user, line_id=line.pk, payment_id=chosen_id, now=timezone.now())
+        except (Invalid, Conflict) as error:
+            refusal, status = error, error.status
+        else:
+            messages.success(
+                request, _("The payment is taken back in the books. Nobody who was paid loses anything by it.")
+            )
+            return redirect("bank_line", line.pk)
+    payments = Payment.visible_to(request.user).select_related("pledge__organisation", "pledge__budget__commons")
+    can_identify = line.state == "suggested" and may(request.user, "bank.match")
+    fitting = payments.filter(
+        source__startswith=f"line:{line.account_id}:", state="succeeded", amount__gte=F("taken_back") - line.amount
+    )
+    chosen = fitting.filter(pk=chosen_id).first() if can_identify else None
+    context: dict[str, Any] = {
+        "line": line,
+        "refusal": refusal,
+        "can_identify": can_identify,
+        "payment": payments.filter(pk=line.matched_to).first(),
+        "batch": PayoutBatch.visible_to(request.user).filter(pk=line.matched_to).first(),
+        "chosen": chosen,
+    }
+    if chosen is not None:
+        context["fee"], context["from_budget"], context["missing"] = split_take_back(chosen, -line.amount)
+    elif can_identify:
+        same_first = Case(When(amount=-line.amount, then=0), default=1)
+        context["payments"] = fitting.order_by(same_first, "-received_on", "-pk")[:10]
+    return render(request, "bank/debit.html", context, status=status)
 
 
 def _candidates(request: AuthedRequest, line: BankLine, pledges: Any) -> dict[str, Any]:
