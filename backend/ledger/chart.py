@@ -19,6 +19,8 @@ NATURE: dict[str, tuple[int, bool]] = {
 BANK = "512"
 SUSPENSE = "471"
 DONATION = "7541"  # receipts of a budget
+EARMARKED = "195"  # money already earmarked when the books are opened (field.md §5.6)
+OWN_FUNDS = "110"  # the host's own money when the books are opened
 HOST_FEE = "706"
 SERVICES = "6226"  # work bought from contributors
 SUPPLIER = "401"  # what is owed to payees
@@ -28,6 +30,8 @@ LABELS = {
     BANK: ("Banques", "Banks"),
     SUSPENSE: ("Comptes d’attente", "Suspense"),
     DONATION: ("Ressources affectées aux communs", "Receipts for the commons"),
+    EARMARKED: ("Fonds dédiés aux communs", "Funds earmarked for the commons"),
+    OWN_FUNDS: ("Report à nouveau", "Host’s own funds"),
     HOST_FEE: ("Frais de gestion", "Host fees"),
     SERVICES: ("Honoraires des contributeurs", "Contributors’ work"),
     SUPPLIER: ("Fournisseurs", "Payees"),

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q, Sum
+from django.db.models import Min, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict
+from backend.core.failpoints import failpoint
 from backend.core.ids import new_id
 from backend.ledger.chart import NATURE
-from backend.ledger.models import Account, Balance, JournalEntry, Posting
+from backend.ledger.freezing import ask_lift, find_freeze, freeze, frozen, in_force, lift, require_thawed
+from backend.ledger.models import Account, Balance, Freeze, JournalEntry, Posting
+from backend.ledger.sealing import Head, last_seal, seal_due
 
 __all__ = [
-    "Account", "Line", "StatementRow", "TrialRow", "balance", "balances", "charted", "entry_count", "open_account",
-    "post", "reverse", "statement", "trial_balance",
+    "Account", "Freeze", "Head", "Line", "StatementRow", "TrialRow", "ask_lift", "balance", "balances", "charted",
+    "entry_count", "find_freeze", "freeze", "frozen", "in_force", "last_seal", "lift", "open_account", "post",
+    "require_thawed", "reverse", "seal_due", "statement", "trial_balance",
 ]  # fmt: skip
 
 
@@ -134,6 +138,7 @@ def post(
                 raise
             cursor.execute("SET CONSTRAINTS entry_is_verified IMMEDIATE")
             cursor.execute("SET CONSTRAINTS entry_is_verified DEFERRED")
+        failpoint("entry.posted")
         return JournalEntry.objects.get(pk=row[0])
 
 
@@ -200,6 +205,13 @@ def statement(*, kind: str, owner: str, currency: str, limit: int = 200) -> list
         StatementRow(row.entry_id, row.entry.kind, row.entry.happened_on, row.entry.reference, row.amount, row.chart)
         for row in found
     ]
+
+
+def first_day(*, kind: str, owner: str, currency: str) -> date | None:
+    """The day of the earliest entry of a purse, by when it happened; None when it has none."""
+    found = Posting.objects.filter(account__kind=kind, account__owner=owner, account__currency=currency)
+    day: date | None = found.aggregate(day=Min("entry__happened_on"))["day"]
+    return day
 
 
 def trial_balance(*, up_to: date | None = None) -> list[TrialRow]:

@@ -3,6 +3,7 @@
 Each step is one function over the same `World`, so that tests can stop between two of them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -215,13 +216,21 @@ def load(now: datetime) -> World:
 
 
 def statement_file(
-    world: World, *, number: int, opening: int, lines: list[tuple[int, str, str, str]], currency: str = "EUR"
+    world: World,
+    *,
+    number: int,
+    opening: int,
+    lines: list[tuple[int, str, str, str]],
+    days: Sequence[date] = (),
+    currency: str = "EUR",
 ) -> bytes:
     """A camt.053.001.08 statement of the host's account, as its bank would write it.
 
-    Args: opening: minor units. lines: (signed minor units, counterparty, free text, end-to-end id).
+    Args: opening: minor units. lines: (signed minor units, counterparty, free text, end-to-end id). days: when the bank
+        booked each line; the world's day when not given.
     """
     day = world.today.isoformat()
+    booked = [on.isoformat() for on in days] or [day] * len(lines)
     closing = opening + sum(amount for amount, *_rest in lines)
 
     def money(amount: int) -> str:
@@ -236,7 +245,7 @@ def statement_file(
         role = "Dbtr" if amount > 0 else "Cdtr"
         return (
             f"<Ntry><NtryRef>{index}</NtryRef>{money(amount)}<Sts><Cd>BOOK</Cd></Sts>"
-            f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>"
+            f"<BookgDt><Dt>{booked[index - 1]}</Dt></BookgDt><ValDt><Dt>{booked[index - 1]}</Dt></ValDt>"
             f"<AcctSvcrRef>S{number}-{index}</AcctSvcrRef><BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd>"
             f"<SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd><NtryDtls><TxDtls><Refs>"
             f"<EndToEndId>{escape(end_to_end) or 'NOTPROVIDED'}</EndToEndId></Refs>{money(amount)}"

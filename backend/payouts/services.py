@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core import crypto
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.models import Share
 from backend.events.services import record
@@ -16,7 +17,7 @@ from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
 from backend.identity.services import host_day, the_host
 from backend.ledger import chart
-from backend.ledger.services import Account, Line, open_account, post
+from backend.ledger.services import Account, Line, open_account, post, require_thawed
 from backend.payees.models import Payee
 from backend.payees.services import open_iban
 from backend.payouts.models import PaidShare, Payout, PayoutBatch
@@ -36,8 +37,8 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
     """Prepare one payment file for everything payable to payees who gave an account. Moves no money.
 
     Args: account_id: the host's bank account to pay from.
-    Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `shares_taken` (another batch was prepared just now);
-        Invalid when the account's currency is not EUR.
+    Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `payouts_frozen`, `shares_taken` (another batch was prepared
+        just now); Invalid when the account's currency is not EUR.
     """
     require(actor, "batch.prepare")
     account = HostBankAccount.objects.filter(pk=account_id).first()
@@ -47,6 +48,7 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
         raise Invalid("sepa_is_in_euros", _("SEPA transfers are made in euros only."), param="account")
     try:
         with transaction.atomic():
+            require_thawed()
             owed = [share for share in payable_shares(currency=account.currency) if share.payee.iban_sealed]
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state="owed").order_by("pk").values_list("pk", flat=True))
@@ -60,6 +62,7 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
                 "batch.prepared", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
                 digest=batch.digest,
             )  # fmt: skip
+            around_commit("batch.prepared")
     except IntegrityError as race:
         if "share_paid_once" not in str(race):
             raise
@@ -146,11 +149,12 @@ def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> 
 
     Args: digest: the SHA-256 of the file that was read, hexadecimal.
     Raises: NotFound; Forbidden `own_batch`, `payee_of_batch`, `editor_of_iban`; Conflict `batch_changed`,
-        `account_changed`, `batch_decided` naming who.
+        `account_changed`, `payouts_frozen`, `batch_decided` naming who.
     """
     with transaction.atomic():
         batch = _locked(actor, batch_id)
         require(actor, "batch.approve")
+        require_thawed()
         if batch.state != "prepared":
             if batch.approved_by_id == actor.pk and batch.state != "rejected":
                 return batch
@@ -170,6 +174,7 @@ def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> 
             "batch.approved", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
             digest=batch.digest,
         )  # fmt: skip
+        around_commit("batch.approved")
     return batch
 
 
@@ -209,11 +214,12 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
     """Give the approved file to a treasurer for the bank. The first time books it: payees +, payouts in transit −.
 
     Returns: the batch and the very bytes that were approved; a later call gives the same bytes and books nothing.
-    Raises: NotFound; Forbidden; Conflict `batch_not_approved`.
+    Raises: NotFound; Forbidden; Conflict `batch_not_approved`, `payouts_frozen`.
     """
     with transaction.atomic():
         batch = _locked(actor, batch_id)
         require(actor, "batch.download")
+        require_thawed()
         if batch.state not in {"approved", "sent", "settled"}:
             raise Conflict("batch_not_approved", _("The file is handed over once another treasurer has approved it."))
         if batch.state == "approved":
@@ -238,6 +244,7 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
         batch.downloads += 1
         batch.save(update_fields=["state", "sent_at", "downloads"])
         data = crypto.decrypt(batch.file_sealed, bound_to=batch.pk).encode()
+        around_commit("batch.sent")
     return batch, data
 
 
@@ -293,4 +300,5 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
         if not batch.payouts.exclude(state="settled").exists():
             batch.state = "settled"
             batch.save(update_fields=["state"])
+        around_commit("payout.settled")
     return entry.pk

@@ -27,12 +27,12 @@ def run(command: str, *arguments: str) -> str:
 
 
 @pytest.mark.django_db
-def test_the_demonstration_loads_once() -> None:
-    said = run("load_demo")
+def test_the_small_demonstration_loads_once() -> None:
+    said = run("load_demo", "--small")
     assert "claire@example.org" in said
     before = (User.objects.count(), entry_count())
     assert before[1] == 6
-    assert run("load_demo") == said
+    assert run("load_demo", "--small") == said
     assert (User.objects.count(), entry_count()) == before
     assert sum(row.balance for row in trial_balance()) == 0
 

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +58,7 @@ def one_round(seed: int) -> int:
     from tests.conftest import Processes, free_port
     from tests.journeys.by_hand import ByHand
     from tests.journeys.test_hundred_euros import the_books_are_right
+    from tests.prove._harness import calm, persist, settled
     from tests.valkey import Valkey
 
     name = f"tronc_faults_{seed}_{os.getpid()}"
@@ -91,66 +91,6 @@ def one_round(seed: int) -> int:
             valkey.kill()
             connection.close()
             databases.drop(name)
-
-
-def calm(ready: Callable[[], Any]) -> Any:
-    """A condition that cannot be read while the web server is away is not fulfilled yet."""
-    try:
-        return ready()
-    except (OSError, AssertionError):
-        return False
-
-
-def settled(world: Any) -> bool:
-    """Whether the bank has confirmed both payouts and nothing waits."""
-    from backend.banking.models import BankLine
-    from backend.payouts.models import PayoutBatch
-
-    done = list(PayoutBatch.objects.values_list("state", flat=True))
-    return done == ["settled"] and not BankLine.objects.filter(state="new").exists()
-
-
-def persist(step: str, act: Callable[[], Any], hand: Any) -> None:
-    """Do a step again until it succeeds, as a person would who sees an error page: the effect must be single."""
-    last: BaseException | None = None
-    for _turn in range(60):
-        try:
-            if already(step, hand):
-                return
-            act()
-            return
-        except (OSError, AssertionError) as failure:
-            last = failure
-            hand.people.clear()
-            time.sleep(0.5)
-    raise RuntimeError(f"step {step} never succeeded: {last!r}"[:600])
-
-
-def already(step: str, hand: Any) -> bool:
-    """Whether the step had its effect although the answer was lost; the person finds it on the page and goes on."""
-    from backend.contributions.models import Contribution
-    from backend.distributions.models import Distribution
-    from backend.payouts.models import PayoutBatch
-    from backend.pledges.models import Pledge
-    from backend.pledges.references import printed
-
-    if step == "pledge" and (pledge := Pledge.objects.first()):
-        hand.reference, hand.pledge_url = printed(pledge.reference), f"{hand.address}/fr/pledges/{pledge.pk}/"
-        return True
-    if step == "work":
-        return Contribution.objects.filter(state="validated").count() == len(hand.WORK)
-    if step == "close" and (made := Distribution.objects.first()):
-        hand.distribution_url = f"{hand.address}/fr/distributions/{made.pk}/"
-        return made.state != "frozen"
-    if step == "approve_distribution":
-        return Distribution.objects.get().state == "booked"
-    if step == "pay" and (batch := PayoutBatch.objects.exclude(state="rejected").first()):
-        hand.batch_url = f"{hand.address}/fr/payouts/{batch.pk}/"
-        if batch.state == "prepared":
-            hand.approve_batch()
-        hand.take_file()
-        return True
-    return False
 
 
 class Killer(threading.Thread):

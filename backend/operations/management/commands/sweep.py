@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from backend.operations.metrics import run_sweep
 from backend.operations.sweeps import SWEEPS
 
 
@@ -24,4 +25,4 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"Unknown sweep {unknown[0]}. Use some of: {', '.join(SWEEPS)}.")
         for name in names:
-            self.stdout.write(f"{name}: {SWEEPS[name](timezone.now())}")
+            self.stdout.write(f"{name}: {run_sweep(name, timezone.now())}")

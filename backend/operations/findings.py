@@ -1,0 +1,44 @@
+"""What each finding of the self-check means, in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from backend.core.money import format_money
+
+TEXTS: dict[str, object] = {
+    "I1.pot": _("Budget %(thing)s: what came in and went out gives %(expected)s, the ledger holds %(found)s."),
+    "I1.payee": _("Payee %(thing)s: shares and payouts give %(expected)s owed, the ledger says %(found)s."),
+    "I1.bank": _("Bank account %(thing)s: its lines give %(expected)s, the ledger says %(found)s."),
+    "I1.host": _("Host fees %(thing)s: receipts give %(expected)s, the ledger says %(found)s."),
+    "I1.kind": _("%(thing)s: the rows behind these entries give %(expected)s, the ledger moved %(found)s."),
+    "I1.pledge": _("Pledge %(thing)s: its payments give %(expected)s, it says %(found)s."),
+    "I1.global": _("All together: at the bank %(expected)s, in pots, owed, kept and waiting %(found)s."),
+    "I2.entry_unbalanced": _("Entry %(thing)s does not balance: its lines sum to %(found)s."),
+    "I2.entry_lines": _("Entry %(thing)s announces %(expected)s lines and has %(found)s."),
+    "I2.balance": _("Purse %(thing)s: its lines sum to %(expected)s, its stored balance is %(found)s."),
+    "I2.wrong_side": _("Purse %(thing)s is on its wrong side: %(found)s."),
+    "I3.fingerprint": _("Entry %(thing)s is not what was booked: its fingerprint differs."),
+    "I3.leaf": _("Entry %(thing)s is not what was sealed at position %(found)s."),
+    "I3.head": _("The chain of seals is broken at position %(found)s."),
+    "I3.gap": _("Seals are missing: the last position is %(expected)s, %(found)s seals are there."),
+    "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
+    "I6.suspense": _("Suspense of %(thing)s: the lines to identify sum to %(expected)s, the ledger holds %(found)s."),
+    "I6.in_transit": _(
+        "In transit of %(thing)s: the payouts not settled sum to %(expected)s, the ledger says %(found)s."
+    ),
+    "I6.clearing": _("Clearing %(thing)s: nothing is open there, the ledger holds %(found)s."),
+}
+
+
+def in_words(finding: Mapping[str, Any]) -> str:
+    """A finding as a sentence in the language of the moment.
+
+    Args: finding: code, thing, currency, expected, found (minor units, or counts when there is no currency).
+    """
+    money = str(finding.get("currency") or "")
+    values = {"thing": finding["thing"]}
+    for name in ("expected", "found"):
+        values[name] = format_money(finding[name], money) if money else str(finding[name])
+    return str(TEXTS.get(finding["code"], finding["code"])) % values

@@ -1,0 +1,296 @@
+"""The self-check: invariants I1, I2, I3 and I6 over ledger and business rows; a failure freezes payouts.
+
+I1 no lost cent · I2 balanced · I3 nothing rewritten · I6 clearing purses explained. All of it reads one snapshot.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from backend.banking.models import BankLine
+from backend.distributions.models import Share
+from backend.events.services import record
+from backend.ledger import audit
+from backend.ledger.audit import FEW, Finding
+from backend.ledger.services import freeze, seal_due
+from backend.operations.models import SelfCheckRun
+from backend.payments.models import Payment, TakeBack
+from backend.payouts.models import Payout
+from backend.pledges.models import Pledge
+from backend.transfers.models import OpeningLine, Transfer
+
+EVERY = timedelta(minutes=10)
+SEALED_WITHIN = 600  # seconds
+KEPT = 1000
+LEFT = ["sent", "settled"]  # payouts that were booked
+Amounts = dict[tuple[str, str], int]  # (id, currency) → minor units
+
+
+@dataclass
+class Books:
+    """What the rows of business say, each from its own table, and what the ledger moved by purse and kind of entry."""
+
+    moved: dict[tuple[str, str, str, str], int]
+    received: Amounts = field(default_factory=dict)
+    taken_back: Amounts = field(default_factory=dict)
+    moved_in: Amounts = field(default_factory=dict)
+    moved_out: Amounts = field(default_factory=dict)
+    opened: Amounts = field(default_factory=dict)
+    shared: Amounts = field(default_factory=dict)
+    owed: Amounts = field(default_factory=dict)
+    left: Amounts = field(default_factory=dict)
+    fees: dict[str, int] = field(default_factory=dict)
+    lines: Amounts = field(default_factory=dict)
+    opened_bank: Amounts = field(default_factory=dict)
+    waiting: Amounts = field(default_factory=dict)
+    transit: Amounts = field(default_factory=dict)
+
+    def purse(self, kinds: Iterable[str], sign: "dict[str, int] | None" = None) -> Amounts:
+        """(owner, currency) → what the ledger's postings give for these kinds of purse, on their normal side."""
+        wanted = set(kinds)
+        sums: Amounts = defaultdict(int)
+        for (kind, owner, money, _entry), amount in self.moved.items():
+            if kind in wanted:
+                sums[owner, money] += amount * (sign or {}).get(kind, 1)
+        return dict(sums)
+
+    def by_kind(self, purses: Iterable[str], entries: str, sign: "dict[str, int] | None" = None) -> dict[str, int]:
+        """Currency → what entries whose kind begins so moved in these purses, on their normal side."""
+        wanted = set(purses)
+        sums: dict[str, int] = defaultdict(int)
+        for (kind, _owner, money, entry), amount in self.moved.items():
+            if kind in wanted and entry.startswith(entries):
+                sums[money] += amount * (sign or {}).get(kind, 1)
+        return dict(sums)
+
+
+POT = {"budget": 1, "reserve": 1, "deficit": -1}
+
+
+def check() -> list[Finding]:
+    """Everything that is not as it must be, in one snapshot; empty when all is well. Changes nothing but seals.
+
+    Entries that waited longer than ten minutes are sealed first; those that still wait afterwards are a finding.
+    """
+    late = set(audit.unsealed_since(SEALED_WITHIN))
+    try:
+        seal_due(timezone.now(), wait=True)
+    except DatabaseError:
+        connection.close()  # what cannot be sealed is found below
+    with _one_snapshot():
+        books = _read()
+        found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_pledges(), *_together(books)]
+        found += [*audit.unbalanced(), *audit.wrong_balances(), *audit.altered_entries(), *audit.broken_seals()]
+        still = sorted(late & set(audit.unsealed_since(0))) if late else []
+        found += [Finding("I3.unsealed", entry) for entry in still[:FEW]]
+        found += _clearing(books)
+    return found
+
+
+@contextmanager
+def _one_snapshot() -> Iterator[None]:
+    """All reads of the block see the same moment, whatever is booked meanwhile."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL work_mem = '64MB'")
+        # Sets against sets: with statistics that lag behind, nested loops would take hours over a million rows.
+        cursor.execute("SET LOCAL enable_nestloop = off")
+        cursor.execute("SET LOCAL statement_timeout = '10min'")  # whole tables are read, perhaps on a busy machine
+        yield
+
+
+def _sums(rows: "Iterable[tuple[str, str, int]]") -> Amounts:
+    sums: Amounts = defaultdict(int)
+    for key, money, amount in rows:
+        sums[key, money] += int(amount)
+    return dict(sums)
+
+
+def _read() -> Books:
+    """The sums of every business table that stands behind the ledger."""
+    payments = Payment.objects.values_list("pledge__budget", "currency").order_by()
+    backs = TakeBack.objects.values_list("payment__pledge__budget", "payment__currency").order_by()
+    transfers = Transfer.objects.filter(state="booked").order_by()
+    opened = OpeningLine.objects.filter(opening__state="booked").order_by()
+    shares = Share.objects.filter(distribution__state="booked").order_by()
+    payouts = Payout.objects.filter(state__in=LEFT).order_by()
+    lines = BankLine.objects.exclude(state__in=["new", "duplicate"]).order_by()
+    money = "distribution__currency"
+    total = Sum("amount")
+    books = Books(
+        moved=audit.moved(),
+        received=_sums(payments.annotate(total=Sum(F("amount") - F("fee")))),
+        taken_back=_sums(backs.annotate(total=Sum(F("from_budget") + F("to_deficit")))),
+        moved_out=_sums(transfers.values_list("source", "currency").annotate(total=total)),
+        moved_in=_sums(transfers.values_list("target", "currency").annotate(total=total)),
+        opened=_sums(opened.exclude(budget=None).values_list("budget", "currency").annotate(total=total)),
+        opened_bank=_sums(opened.exclude(account=None).values_list("account", "currency").annotate(total=total)),
+        shared=_sums(shares.values_list("distribution__period__budget", money).annotate(total=total)),
+        owed=_sums(shares.values_list("payee", money).annotate(total=total)),
+        left=_sums(payouts.values_list("payee", "batch__currency").annotate(total=total)),
+        transit=_sums(
+            payouts.filter(state="sent").values_list("batch__account", "batch__currency").annotate(total=total)
+        ),
+        lines=_sums(lines.values_list("account", "currency").annotate(total=total)),
+        waiting=_sums(lines.filter(state="suggested").values_list("account", "currency").annotate(total=total)),
+    )
+    fees: dict[str, int] = defaultdict(int)
+    for currency, fee in Payment.objects.values_list("currency").annotate(total=Sum("fee")).order_by():
+        fees[currency] += fee
+    for currency, fee in TakeBack.objects.values_list("payment__currency").annotate(total=Sum("fee")).order_by():
+        fees[currency] -= fee
+    for (_key, currency), amount in books.opened_bank.items():
+        fees[currency] += amount
+    for (_key, currency), amount in books.opened.items():
+        fees[currency] -= amount
+    books.fees = dict(fees)
+    return books
+
+
+def _compare(code: str, expected: Amounts, found: Amounts) -> list[Finding]:
+    keys = sorted(expected.keys() | found.keys())
+    wrong = [key for key in keys if expected.get(key, 0) != found.get(key, 0)]
+    return [Finding(code, key[0], key[1], expected.get(key, 0), found.get(key, 0)) for key in wrong[:FEW]]
+
+
+def _add(*parts: tuple[int, Amounts]) -> Amounts:
+    sums: Amounts = defaultdict(int)
+    for sign, amounts in parts:
+        for key, amount in amounts.items():
+            sums[key] += sign * amount
+    return dict(sums)
+
+
+def _expected_pots(books: Books) -> Amounts:
+    """What each pot must hold with its reserve less its deficit: received + opened − taken back − shared ± moved."""
+    return _add(
+        (1, books.received), (1, books.opened), (-1, books.taken_back), (-1, books.shared), (1, books.moved_in),
+        (-1, books.moved_out),
+    )  # fmt: skip
+
+
+def _pots(books: Books) -> list[Finding]:
+    """I1 per pot and currency."""
+    return _compare("I1.pot", _expected_pots(books), books.purse(POT, POT))
+
+
+def _people_and_bank(books: Books) -> list[Finding]:
+    """I1 where money comes from and goes to: payees, bank accounts, the host's own fees."""
+    host = {("", currency): amount for currency, amount in books.fees.items()}
+    kept: Amounts = defaultdict(int)
+    for (_owner, currency), amount in books.purse(["host_fees"]).items():
+        kept["", currency] += amount
+    return [
+        *_compare("I1.payee", _add((1, books.owed), (-1, books.left)), books.purse(["payee"])),
+        *_compare("I1.bank", _add((1, books.lines), (1, books.opened_bank)), books.purse(["bank"])),
+        *_compare("I1.host", host, dict(kept)),
+    ]
+
+
+def _kinds(books: Books) -> list[Finding]:
+    """I1 by kind of entry: what each kind moved in the pots is what its own table says; no other kind moves them."""
+    expected: Amounts = defaultdict(int)
+    sources = {
+        "payment.received": (1, books.received),
+        "payment.taken_back": (-1, books.taken_back),
+        "distribution.approved": (-1, books.shared),
+        "opening": (1, books.opened),
+        "transfer.": (0, {}),
+    }
+    found: Amounts = defaultdict(int)
+    for prefix, (sign, amounts) in sources.items():
+        for (_key, currency), amount in amounts.items():
+            expected[prefix, currency] += sign * amount
+        for currency, amount in books.by_kind(POT, prefix, POT).items():
+            found[prefix, currency] += amount
+    for (purse, _owner, currency, entry), amount in books.moved.items():
+        if purse in POT and not entry.startswith(tuple(sources)):
+            found[entry, currency] += amount * POT[purse]
+            expected[entry, currency] += 0
+    return _compare("I1.kind", dict(expected), dict(found))
+
+
+def _pledges() -> list[Finding]:
+    """I1 per pledge: what it says it received is the sum of its payments."""
+    net = Coalesce(Sum(F("payments__amount") - F("payments__taken_back")), 0)
+    wrong = Pledge.objects.annotate(net=net).exclude(received=F("net")).order_by("pk")
+    return [Finding("I1.pledge", row.pk, row.currency, row.net, row.received) for row in wrong[:FEW]]
+
+
+def _together(books: Books) -> list[Finding]:
+    """I1 globally, from the business rows alone: what is at the bank is in a pot, owed, kept, in transit or waiting."""
+    at_bank: Amounts = defaultdict(int)
+    for (_key, currency), amount in _add((1, books.lines), (1, books.opened_bank)).items():
+        at_bank["", currency] += amount
+    held: Amounts = defaultdict(int)
+    parts = [_expected_pots(books), _add((1, books.owed), (-1, books.left)), books.waiting, books.transit]
+    for part in parts:
+        for (_key, currency), amount in part.items():
+            held["", currency] += amount
+    for currency, amount in books.fees.items():
+        held["", currency] += amount
+    return _compare("I1.global", dict(at_bank), dict(held))
+
+
+def _clearing(books: Books) -> list[Finding]:
+    """I6: suspense is the lines to identify, in transit the payouts not settled, clearing empty without a provider."""
+    return [
+        *_compare("I6.suspense", books.waiting, books.purse(["suspense"])),
+        *_compare("I6.in_transit", books.transit, books.purse(["in_transit"])),
+        *_compare("I6.clearing", {}, books.purse(["clearing"])),
+    ]
+
+
+def run(*, now: datetime, freezing: bool = True) -> SelfCheckRun:
+    """Check everything, keep the run, and freeze payouts when something is found.
+
+    Args: now: when the run is said to begin. freezing: False to look only.
+    Returns: the run; its findings as JSON.
+    """
+    began = timezone.now()
+    found = check()
+    extent = audit.extent()
+    with transaction.atomic():
+        previous = SelfCheckRun.objects.order_by("-pk").first()
+        made = SelfCheckRun.objects.create(
+            started_at=now, ended_at=now + (timezone.now() - began), ok=not found,
+            findings=[asdict(one) for one in found], entries=extent.entries, postings=extent.postings,
+        )  # fmt: skip
+        old = SelfCheckRun.objects.order_by("-pk").values_list("pk", flat=True)[KEPT : KEPT + 1].first()
+        if old is not None:
+            SelfCheckRun.objects.filter(pk__lte=old).delete()
+        if found and freezing:
+            reason = "The self-check found faults in the books"
+            held = freeze(actor=None, cause="selfcheck", reason=reason, now=now, data={"findings": made.findings})
+            codes = sorted({one.code for one in found})
+            if previous is None or sorted({one["code"] for one in previous.findings}) != codes:
+                record("selfcheck.failed", actor=None, subject=held.pk, now=now, codes=codes, count=len(found))
+    return made
+
+
+def check_due(now: datetime) -> int:
+    """Run the self-check when the last one is ten minutes old; returns how many ran, 0 or 1.
+
+    Nothing is done inside a caller's transaction, where no snapshot of one's own can be taken.
+    """
+    if connection.in_atomic_block:
+        return 0
+    last = SelfCheckRun.objects.order_by("-pk").first()
+    if last is not None and last.started_at <= now < last.started_at + EVERY:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('tronc.selfcheck', 0))")
+        if cursor.fetchone() != (True,):
+            return 0
+        try:
+            run(now=now)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended('tronc.selfcheck', 0))")
+    return 1

@@ -1,0 +1,129 @@
+"""Lifts a freeze of payouts: what must be true before the second person may confirm."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from backend.banking.models import BankLine, Statement
+from backend.core.errors import Conflict, NotFound
+from backend.core.money import format_money
+from backend.events.models import Event
+from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import require
+from backend.ledger.services import Freeze, balance, find_freeze, lift
+from backend.operations.models import SelfCheckRun
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One bank account since a freeze began: what the bank says beside the books, in minor units.
+
+    stated: closing balance of the latest statement imported since, None without one. booked: the ledger's balance.
+    unknown: sum of the debits of these statements that nothing in the books explains (negative, or 0).
+    """
+
+    account: HostBankAccount
+    stated: int | None
+    booked: int
+    unknown: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether bank and books say the same, and every debit is explained."""
+        return self.stated == self.booked and self.unknown == 0
+
+    @property
+    def words(self) -> str:
+        """The comparison as a line for people."""
+        money = self.account.currency
+        values = {
+            "account": self.account.name,
+            "stated": format_money(self.stated or 0, money),
+            "booked": format_money(self.booked, money),
+            "unknown": format_money(-self.unknown, money),
+        }
+        if self.stated is None:
+            return str(_("%(account)s: no statement imported since the freeze") % values)
+        if self.unknown:
+            return str(
+                _("%(account)s: bank %(stated)s, books %(booked)s; debits of %(unknown)s are not explained") % values
+            )
+        return str(_("%(account)s: bank %(stated)s, books %(booked)s") % values)
+
+
+def compare_with_bank(held: Freeze) -> list[Compared]:
+    """Each bank account of the host since a freeze began; a statement that was known and imported again counts."""
+    again = Event.objects.filter(kind="statement.imported_again", created_at__gte=held.started_at)
+    known = list(again.values_list("subject", flat=True))
+    found = []
+    for account in HostBankAccount.objects.order_by("name", "pk"):
+        every = Statement.objects.filter(account=account).exclude(closing=None)
+        since = every.filter(imported_at__gte=held.started_at) | every.filter(pk__in=known)
+        latest = since.order_by("-closes_on", "-imported_at", "-pk").first()
+        orphans = BankLine.objects.filter(account=account, amount__lt=0, state__in=["new", "suggested"])
+        orphans = orphans.filter(statement__imported_at__gte=held.started_at)
+        found.append(
+            Compared(
+                account=account,
+                stated=latest.closing if latest else None,
+                booked=balance(kind="bank", owner=account.pk, currency=account.currency),
+                unknown=sum(orphans.values_list("amount", flat=True)),
+            )
+        )
+    return found
+
+
+def lift_freeze(*, actor: User, freeze_id: str, gap_reason: str = "", now: datetime) -> Freeze:
+    """Lift a freeze as the second person, once its cause is gone.
+
+    Args: gap_reason: after a restore, why bank and books may differ; needed only where they do.
+    Raises: Forbidden, Forbidden `own_lift`; NotFound; Conflict `lift_not_asked`, `freeze_lifted`,
+        `compare_with_bank_first` naming the accounts, `selfcheck_still_fails`.
+    """
+    require(actor, "freeze.lift")
+    held = find_freeze(freeze_id)
+    if held is None:
+        raise NotFound("freeze_not_found", _("There is no such freeze."))
+    if held.lifted_at is None and held.lift_asked_by_id not in {None, actor.pk}:
+        hindrance = why_not(held, gap_reason=gap_reason)
+        if hindrance is not None:
+            raise hindrance
+    comparison = None
+    if held.cause == "restore":
+        rows = compare_with_bank(held)
+        comparison = {
+            "accounts": [
+                {"account": row.account.pk, "stated": row.stated, "booked": row.booked, "unknown": row.unknown}
+                for row in rows
+            ],
+            "gap_reason": gap_reason.strip()[:1000],
+        }
+    return lift(actor=actor, freeze_id=freeze_id, comparison=comparison, now=now)
+
+
+def why_not(held: Freeze, *, gap_reason: str = "") -> Conflict | None:
+    """Why a freeze cannot be lifted yet, or None: its self-check fails, or the bank was not looked at."""
+    if held.cause == "selfcheck":
+        last = SelfCheckRun.objects.order_by("-pk").first()
+        if last is None or not last.ok:
+            return Conflict(
+                "selfcheck_still_fails", _("The last self-check still fails: correct what it names, then check again.")
+            )
+    if held.cause == "restore":
+        rows = compare_with_bank(held)
+        missing = [row.words for row in rows if row.stated is None]
+        gaps = [row.words for row in rows if not row.agrees]
+        if missing:
+            return Conflict(
+                "compare_with_bank_first",
+                _("Import a statement of each account up to today first. %(accounts)s.")
+                % {"accounts": "; ".join(missing)},
+            )
+        if gaps and not gap_reason.strip():
+            return Conflict(
+                "compare_with_bank_first",
+                _("Bank and books differ: say in writing why payouts may leave all the same. %(accounts)s.")
+                % {"accounts": "; ".join(gaps)},
+            )
+    return None
