@@ -15,6 +15,11 @@ ACTIONS: dict[str, set[str]] = {
     "contribution.declare": {"contributor", "steward"},
     "contribution.review": {"steward"},
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
+    "budget.open": {"steward", "administrator"},
+    "transfer.propose": {"steward", "treasurer"},
+    "transfer.decide": {"steward", "treasurer"},
+    "opening.propose": {"treasurer"},
+    "opening.decide": {"treasurer"},
     "period.close": {"steward", "treasurer"},
     "distribution.approve": {"treasurer"},
     "batch.prepare": {"treasurer"},
@@ -24,6 +29,13 @@ ACTIONS: dict[str, set[str]] = {
     "bank.import": {"treasurer"},
     "bank.match": {"treasurer"},
     "ledger.read": {"treasurer", "auditor"},
+    "mail.release": {"administrator", "treasurer"},
+    "setup.see": {"administrator", "treasurer"},
+    "setup.invite": {"administrator"},
+    "setup.bank_account": {"administrator"},
+    "setup.commons": {"administrator"},
+    "freeze.start": {"treasurer", "administrator"},
+    "freeze.lift": {"treasurer", "administrator"},
 }
 
 

@@ -5,7 +5,7 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import transaction
 from django.db.models import Q
@@ -60,11 +60,20 @@ def host_day(now: datetime) -> date:
 
 
 @transaction.atomic
-def create_host(*, name: str, siren: str, fee_bp: int, treasurers: Sequence[User], now: datetime) -> Host:
+def create_host(
+    *,
+    name: str,
+    siren: str,
+    fee_bp: int,
+    treasurers: Sequence[User],
+    now: datetime,
+    time_zone: str = "Europe/Paris",
+) -> Host:
     """Set up the host of an empty instance with its first treasurers.
 
     Args: fee_bp: its fee on receipts, in basis points (500 is 5 %). treasurers: two at least, so that money can leave.
-    Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`.
+        time_zone: the one of its calendar, an IANA name.
+    Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`, `time_zone_unknown`.
     """
     if Host.objects.exists():
         raise Conflict("host_exists", _("This instance already has its host."))
@@ -74,7 +83,11 @@ def create_host(*, name: str, siren: str, fee_bp: int, treasurers: Sequence[User
         )
     if not 0 <= fee_bp <= 10_000:
         raise Invalid("fee_out_of_range", _("The fee is between 0 and 10000 basis points."), param="fee_bp")
-    host = Host.objects.create(id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp)
+    if time_zone not in available_timezones():
+        raise Invalid("time_zone_unknown", _("Choose a time zone of the list."), param="time_zone")
+    host = Host.objects.create(
+        id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp, time_zone=time_zone
+    )
     for user in treasurers:
         Role.objects.create(user=user, kind="treasurer", scope=host.pk, created_at=now)
     record("host.created", actor=None, subject=host.pk, now=now, fee_bp=fee_bp)

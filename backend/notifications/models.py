@@ -3,15 +3,23 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from backend.core.ids import ID_LENGTH
 from backend.events.models import Event
 
 
 class OutgoingMail(models.Model):
-    """One message to one person. It is due until it is sent or given up."""
+    """One message to one person. It is due until it is sent, sent back, or given up; held mail waits for a person."""
 
-    STATES: ClassVar = [("due", "due"), ("sent", "sent"), ("given_up", "given up")]
+    STATES: ClassVar = [
+        ("due", _("to send")),
+        ("sent", _("sent")),
+        ("bounced", _("sent back")),
+        ("given_up", _("given up")),
+        ("held", _("held")),
+    ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     event = models.ForeignKey(Event, null=True, on_delete=models.PROTECT, related_name="+")
     recipient = models.EmailField()
@@ -21,8 +29,21 @@ class OutgoingMail(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
+    bounced_at = models.DateTimeField(null=True)
+    # What the mail server or the person who held it said last.
     last_error = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["event", "recipient"], name="told_once")]
-        indexes = [models.Index(fields=["state", "due_at"], name="mail_due")]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "recipient"], name="told_once"),
+            models.CheckConstraint(
+                name="mail_state_known", condition=Q(state__in=["due", "sent", "bounced", "given_up", "held"])
+            ),
+            models.CheckConstraint(
+                name="mail_bounce_dated", condition=~Q(state="bounced") | Q(bounced_at__isnull=False)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="mail_due"),
+            models.Index(fields=["recipient"], name="mail_bounced", condition=Q(state="bounced")),
+        ]

@@ -1,30 +1,49 @@
-"""Composes mail from events and sends what is due."""
+"""Composes mail from events, holds and releases it, and counts it; sending is in sending.py."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+from django.db.models import Count, Max, Min
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from backend.contributions.models import Contribution
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
-from backend.core.money import format_money
 from backend.core.nudge import nudge
 from backend.core.sweep import sweep_rows
-from backend.distributions.models import Distribution, Share
-from backend.events.models import Event, Untold
-from backend.identity.models import User
-from backend.identity.services import people_with, the_host
+from backend.events.models import Untold
+from backend.events.services import record
+from backend.identity.models import Host, User
+from backend.identity.permissions import require
+from backend.notifications.bounces import record_bounce
 from backend.notifications.models import OutgoingMail
-from backend.payees.services import mask
-from backend.payouts.models import Payout, PayoutBatch
-from backend.pledges.models import Pledge
-from backend.pledges.references import printed
+from backend.notifications.recipes import RECIPES
+from backend.notifications.sending import ATTEMPTS, said, send_due
 
-ATTEMPTS = 8
-Letter = tuple[list[User], Callable[[], tuple[str, str]]]
+__all__ = [
+    "ATTEMPTS",
+    "MailFigures",
+    "comes_back",
+    "compose_due",
+    "hold_due",
+    "mail_figures",
+    "record_bounce",
+    "release_held",
+    "send_due",
+]  # fmt: skip
+
+BOUNCE_COUNTS = timedelta(days=90)  # an address that sent something back longer ago is given another chance
+
+
+@dataclass(frozen=True)
+class MailFigures:
+    """How the outbox stands: number of messages by state, the oldest one due, and what the server said last."""
+
+    counts: Mapping[str, int]
+    oldest_due: datetime | None
+    last_error: str
 
 
 def compose_due(now: datetime) -> int:
@@ -41,7 +60,7 @@ def _compose(row: Untold, now: datetime) -> None:
             with translation.override(person.language):
                 subject, body = write()
                 greeting = _("Hello %(name)s,") % {"name": person.name}
-                body = f"{greeting}\n\n{body}\n\n— {the_host().name}\n"
+                body = f"{greeting}\n\n{body}\n\n— {_signature()}\n"
             OutgoingMail.objects.get_or_create(
                 event=row.event,
                 recipient=person.email,
@@ -49,165 +68,53 @@ def _compose(row: Untold, now: datetime) -> None:
             )
         nudge("notifications.send")
     row.delete()
+    around_commit("mail.composed")
 
 
-def _link(path: str) -> str:
-    """An address in the reader's language."""
-    return f"{settings.BASE_URL}/{translation.get_language()}/{path}"
+def _signature() -> str:
+    """Who writes: the host, once there is one."""
+    host = Host.objects.first()
+    return host.name if host else "Tronc"
 
 
-def _pledge_made(event: Event) -> Letter:
-    pledge = Pledge.objects.select_related("made_by", "budget__commons", "organisation").get(pk=event.subject)
-    account = the_host().bank_accounts.filter(currency=pledge.currency).order_by("pk").first()
+@transaction.atomic
+def hold_due(*, reason: str, now: datetime) -> int:
+    """Keep back every message that is due, for instance after a restore: they may have left already.
 
-    def write() -> tuple[str, str]:
-        amount = format_money(pledge.amount, pledge.currency)
-        values = {
-            "organisation": pledge.organisation.name,
-            "amount": amount,
-            "commons": pledge.budget.commons.name,
-            "iban": account.iban if account else "",
-            "holder": the_host().name,
-            "reference": printed(pledge.reference),
-            "link": _link(f"pledges/{pledge.pk}/"),
-        }
-        return (
-            _("%(organisation)s pledges %(amount)s to %(commons)s") % values,
-            _(
-                "No money has moved yet. To pay, make a transfer of %(amount)s to %(holder)s, IBAN %(iban)s, with this "
-                "reference: %(reference)s\n\nThe pledge: %(link)s"
-            )
-            % values,
-        )
-
-    return [pledge.made_by], write
+    Returns: how many are held by this call; nothing leaves until `release_held`.
+    """
+    held = OutgoingMail.objects.filter(state="due").update(state="held", last_error=reason[:200])
+    if held:
+        record("mail.held", actor=None, subject=_host_id(), now=now, messages=held)
+    return held
 
 
-def _contribution_decided(event: Event) -> Letter:
-    contribution = Contribution.objects.select_related("contributor").get(pk=event.subject)
-    said = contribution.reviews.order_by("-created_at").first()
-
-    def write() -> tuple[str, str]:
-        values = {"what": contribution.description[:80], "reason": said.reason if said else "", "link": _link("work/")}
-        if event.kind == "contribution.rejected":
-            return _("Contribution rejected: %(what)s") % values, _("Reason given: %(reason)s\n\n%(link)s") % values
-        return (
-            _("Contribution validated: %(what)s") % values,
-            _("It takes part in the sharing when the period is closed. No money has moved.\n\n%(link)s") % values,
-        )
-
-    return [contribution.contributor], write
+@transaction.atomic
+def release_held(*, actor: User, now: datetime) -> int:
+    """Let the messages that were held leave now; returns how many. Raises Forbidden `not_allowed`."""
+    require(actor, "mail.release")
+    released = OutgoingMail.objects.filter(state="held").update(state="due", due_at=now, attempts=0, last_error="")
+    if released:
+        record("mail.released", actor=actor, subject=_host_id(), now=now, messages=released)
+        nudge("notifications.send")
+    return released
 
 
-def _contribution_declared(event: Event) -> Letter:
-    contribution = Contribution.objects.select_related("contributor", "budget").get(pk=event.subject)
-    stewards = [s for s in people_with("steward", event.scopes) if s.pk != contribution.contributor_id]
-
-    def write() -> tuple[str, str]:
-        values = {
-            "name": contribution.contributor.name,
-            "what": contribution.description[:80],
-            "budget": contribution.budget.name,
-            "link": _link("reviews/"),
-        }
-        return _("To review: %(what)s") % values, _("%(name)s declared work for %(budget)s.\n\n%(link)s") % values
-
-    return stewards, write
+def _host_id() -> str:
+    return Host.objects.values_list("pk", flat=True).first() or ""
 
 
-def _distribution_published(event: Event) -> Letter:
-    distribution = Distribution.objects.select_related("period__budget").get(pk=event.subject)
-    people = [t for t in people_with("treasurer", []) if t.pk != distribution.prepared_by_id]
-
-    def write() -> tuple[str, str]:
-        values = {"budget": distribution.period.budget.name, "link": _link(f"distributions/{distribution.pk}/")}
-        return (
-            _("To approve: the sharing of %(budget)s") % values,
-            _("The computation is ready. Nothing is booked before you approve it.\n\n%(link)s") % values,
-        )
-
-    return people, write
+def mail_figures() -> MailFigures:
+    """How many messages there are in each state, since when the oldest one is due, and the last thing that failed."""
+    counts = dict.fromkeys(dict(OutgoingMail.STATES), 0)
+    counts |= dict(OutgoingMail.objects.values_list("state").annotate(n=Count("pk")).order_by())
+    due = OutgoingMail.objects.filter(state="due")
+    failing = due.exclude(last_error="").order_by("-due_at").values_list("last_error", flat=True).first()
+    return MailFigures(counts, due.aggregate(oldest=Min("due_at"))["oldest"], said(failing or ""))
 
 
-def _distribution_approved(event: Event) -> Letter:
-    shares = Share.objects.filter(distribution_id=event.subject).select_related("contributor")
-    budget = Distribution.objects.get(pk=event.subject).period.budget.name
-
-    def write() -> tuple[str, str]:
-        values = {"budget": budget, "link": _link("work/")}
-        return (
-            _("Your share of %(budget)s is decided") % values,
-            _("See the amount and how it was computed. No payment has left yet.\n\n%(link)s") % values,
-        )
-
-    return [share.contributor for share in shares], write
-
-
-def _batch_prepared(event: Event) -> Letter:
-    batch = PayoutBatch.objects.get(pk=event.subject)
-    people = [t for t in people_with("treasurer", []) if t.pk != batch.prepared_by_id]
-
-    def write() -> tuple[str, str]:
-        values = {"amount": format_money(batch.total, batch.currency), "link": _link(f"payouts/{batch.pk}/")}
-        return (
-            _("To approve: a payout batch of %(amount)s") % values,
-            _("Another treasurer prepared it. No money leaves before you approve it.\n\n%(link)s") % values,
-        )
-
-    return people, write
-
-
-def _payout_settled(event: Event) -> Letter:
-    payout = Payout.objects.select_related("payee__user", "batch__account").get(pk=event.subject)
-
-    def write() -> tuple[str, str]:
-        values = {
-            "amount": format_money(payout.amount, payout.batch.currency),
-            "iban": payout.iban_hint,
-            "from": mask(payout.batch.account.iban),
-            "link": _link("work/"),
-        }
-        return (
-            _("%(amount)s is on its way to your account") % values,
-            _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values,
-        )
-
-    return [payout.payee.user], write
-
-
-RECIPES: dict[str, Callable[[Event], Letter]] = {
-    "pledge.made": _pledge_made,
-    "contribution.declared": _contribution_declared,
-    "contribution.validated": _contribution_decided,
-    "contribution.rejected": _contribution_decided,
-    "distribution.published": _distribution_published,
-    "distribution.approved": _distribution_approved,
-    "batch.prepared": _batch_prepared,
-    "payout.settled": _payout_settled,
-}
-
-
-def send_due(now: datetime) -> int:
-    """Hand the due messages to the mail transport; a failure is tried again later, eight times at most."""
-    return sweep_rows(OutgoingMail.objects.filter(state="due", due_at__lte=now), lambda mail: _send(mail, now))
-
-
-def _send(mail: OutgoingMail, now: datetime) -> None:
-    mail.attempts += 1
-    message = EmailMessage(
-        " ".join(mail.subject.split()),
-        mail.body,
-        settings.DEFAULT_FROM_EMAIL,
-        [mail.recipient],
-        headers={"Message-ID": f"<{mail.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2]}>"},
-        connection=get_connection(settings.MAIL_TRANSPORT),
-    )
-    try:
-        message.send()
-        mail.state, mail.sent_at, mail.last_error = "sent", now, ""
-    except Exception as failure:
-        mail.last_error = f"{type(failure).__name__}: {failure}"[:200]
-        mail.due_at = now + timedelta(minutes=2**mail.attempts)
-        if mail.attempts >= ATTEMPTS:
-            mail.state = "given_up"
-    mail.save(update_fields=["attempts", "state", "sent_at", "last_error", "due_at"])
+def comes_back(person: User, *, now: datetime) -> bool:
+    """Whether mail to this person's address comes back: the last thing known of it is a refusal, not a delivery."""
+    mine = OutgoingMail.objects.filter(recipient=person.email)
+    bounced = mine.filter(state="bounced", bounced_at__gt=now - BOUNCE_COUNTS).aggregate(at=Max("bounced_at"))["at"]
+    return bounced is not None and not mine.filter(state="sent", sent_at__gt=bounced).exists()

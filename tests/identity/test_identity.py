@@ -78,6 +78,11 @@ MATRIX = {
     "contribution.declare": {"bo", "camille", "sacha"},
     "contribution.review": {"sacha"},
     "budget.read": {"bo", "camille", "sacha", "claire", "denis"},
+    "budget.open": {"sacha"},
+    "transfer.propose": {"sacha", "claire", "denis"},
+    "transfer.decide": {"sacha", "claire", "denis"},
+    "opening.propose": {"claire", "denis"},
+    "opening.decide": {"claire", "denis"},
     "period.close": {"sacha", "claire", "denis"},
     "distribution.approve": {"claire", "denis"},
     "batch.prepare": {"claire", "denis"},
@@ -87,6 +92,13 @@ MATRIX = {
     "bank.import": {"claire", "denis"},
     "bank.match": {"claire", "denis"},
     "ledger.read": {"claire", "denis"},
+    "freeze.start": {"claire", "denis"},
+    "freeze.lift": {"claire", "denis"},
+    "mail.release": {"claire", "denis"},
+    "setup.see": {"claire", "denis"},
+    "setup.invite": set(),
+    "setup.bank_account": set(),
+    "setup.commons": set(),
 }
 
 

@@ -1,0 +1,318 @@
+"""What each kind of event says by mail, and to whom. A sentence is written in the language of the moment."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from backend.commons.models import Budget
+from backend.commons.services import tree_of
+from backend.contributions.models import Contribution
+from backend.core.money import format_money
+from backend.distributions.models import Distribution, Share
+from backend.events.models import Event
+from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_token
+from backend.identity.models import Role, User
+from backend.identity.services import people_with, the_host
+from backend.payees.services import mask
+from backend.payments.models import Payment
+from backend.payouts.models import Payout, PayoutBatch
+from backend.pledges.models import Pledge
+from backend.pledges.references import printed
+from backend.transfers.models import Opening, Transfer
+
+# who is told, and what gives (subject, body) once the reader's language is set
+Letter = tuple[list[User], Callable[[], tuple[str, str]]]
+
+
+def _link(path: str) -> str:
+    """An address in the reader's language."""
+    return f"{settings.BASE_URL}/{translation.get_language()}/{path}"
+
+
+def _pledge_made(event: Event) -> Letter:
+    pledge = Pledge.objects.select_related("made_by", "budget__commons", "organisation").get(pk=event.subject)
+    account = the_host().bank_accounts.filter(currency=pledge.currency).order_by("pk").first()
+
+    def write() -> tuple[str, str]:
+        amount = format_money(pledge.amount, pledge.currency)
+        values = {
+            "organisation": pledge.organisation.name,
+            "amount": amount,
+            "commons": pledge.budget.commons.name,
+            "iban": account.iban if account else "",
+            "holder": the_host().name,
+            "reference": printed(pledge.reference),
+            "link": _link(f"pledges/{pledge.pk}/"),
+        }
+        return (
+            _("%(organisation)s pledges %(amount)s to %(commons)s") % values,
+            _(
+                "No money has moved yet. To pay, make a transfer of %(amount)s to %(holder)s, IBAN %(iban)s, with this "
+                "reference: %(reference)s\n\nThe pledge: %(link)s"
+            )
+            % values,
+        )
+
+    return [pledge.made_by], write
+
+
+def _contribution_decided(event: Event) -> Letter:
+    contribution = Contribution.objects.select_related("contributor").get(pk=event.subject)
+    said = contribution.reviews.order_by("-created_at").first()
+
+    def write() -> tuple[str, str]:
+        values = {"what": contribution.description[:80], "reason": said.reason if said else "", "link": _link("work/")}
+        if event.kind == "contribution.rejected":
+            return _("Contribution rejected: %(what)s") % values, _("Reason given: %(reason)s\n\n%(link)s") % values
+        return (
+            _("Contribution validated: %(what)s") % values,
+            _("It takes part in the sharing when the period is closed. No money has moved.\n\n%(link)s") % values,
+        )
+
+    return [contribution.contributor], write
+
+
+def _contribution_declared(event: Event) -> Letter:
+    contribution = Contribution.objects.select_related("contributor", "budget").get(pk=event.subject)
+    stewards = [s for s in people_with("steward", event.scopes) if s.pk != contribution.contributor_id]
+
+    def write() -> tuple[str, str]:
+        values = {
+            "name": contribution.contributor.name,
+            "what": contribution.description[:80],
+            "budget": contribution.budget.name,
+            "link": _link("reviews/"),
+        }
+        return _("To review: %(what)s") % values, _("%(name)s declared work for %(budget)s.\n\n%(link)s") % values
+
+    return stewards, write
+
+
+def _distribution_published(event: Event) -> Letter:
+    distribution = Distribution.objects.select_related("period__budget").get(pk=event.subject)
+    people = [t for t in people_with("treasurer", []) if t.pk != distribution.prepared_by_id]
+
+    def write() -> tuple[str, str]:
+        values = {"budget": distribution.period.budget.name, "link": _link(f"distributions/{distribution.pk}/")}
+        return (
+            _("To approve: the sharing of %(budget)s") % values,
+            _("The computation is ready. Nothing is booked before you approve it.\n\n%(link)s") % values,
+        )
+
+    return people, write
+
+
+def _distribution_approved(event: Event) -> Letter:
+    shares = Share.objects.filter(distribution_id=event.subject).select_related("contributor")
+    budget = Distribution.objects.get(pk=event.subject).period.budget.name
+
+    def write() -> tuple[str, str]:
+        values = {"budget": budget, "link": _link("work/")}
+        return (
+            _("Your share of %(budget)s is decided") % values,
+            _("See the amount and how it was computed. No payment has left yet.\n\n%(link)s") % values,
+        )
+
+    return [share.contributor for share in shares], write
+
+
+def _batch_prepared(event: Event) -> Letter:
+    batch = PayoutBatch.objects.get(pk=event.subject)
+    people = [t for t in people_with("treasurer", []) if t.pk != batch.prepared_by_id]
+
+    def write() -> tuple[str, str]:
+        values = {"amount": format_money(batch.total, batch.currency), "link": _link(f"payouts/{batch.pk}/")}
+        return (
+            _("To approve: a payout batch of %(amount)s") % values,
+            _("Another treasurer prepared it. No money leaves before you approve it.\n\n%(link)s") % values,
+        )
+
+    return people, write
+
+
+def _payout_settled(event: Event) -> Letter:
+    payout = Payout.objects.select_related("payee__user", "batch__account").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "amount": format_money(payout.amount, payout.batch.currency),
+            "iban": payout.iban_hint,
+            "from": mask(payout.batch.account.iban),
+            "link": _link("work/"),
+        }
+        return (
+            _("%(amount)s is on its way to your account") % values,
+            _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values,
+        )
+
+    return [payout.payee.user], write
+
+
+def _person_invited(event: Event) -> Letter:
+    person = User.objects.get(pk=event.subject)
+    scope = event.scopes[0]
+    if not Role.objects.filter(user=person, kind=event.data["role"], scope=scope).exists():
+        return [], lambda: ("", "")  # somebody else was named meanwhile
+    budget = Budget.objects.select_related("commons").filter(pk=scope).first()
+    inviter = event.actor
+
+    def write() -> tuple[str, str]:
+        values = {
+            "inviter": inviter.name if inviter else the_host().name,
+            "host": the_host().name,
+            "commons": budget.commons.name if budget else "",
+            "days": INVITATION_LIFE.days,
+        }
+        tasks = {
+            "treasurer": _(
+                "You are named treasurer of %(host)s. A treasurer reads the bank statements, closes periods and "
+                "prepares payments; each payment takes two treasurers."
+            ),
+            "steward": _(
+                "You are named steward of %(commons)s. A steward reviews what contributors declare and closes periods; "
+                "a steward moves no money."
+            ),
+        }
+        task = tasks.get(event.data["role"], _("You are given a role at %(host)s.")) % values
+        if accepted(person):
+            values["link"] = _link("welcome/")
+            last = _("Sign in to see what you may do:\n\n%(link)s")
+        else:
+            values["link"] = _link(f"invitations/{invitation_token(person, now=event.created_at)}/")
+            last = _(
+                "To choose your password, open this link within %(days)s days. It is for you alone and also confirms "
+                "your address:\n\n%(link)s\n\nIf you do not know what this is about, do nothing."
+            )
+        return _("%(inviter)s invites you to %(host)s") % values, f"{task}\n\n{last % values}"
+
+    return [person], write
+
+
+def _selfcheck_failed(event: Event) -> Letter:
+    people = {person.pk: person for kind in ("treasurer", "administrator") for person in people_with(kind, [])}
+
+    def write() -> tuple[str, str]:
+        values = {"count": event.data["count"], "codes": ", ".join(event.data["codes"]), "link": _link("status/")}
+        return (
+            _("Payouts are frozen: the self-check failed"),
+            _(
+                "The self-check of the books found faults: %(count)s (%(codes)s). Payouts are frozen, no money moved; "
+                "what comes in is still recorded. What was found, and what to do: %(link)s"
+            )
+            % values,
+        )
+
+    return list(people.values()), write
+
+
+def _transfer_proposed(event: Event) -> Letter:
+    transfer = Transfer.objects.select_related("source__commons", "target__commons", "proposed_by").get(
+        pk=event.subject
+    )
+    inside = transfer.source.commons_id == transfer.target.commons_id
+    people = {one.pk: one for one in people_with("treasurer", [])}
+    if inside:
+        people |= {one.pk: one for one in people_with("steward", tree_of(transfer.source))}
+    people.pop(transfer.proposed_by_id, None)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "amount": format_money(transfer.amount, transfer.currency),
+            "source": transfer.source.full_name,
+            "target": transfer.target.full_name,
+            "name": transfer.proposed_by.name,
+            "reason": transfer.reason,
+            "link": _link(f"transfers/{transfer.pk}/"),
+        }
+        return (
+            _("To decide: a transfer of %(amount)s") % values,
+            _(
+                "%(name)s proposes to move %(amount)s from “%(source)s” to “%(target)s”: %(reason)s\n\n"
+                "No money moves before another person agrees; nothing leaves the bank.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    # Booked at once below the charter's threshold: nobody is asked.
+    return ([] if transfer.amount <= transfer.alone_up_to else list(people.values())), write
+
+
+def _transfer_decided(event: Event) -> Letter:
+    transfer = Transfer.objects.select_related("proposed_by", "decided_by").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "amount": format_money(transfer.amount, transfer.currency),
+            "name": transfer.decided_by.name if transfer.decided_by else "",
+            "reason": transfer.decision_reason,
+            "link": _link(f"transfers/{transfer.pk}/"),
+        }
+        if event.kind == "transfer.refused":
+            return (
+                _("Your transfer of %(amount)s is refused") % values,
+                _("%(name)s refused it: %(reason)s\n\nNo money moved.\n\n%(link)s") % values,
+            )
+        return (
+            _("Your transfer of %(amount)s is booked") % values,
+            _("%(name)s agreed. The money changed purse; nothing left the bank.\n\n%(link)s") % values,
+        )
+
+    alone = transfer.decided_by_id == transfer.proposed_by_id
+    return ([] if alone else [transfer.proposed_by]), write
+
+
+def _opening_proposed(event: Event) -> Letter:
+    opening = Opening.objects.select_related("proposed_by").get(pk=event.subject)
+    people = [one for one in people_with("treasurer", []) if one.pk != opening.proposed_by_id]
+
+    def write() -> tuple[str, str]:
+        values = {"name": opening.proposed_by.name, "link": _link(f"openings/{opening.pk}/")}
+        return (
+            _("To approve: opening balances"),
+            _("%(name)s wrote the opening balances. Nothing is booked before you approve them.\n\n%(link)s") % values,
+        )
+
+    return people, write
+
+
+def _payment_taken_back(event: Event) -> Letter:
+    payment = Payment.objects.select_related("pledge__made_by", "pledge__budget__commons").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "amount": format_money(event.data["amount"], payment.currency),
+            "budget": payment.pledge.budget.full_name,
+            "reference": printed(payment.pledge.reference),
+            "link": _link(f"pledges/{payment.pledge_id}/"),
+        }
+        return (
+            _("The bank took back %(amount)s of your payment to %(budget)s") % values,
+            _(
+                "It left the account of the trusted third party and is on its way back to yours. The pledge stands: "
+                "the money is expected again, with the reference %(reference)s.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    return [payment.pledge.made_by], write
+
+
+RECIPES: dict[str, Callable[[Event], Letter]] = {
+    "pledge.made": _pledge_made,
+    "contribution.declared": _contribution_declared,
+    "contribution.validated": _contribution_decided,
+    "contribution.rejected": _contribution_decided,
+    "distribution.published": _distribution_published,
+    "distribution.approved": _distribution_approved,
+    "batch.prepared": _batch_prepared,
+    "payout.settled": _payout_settled,
+    "transfer.proposed": _transfer_proposed,
+    "transfer.booked": _transfer_decided,
+    "transfer.refused": _transfer_decided,
+    "opening.proposed": _opening_proposed,
+    "payment.taken_back": _payment_taken_back,
+    "selfcheck.failed": _selfcheck_failed,
+    "person.invited": _person_invited,
+}
