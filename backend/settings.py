@@ -8,6 +8,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from backend.core import demo_mode, logs
+
 BASE = Path(__file__).resolve().parent
 
 
@@ -27,12 +29,16 @@ def env_flag(name: str) -> bool:
 
 
 DEBUG = False
+# Invented people and one click to sign in as any of them: refused wherever others could reach it.
+DEMO = env_flag("TRONC_DEMO")
 SECRET_KEY = env("TRONC_SECRET_KEY")
 # "<number>:<base64 of 32 bytes>", comma separated; the first one encrypts, all decrypt.
 ENCRYPTION_KEYS = env("TRONC_ENCRYPTION_KEYS")
 BASE_URL = env("TRONC_BASE_URL", "http://localhost:8000").rstrip("/")
 # Plain http on the loopback interface only (./run and tests): browsers would drop Secure cookies there.
 LOOPBACK_HTTP = env_flag("TRONC_LOOPBACK_HTTP")
+if DEMO and (_why := demo_mode.hindrance(os.environ, BASE_URL)):
+    raise ImproperlyConfigured(_why)
 _host = urlsplit(BASE_URL).hostname or "localhost"
 ALLOWED_HOSTS = [_host, "localhost", "127.0.0.1"] if LOOPBACK_HTTP else [_host]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
@@ -47,6 +53,7 @@ INSTALLED_APPS = [
     "backend.payouts",
     "backend.distributions",
     "backend.payments",
+    "backend.transfers",
     "backend.contributions",
     "backend.pledges",
     "backend.commons",
@@ -66,9 +73,11 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "backend.core.logs.RequestLog",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backend.web.health.Probes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -103,7 +112,7 @@ TEMPLATES = [
 DATABASE_ROLE = os.environ.get("TRONC_DATABASE_ROLE", "tronc_app")
 _database_url = env("DATABASE_URL")
 if DATABASE_ROLE == "tronc_owner":
-    _database_url = os.environ.get("DATABASE_OWNER_URL", _database_url)
+    _database_url = env("DATABASE_OWNER_URL", _database_url)
 _database = dj_database_url.parse(_database_url, conn_max_age=0)
 if _database["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database: postgresql://user@host/name.")
@@ -126,7 +135,7 @@ CELERY_BROKER_URL = (
 
 # --- people ---------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["backend.web.demo.PublicPassword"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -142,6 +151,8 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "backend.web.forms.SignupForm"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # the person hears of each change of password or address
+ACCOUNT_ADAPTER = "backend.web.letters.AccountLetters"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
@@ -165,8 +176,10 @@ SESSION_COOKIE_NAME = "tronc_session" if LOOPBACK_HTTP else "__Host-tronc_sessio
 CSRF_COOKIE_NAME = "tronc_csrf" if LOOPBACK_HTTP else "__Host-tronc_csrf"
 CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = not LOOPBACK_HTTP
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^v1/"]  # the API refuses plain http, it does not redirect it
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^v1/"]  # the API refuses plain http, it does not redirect it
 SECURE_PROXY_SSL_HEADER = None if LOOPBACK_HTTP else ("HTTP_X_FORWARDED_PROTO", "https")
+# The proxy writes it over whatever the client sent (deploy/Caddyfile): the limits of sign-in count by it.
+ALLAUTH_TRUSTED_CLIENT_IP_HEADER = None if LOOPBACK_HTTP else "X-Real-IP"
 SECURE_HSTS_SECONDS = 0 if LOOPBACK_HTTP else 366 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK_HTTP
 SECURE_REFERRER_POLICY = "same-origin"
@@ -174,6 +187,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
+        "script-src": ["'self'"],
         "style-src": ["'self'"],
         "img-src": ["'self'"],
         "form-action": ["'self'"],
@@ -200,17 +214,21 @@ WHITENOISE_AUTOREFRESH = False
 
 # --- mail: everything goes through the outbox table; a sweep hands it to this transport -----------------------
 EMAIL_BACKEND = "backend.notifications.outbox.OutboxBackend"
-DEFAULT_FROM_EMAIL = env("TRONC_MAIL_FROM", f"tronc@{_host}")
+DEFAULT_FROM_EMAIL = env("TRONC_MAIL_FROM", f"tronc@{'localhost' if LOOPBACK_HTTP else _host}")
 MAIL_FOLDER = os.environ.get("TRONC_MAIL_FOLDER", "")
 MAIL_TRANSPORT = (
     "django.core.mail.backends.filebased.EmailBackend" if MAIL_FOLDER else "django.core.mail.backends.smtp.EmailBackend"
 )
 EMAIL_FILE_PATH = MAIL_FOLDER or None
+SMTP_NAMED = bool(os.environ.get("TRONC_SMTP_HOST") or os.environ.get("TRONC_SMTP_HOST_FILE"))
 EMAIL_HOST = env("TRONC_SMTP_HOST", "localhost")
-EMAIL_PORT = int(env("TRONC_SMTP_PORT", "25"))
+EMAIL_USE_SSL = env_flag("TRONC_SMTP_TLS")  # encrypted from the first byte
+EMAIL_USE_TLS = env_flag("TRONC_SMTP_STARTTLS")
+_smtp_port = env("TRONC_SMTP_PORT", "465" if EMAIL_USE_SSL else "587" if EMAIL_USE_TLS else "25")
+EMAIL_PORT = int(_smtp_port) if _smtp_port.isdecimal() else 0  # 0 is refused by a system check
 EMAIL_HOST_USER = env("TRONC_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env("TRONC_SMTP_PASSWORD", "")
-EMAIL_USE_TLS = env_flag("TRONC_SMTP_STARTTLS")
+MAIL_BOUNCES = env("TRONC_MAIL_BOUNCES", "")  # the envelope's sender, where delivery reports come back
 EMAIL_TIMEOUT = 20
 
 REST_FRAMEWORK = {
@@ -224,10 +242,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-}
+# --- what operators read: see deploy/runbook.md ----------------------------------------------------------------
+LOGGING = logs.config(logs.chosen_form(os.environ))
+# Who shows it may read /metrics from afar; without it, only processes of this machine may.
+METRICS_TOKEN = env("TRONC_METRICS_TOKEN", "")

@@ -1,13 +1,12 @@
-"""All the addresses: the health check, the API, and the pages in both languages."""
+"""All the addresses: the API, and the pages in both languages; machines ask backend.web.health before all this."""
 
 from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import problem_urls
-from backend.web import public
+from backend.web import public, status
 
 urlpatterns = [
-    path("healthz", public.healthz, name="healthz"),
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *i18n_patterns(
@@ -15,5 +14,8 @@ urlpatterns = [
         *problem_urls.pages,
         path("", include("backend.web.urls")),
     ),
+    path("status.json", status.as_json),
     path("", public.choose_language),
 ]
+
+handler500 = "backend.web.health.failed"

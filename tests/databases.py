@@ -81,10 +81,10 @@ def make_template() -> None:
         )
 
 
-def clone(name: str) -> None:
-    """A fresh database from the template."""
+def clone(name: str, source: str = "") -> None:
+    """A fresh database from the template, or from another one that nobody is connected to."""
     with server() as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source or TEMPLATE))
         )

@@ -5,8 +5,10 @@ from typing import Any
 TIMETABLE: dict[str, int] = {
     "banking.match": 20,
     "distributions.compute": 20,
+    "ledger.seal": 30,
     "notifications.compose": 20,
     "notifications.send": 30,
+    "operations.selfcheck": 60,  # looks whether the last run is ten minutes old: a lost tick costs one minute
 }
 
 

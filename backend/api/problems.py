@@ -1,13 +1,16 @@
 """The catalogue of refusals: what each stable code means, why it came, what to do. Each has its page."""
 
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
+from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
 from backend.api.problems_of_requests import PROBLEMS as OF_REQUESTS
+from backend.api.problems_of_setup import PROBLEMS as OF_SETUP
+from backend.api.problems_of_transfers import PROBLEMS as OF_TRANSFERS
 from backend.api.problems_of_work import PROBLEMS as OF_WORK
 
 Texts = tuple[object, object, object]
 
 # code → (title, cause, what to do), in the language of the reader when they are shown
-CATALOGUE: dict[str, Texts] = {**OF_REQUESTS, **OF_WORK, **OF_MONEY}
+CATALOGUE: dict[str, Texts] = {**OF_REQUESTS, **OF_WORK, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP, **OF_TRANSFERS}
 
 
 def title_of(code: str, *, fallback: str) -> str:

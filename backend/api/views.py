@@ -1,10 +1,8 @@
 """What all resources of the API share: the order of the checks, and the headers of every answer."""
 
-import logging
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.encoding import escape_uri_path
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.exceptions import NotFound as NothingHere
 from rest_framework.negotiation import BaseContentNegotiation
@@ -15,8 +13,6 @@ from backend.api.auth import HasScope, refuse_unsafe_address
 from backend.api.serialize import as_json
 from backend.api.throttle import WINDOW_SECONDS, TokenThrottle, requests_per_minute
 from backend.core.ids import new_id
-
-logger = logging.getLogger(__name__)
 
 JSON_TYPES = {"*/*", "application/*", "application/json", "application/problem+json"}
 
@@ -52,7 +48,7 @@ class Resource(APIView):
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Name the request before anything can go wrong with it."""
-        self.request_id = new_id("req")
+        self.request_id = getattr(request, "request_id", "") or new_id("req")
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +57,7 @@ class Resource(APIView):
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Put the headers of every answer, and one line in the log."""
+        """Put the headers of every answer."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer["Request-Id"] = self.request_id
         answer["Cache-Control"] = "no-store"
@@ -69,7 +65,6 @@ class Resource(APIView):
         if left:
             answer["RateLimit-Policy"] = f'"token";q={requests_per_minute()};w={WINDOW_SECONDS}'
             answer["RateLimit"] = left
-        logger.info("%s %s %s %s", self.request_id, request.method, escape_uri_path(request.path), answer.status_code)
         return answer
 
 

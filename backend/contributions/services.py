@@ -12,6 +12,7 @@ from backend.commons.models import Budget, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
 from backend.contributions.models import Contribution, Review
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
 from backend.events.services import record
@@ -116,6 +117,7 @@ def declare(
                 "contribution.declared", actor=actor, subject=contribution.pk, now=now, scopes=[budget.pk],
                 amount=amount, currency=budget.currency,
             )  # fmt: skip
+            around_commit("contribution.declared")
     except IntegrityError as twin:
         if "one_contribution_per_form" not in str(twin):
             raise
@@ -178,6 +180,7 @@ def review(*, actor: User, contribution_id: str, verdict: str, now: datetime, re
                 f"contribution.{contribution.state}", actor=actor, subject=contribution.pk, now=now,
                 scopes=[contribution.budget_id],
             )  # fmt: skip
+        around_commit("contribution.reviewed")
     return said
 
 

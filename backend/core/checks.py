@@ -1,10 +1,13 @@
 """System checks: what `manage.py check` says of the installation."""
 
 import base64
+import os
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
+
+from backend.core.demo_mode import hindrance
 
 
 @register()
@@ -40,3 +43,24 @@ def loopback_only(app_configs: Any, **kwargs: Any) -> list[Error]:
             )
         ]
     return []
+
+
+@register()
+def no_failpoints(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """Processes that die on purpose are for the proofs, on the loopback interface."""
+    if os.environ.get("TRONC_FAILPOINTS") and not settings.LOOPBACK_HTTP:
+        return [
+            Error(
+                "TRONC_FAILPOINTS is set on an installation that serves others than this machine.",
+                hint="Unset it: it is for ./run prove; here it has no effect.",
+                id="tronc.E090",
+            )
+        ]
+    return []
+
+
+@register()
+def demonstration_here_alone(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """One-click sign-in as anyone is for this machine, away from live keys."""
+    why = hindrance(os.environ, settings.BASE_URL) if settings.DEMO else None
+    return [Error(why, hint="Unset TRONC_DEMO on an installation that people use.", id="tronc.E010")] if why else []

@@ -36,3 +36,13 @@ def equality_index(plain: str) -> str:
     """A keyed hash by which equal secrets can be found without being read (64 hexadecimal figures)."""
     oldest = list(_keys().values())[-1]
     return hmac.new(oldest, b"equality:" + plain.encode(), hashlib.sha256).hexdigest()
+
+
+def sealed_by_first(sealed: str) -> bool:
+    """Whether a sealed text was sealed with the key that seals now."""
+    return sealed.partition(":")[0] == next(iter(_keys()))
+
+
+def key_fingerprints() -> dict[str, str]:
+    """Key number → SHA-256 by which a key is known without being told (64 hexadecimal figures)."""
+    return {number: hashlib.sha256(b"tronc-key:" + key).hexdigest() for number, key in _keys().items()}

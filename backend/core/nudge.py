@@ -8,6 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from backend.core.failpoints import failpoint
+from backend.core.logs import request_id
+
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 15.0  # after a failure the broker is left alone this long, so that no request waits for it twice
@@ -38,10 +41,17 @@ def nudge(sweep: str) -> None:
 
 def _send(sweep: str) -> None:
     global _open_until  # noqa: PLW0603  one circuit breaker per process
+    failpoint("nudge.before_send")
     if time.monotonic() < _open_until:
         return
     try:
-        _producer().send_task("tronc.sweep", args=[sweep], retry=False, expires=60)
+        _producer().send_task("tronc.sweep", args=[sweep], retry=False, expires=60, headers=_caused_by())
     except Exception as failure:
         _open_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("nudge %s not sent (%s); the timetable will do it", sweep, type(failure).__name__)
+
+
+def _caused_by() -> dict[str, str]:
+    """The id of the request that made rows due, so that its lines and the worker's can be read together."""
+    name = request_id()
+    return {"request_id": name} if name else {}

@@ -48,11 +48,11 @@ class Distribution(models.Model):
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Distribution]":
-        """Those of the budgets one has a role in; all of them for treasurers and auditors."""
+        """Those of the budgets one has a role in and of their envelopes; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
         budgets = Role.objects.filter(user=actor, scope__startswith="bud_").values("scope")
-        return cls.objects.filter(period__budget_id__in=budgets)
+        return cls.objects.filter(Q(period__budget__in=budgets) | Q(period__budget__parent__in=budgets))
 
 
 class Share(models.Model):

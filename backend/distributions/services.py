@@ -13,6 +13,7 @@ from backend.commons.services import charter_of, open_next_period, tree_of
 from backend.contributions.models import Contribution
 from backend.contributions.services import freeze_contributions
 from backend.core.errors import Conflict, Forbidden, NotFound
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.nudge import nudge
 from backend.core.sweep import sweep_rows
@@ -66,6 +67,7 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
         )
         record("period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk])
         nudge("distributions.compute")
+        around_commit("period.closed")
     return distribution
 
 
@@ -137,6 +139,7 @@ def _compute(distribution: Distribution, now: datetime) -> None:
         scopes=[period.budget_id],
         digest=distribution.digest,
     )
+    around_commit("distribution.published")
 
 
 def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) -> Distribution:
@@ -197,6 +200,7 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
             total=sum(share.amount for share in shares),
             currency=distribution.currency,
         )
+        around_commit("distribution.approved")
     return distribution
 
 

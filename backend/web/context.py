@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse, translate_url
+from django.utils import timezone
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -16,7 +17,10 @@ from backend.banking.models import BankLine
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
 from backend.identity.models import Organisation, Role, User
+from backend.ledger.services import Freeze, frozen
+from backend.notifications.services import comes_back
 from backend.payouts.models import PayoutBatch
+from backend.transfers.models import Opening, Transfer
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Reader:
     def kinds(self) -> set[str]:
         """The kinds of role held somewhere."""
         return {kind for kind, _scope in self.roles}
+
+    @cached_property
+    def mail_comes_back(self) -> bool:
+        """Whether what is written to their address comes back."""
+        return comes_back(self.user, now=timezone.now())
 
     @cached_property
     def organisations(self) -> list[Organisation]:
@@ -77,6 +86,8 @@ class Reader:
             + batches.count()
             + Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked").count()
             + BankLine.objects.filter(state="suggested").count()
+            + Transfer.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
+            + Opening.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
         )
 
 
@@ -89,7 +100,16 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "reader": reader,
         "menu": menu(request, reader),
         "languages": languages(request),
+        "demo": settings.DEMO,
+        "payouts_frozen": _payouts_frozen(request, reader),
     }
+
+
+def _payouts_frozen(request: HttpRequest, reader: Reader | None) -> Freeze | None:
+    """The freeze in force, for treasurers on the pages of money out; others are not asked to worry."""
+    match = request.resolver_match
+    treasury = match is not None and match.func.__module__.endswith(".treasury")
+    return frozen() if treasury and reader is not None and "treasurer" in reader.kinds else None
 
 
 def languages(request: HttpRequest) -> list[dict[str, str]]:
@@ -128,8 +148,11 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
     money = bool(kinds & {"treasurer", "auditor"})
     if "treasurer" in kinds:
         entries.append(Entry(_("To do"), reverse("treasury"), name == "treasury", reader.to_do))
+    if "administrator" in kinds:
+        entries.append(Entry(_("Set-up"), reverse("setup"), section == "setup"))
     if money or kinds & {"contributor", "steward"}:
         entries.append(Entry(_("Periods"), reverse("periods"), section == "periods"))
+        entries.append(Entry(_("Budgets"), reverse("transfers"), section == "transfers"))
     if money:
         entries += [
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),

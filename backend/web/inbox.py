@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
@@ -12,6 +13,8 @@ from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import payable_shares
+from backend.transfers.models import Opening, Transfer
+from backend.transfers.openings import to_open
 from backend.web.periods import readable_periods
 
 SHOWN = 3
@@ -55,12 +58,15 @@ def piles(*, actor: User, today: date) -> list[Pile]:
         _shares(),
         _batches(actor),
         _lines(actor),
+        _transfers(actor),
+        _openings(actor),
     ]
 
 
 def _periods(actor: User, today: date) -> Pile:
-    ended = readable_periods(actor).filter(state="open", ends_before__lte=today).order_by("ends_before", "id")
-    following = readable_periods(actor).filter(state="open", ends_before__gt=today).order_by("ends_before").first()
+    alive = readable_periods(actor).filter(state="open").exclude(budget__state__in=["closed", "archived"])
+    ended = alive.filter(ends_before__lte=today).order_by("ends_before", "id")
+    following = alive.filter(ends_before__gt=today).order_by("ends_before").first()
     empty = _("No period has ended.")
     if following is not None:
         empty = _("No period has ended. The next to end is that of %(budget)s.") % {"budget": following.budget.name}
@@ -186,4 +192,53 @@ def _lines(actor: User) -> Pile:
             )
             for line in waiting[:SHOWN]
         ],
+    )
+
+
+def _transfers(actor: User) -> Pile:
+    waiting = Transfer.visible_to(actor).filter(state="proposed").select_related("source", "target", "proposed_by")
+    return Pile(
+        key="transfers",
+        title=_("Transfers between budgets"),
+        hint=_("Someone other than the person who proposed it agrees; nothing leaves the bank."),
+        empty=_("No transfer waits."),
+        url=reverse("transfers"),
+        count=waiting.count(),
+        items=[
+            Item(
+                f"{one.source.name} → {one.target.name}",
+                reverse("transfer_page", args=[one.pk]),
+                one.proposed_at,
+                note=_("proposed by %(name)s") % {"name": one.proposed_by.name},
+                amount=one.amount,
+                currency=one.currency,
+            )
+            for one in waiting.order_by("id")[:SHOWN]
+        ],
+    )
+
+
+def _openings(actor: User) -> Pile:
+    waiting = Opening.visible_to(actor).filter(state="proposed").select_related("proposed_by")
+    accounts, _budgets = to_open()
+    items = [
+        Item(
+            _("Balances at the end of %(day)s") % {"day": date_format(one.as_of, "DATE_FORMAT")},
+            reverse("opening_page", args=[one.pk]),
+            one.proposed_at,
+            note=_("written by %(name)s") % {"name": one.proposed_by.name},
+        )
+        for one in waiting.order_by("id")
+    ]
+    if accounts:
+        named = ", ".join(account.name for account in accounts)
+        items.append(Item(_("No opening balance yet: %(accounts)s") % {"accounts": named}, reverse("opening_new")))
+    return Pile(
+        key="openings",
+        title=_("Opening balances"),
+        hint=_("Written by one treasurer, approved by another, booked once."),
+        empty=_("Every bank account has its opening balance."),
+        url=reverse("transfers"),
+        count=len(items),
+        items=items[:SHOWN],
     )

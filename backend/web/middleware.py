@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import get_template
 from django.utils import timezone
 from django.views.defaults import page_not_found
@@ -17,6 +18,8 @@ from backend.identity.models import Host
 logger = logging.getLogger(__name__)
 
 NOT_PAGES = ("/v1/", "/healthz")
+# What is served before there is a host: the first run, the reference of the refusals, whether the service runs.
+WITHOUT_HOST = ("setup/", "first/", "problems/", "status/")
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
@@ -69,10 +72,19 @@ class HostClockMiddleware:
             return PlainRefusals.away()
         request.__dict__["host_row"] = host
         with timezone.override(ZoneInfo(host.time_zone) if host else None):
-            response = self.get_response(request)
+            response = self.get_response(request) if host else self.without_host(request)
         if signed_in and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"
         return response
+
+    def without_host(self, request: HttpRequest) -> HttpResponse:
+        """Serve the first run alone until the instance has its host: every other page says that it is under way."""
+        from backend.web.setup import waiting
+
+        language, page = request.path[:4], request.path[4:]
+        if language not in {f"/{code}/" for code, _name in settings.LANGUAGES} or page.startswith(WITHOUT_HOST):
+            return self.get_response(request)
+        return redirect("setup") if page == "" else waiting(request)
 
 
 class DomainErrorMiddleware:

@@ -45,7 +45,8 @@ def readable_periods(actor: User) -> "QuerySet[Period]":
 def periods(request: AuthedRequest) -> HttpResponse:
     """The periods one may see, the open ones first."""
     readable = readable_periods(request.user).select_related("distribution")
-    open_ones = readable.filter(state="open").order_by("ends_before")
+    alive = readable.filter(state="open").exclude(budget__state__in=["closed", "archived"])
+    open_ones = alive.order_by("ends_before")
     return render(
         request,
         "periods/list.html",

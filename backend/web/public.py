@@ -1,34 +1,22 @@
-"""Public pages: what this is, the commons, the page of each, and the health check."""
+"""Public pages: what this is, the commons, and the page of each."""
 
 from datetime import timedelta
 
-from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils.translation import get_language
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from backend.commons.models import Commons
 from backend.commons.services import OPEN_TO_PLEDGES, charter_of, current_period
 from backend.contributions.models import Contribution
+from backend.core.names import name_key
+from backend.ledger.services import balances
 from backend.web import story
 from backend.web.figures import BAR_WIDTH, bar, figures_of, total
 
 HOME_COMMONS = 50
-
-
-@never_cache
-@require_safe
-def healthz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return HttpResponse("the database does not answer\n", content_type="text/plain", status=503)
-    return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
@@ -53,11 +41,13 @@ def home(request: HttpRequest) -> HttpResponse:
 def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The pot of a commons: its figures, its rule, who pledges, what came in and what it paid for."""
     commons = get_object_or_404(Commons, slug=slug)
-    budgets = sorted(commons.budgets.order_by("name"), key=lambda budget: budget.parent_id is not None)
+    budgets = sorted(commons.budgets.all(), key=lambda budget: (budget.parent_id is not None, name_key(budget.name)))
     root = budgets[0]
     ids = [budget.pk for budget in budgets]
     each = figures_of(budgets)
     figures = total(list(each.values()))
+    receipts = story.receipts(ids)
+    advanced = sum(amount for (owner, _currency), amount in balances(kind="deficit").items() if owner in ids)
     charter, period = charter_of(root), current_period(root)
     context = {
         "commons": commons,
@@ -71,7 +61,9 @@ def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
         "last_day": period.ends_before - timedelta(days=1) if period else None,
         "open": any(budget.state in OPEN_TO_PLEDGES for budget in budgets),
         "funders": story.funders(ids),
-        "receipts": story.receipts(ids),
+        "receipts": receipts,
+        "advanced": advanced,
+        "moved": figures.received - receipts.to_the_pot - advanced,
         "rounds": story.rounds(ids),
         "people": Contribution.objects.filter(budget__in=ids, state__in=["validated", "included", "settled"])
         .values("contributor")

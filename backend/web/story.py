@@ -109,7 +109,7 @@ def rounds(budgets: Iterable[str]) -> list[Round]:
     """The last booked distributions of these budgets, newest first."""
     booked = (
         Distribution.objects.filter(period__budget__in=list(budgets), state="booked")
-        .select_related("period", "charter")
+        .select_related("period__budget", "charter")
         .order_by("-approved_at", "-pk")[:ROUNDS]
     )
     return [_round(distribution) for distribution in booked]
@@ -123,8 +123,9 @@ def _round(distribution: Distribution) -> Round:
 
 
 def paid_work(budgets: Sequence[str]) -> list[Paid]:
-    """The contributions most lately paid out of these budgets."""
-    found = Contribution.objects.filter(budget__in=budgets, state="settled").select_related("contributor", "budget")
+    """The contributions most lately paid out of these budgets and the envelopes below them."""
+    inside = Q(budget__in=budgets) | Q(budget__parent__in=budgets)
+    found = Contribution.objects.filter(inside, state="settled").select_related("contributor", "budget")
     return _with_state(found.select_related("budget__commons").order_by("-worked_on", "-pk")[:LATEST])
 
 

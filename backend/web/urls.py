@@ -2,7 +2,35 @@
 
 from django.urls import URLPattern
 
-from backend.web import accounts, bank, books, organisations, periods, public, reviews, treasury, work
+from backend.web import (
+    accounts,
+    bank,
+    books,
+    demo,
+    organisations,
+    periods,
+    public,
+    reviews,
+    setup,
+    status,
+    transfers,
+    treasury,
+    work,
+)
 
-SECTIONS = (public, accounts, organisations, work, reviews, periods, treasury, bank, books)
+SECTIONS = (
+    public,
+    accounts,
+    setup,
+    organisations,
+    work,
+    reviews,
+    periods,
+    transfers,
+    treasury,
+    bank,
+    books,
+    demo,
+    status,
+)
 urlpatterns: list[URLPattern] = [pattern for section in SECTIONS for pattern in section.urlpatterns]

@@ -18,9 +18,9 @@ Wait = Callable[[Callable[[], Any], str], Any]
 class ByHand:
     """Six people at their screens, on a running instance whose house is made (demo.make_house)."""
 
-    def __init__(self, world: demo.World, address: str, wait: Wait) -> None:
+    def __init__(self, world: demo.World, address: str, wait: Wait, browser: type[Browser] = Browser) -> None:
         """Open everybody's browser when needed. `wait(ready, what)` waits for background work."""
-        self.world, self.address, self.wait = world, address, wait
+        self.world, self.address, self.wait, self.browser = world, address, wait, browser
         self.people: dict[str, Browser] = {}
         self.pledge_url = self.reference = self.distribution_url = self.batch_url = ""
         self.tokens: dict[str, str] = {}
@@ -30,7 +30,7 @@ class ByHand:
     def person(self, key: str) -> Browser:
         """A person's browser, signed in."""
         if key not in self.people:
-            self.people[key] = Browser(self.address).sign_in(f"{key}@example.org", demo.PASSWORD)
+            self.people[key] = self.browser(self.address).sign_in(f"{key}@example.org", demo.PASSWORD)
         return self.people[key]
 
     def pledge(self) -> None:

@@ -40,6 +40,11 @@ def test_the_journey_through_services(play: Callable[..., Any]) -> None:
     the_books_are_right(play("settle"))
 
 
+def letters(processes: Processes) -> int:
+    """How many mails have left; those of one second may share a file."""
+    return sum(path.read_bytes().count(b"\nMessage-ID: ") for path in (processes.folder / "mail").glob("*"))
+
+
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[Valkey]:
     """A broker of this test's own."""
@@ -81,8 +86,38 @@ def test_the_journey_through_http_while_the_broker_dies(
     hand.settle()
     processes.wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)
-    mail = processes.folder / "mail"
-    processes.wait(lambda: len(list(mail.glob("*"))) >= 10, "the mail")
+    processes.wait(lambda: letters(processes) == 11, "the mail")
+
+
+@pytest.mark.live
+@pytest.mark.timeout(300)
+def test_what_was_done_while_the_broker_was_away_follows_within_a_minute_of_its_return(
+    play: Callable[..., Any], processes: Processes, valkey: Valkey, committed: str
+) -> None:
+    """People go on without Valkey: statement, work, reviews; workers that were running all the time take it up."""
+    world = play("make_house")
+    processes.environment["REDIS_URL"] = valkey.url
+    hand = at_screens(world, processes)
+    processes.worker()
+    processes.beat()
+    hand.pledge()
+    processes.wait(lambda: letters(processes) == 1, "the first mail: all of them work")
+    valkey.kill()
+    waiting: list[str] = []
+    hand.wait = lambda _ready, what: waiting.append(what)
+    hand.receive()
+    hand.work()
+    assert waiting == ["the receipt on the public page"]
+    assert set(BankLine.objects.values_list("state", flat=True)) == {"new"}
+    assert letters(processes) == 1
+    valkey.start()
+    processes.wait(lambda: not BankLine.objects.filter(state="new").exists(), "the receipt", 60)
+    hand.wait = processes.wait
+    for step in ("close", "approve_distribution", "pay", "settle"):
+        getattr(hand, step)()
+    processes.wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
+    the_books_are_right(world)
+    processes.wait(lambda: letters(processes) == 11, "the mail")
 
 
 @pytest.mark.live
@@ -106,3 +141,4 @@ def test_the_journey_without_any_broker(play: Callable[..., Any], processes: Pro
         getattr(hand, step)()
     wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)
+    wait(lambda: letters(processes) == 11, "the mail")

@@ -56,6 +56,10 @@ if command == "load_demo":
             (count,) = connection.execute("SELECT count(*) FROM starts").fetchone()
     print(f"anna | start {count}")
 """,
+    "deploy/gunicorn.conf.py": """
+import os
+bind, workers, control_socket_disable = os.environ["TRONC_BIND"], 2, True
+""",
     "worker/__init__.py": "",
     "worker/app.py": """
 from celery import Celery

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.test import Client
 
-from backend.identity.models import User
+from backend.identity.models import Host, User
 from backend.operations.demo import PASSWORD
 from tests.web.test_public import text_of
 
@@ -22,8 +24,9 @@ NEW = {
 
 
 @pytest.fixture(autouse=True)
-def no_memory_of_attempts(db: None) -> None:
-    """Sign-in limits count across the tests of one database otherwise."""
+def an_instance_in_use(db: None) -> None:
+    """A host, since nobody signs in before there is one; no memory of the attempts of other tests."""
+    Host.objects.create(id="hst_of_accounts", name="Les Communs", siren="123456782", fee_bp=500)
     cache.clear()
 
 
@@ -151,17 +154,17 @@ def test_a_forgotten_password_is_replaced_through_the_mailed_link(
     world = play("make_people")
     client.post("/en/accounts/password/reset/", {"email": "ana@example.org"})
     (letter,) = mailoutbox
-    assert (letter.to, letter.subject) == (["ana@example.org"], "Choose another password")
+    assert (letter.to, letter.subject) == (["ana@example.org"], "Choisir un autre mot de passe")  # her language
     link = re.search(r"https?://[^/\s]+(/\S+/password/reset/key/\S+/)", str(letter.body))
     assert link is not None
     page = client.get(link[1], follow=True)
-    assert "Choose another password" in text_of(page)
+    assert "Choisir un autre mot de passe" in text_of(page)
     facts = {"password1": "encore une longue phrase", "password2": "encore une longue phrase"}
     answer = client.post(page.redirect_chain[-1][0], facts, follow=True)
-    assert "Your password is changed" in text_of(answer)
+    assert "Votre mot de passe est changé" in text_of(answer)
     world.users["ana"].refresh_from_db()
     assert world.users["ana"].check_password("encore une longue phrase")
-    assert "This link no longer works" in text_of(Client().get(link[1], follow=True))
+    assert "Ce lien ne fonctionne plus" in text_of(Client().get(link[1], follow=True))
 
 
 def test_a_password_is_changed_by_its_owner(play: Play, sign_in: SignIn) -> None:
@@ -189,3 +192,63 @@ def test_guessing_a_password_is_slowed_down(play: Play, client: Client) -> None:
         page = text_of(answer)
     assert answer.status_code == 429
     assert "Too many attempts This was asked too often" in page.split("Français")[1].replace("  ", " ")
+
+
+MAILED = {  # what a page of the other language makes leave, and a piece of each letter in French
+    "password/reset/": ({"email": "ana@example.org"}, "/fr/accounts/password/reset/key/"),
+    "signup/": ({**NEW, "email": "ana@example.org"}, "/fr/accounts/password/reset/"),
+}
+
+
+@pytest.mark.parametrize("path", MAILED)
+def test_a_letter_is_in_its_readers_language_and_not_in_the_pages(
+    play: Play, client: Client, mailoutbox: list[EmailMessage], path: str
+) -> None:
+    world = play("make_people")
+    facts, link = MAILED[path]
+    client.post(f"/en/accounts/{path}", facts)
+    client.post("/en/accounts/password/reset/", {"email": "nobody@example.org"})
+    User.objects.filter(pk=world.users["ana"].pk).update(language="en")
+    cache.clear()
+    Client().post(f"/fr/accounts/{path}", facts)
+    french, stranger, english = mailoutbox
+    assert link in str(french.body)
+    assert link.replace("/fr/", "/en/") in str(english.body)
+    assert french.subject != english.subject
+    assert "/en/accounts/signup/" in str(stranger.body)  # nobody's address: the language of the page
+    for letter in mailoutbox:
+        assert str(letter.body).rstrip().endswith("— Les Communs\ntestserver")
+
+
+def test_each_change_of_an_account_is_told_to_its_person(
+    play: Play, sign_in: SignIn, mailoutbox: list[EmailMessage]
+) -> None:
+    world = play("make_people")
+    User.objects.update(language="en")
+    browser = sign_in(world.users["ana"])
+    new = {"oldpassword": PASSWORD, "password1": "encore une longue phrase", "password2": "encore une longue phrase"}
+    browser.post("/fr/accounts/password/change/", new)
+    told, body = mailoutbox[-1], str(mailoutbox[-1].body)
+    assert (told.to, told.subject) == (["ana@example.org"], "Your password was changed")
+    assert "If it was not you, choose another password at once" in body
+    assert "127.0.0.1" in body
+    browser.post("/fr/accounts/email/", {"action_add": "", "email": "ana@new.example"})
+    link = re.search(r"https?://[^/\s]+(/en/\S+/confirm-email/\S+/)", str(mailoutbox[-1].body))
+    assert link is not None
+    browser.post(link[1])
+    browser.post("/fr/accounts/email/", {"action_primary": "", "email": "ana@new.example"})
+    browser.post("/fr/accounts/email/", {"action_remove": "", "email": "ana@example.org"})
+    assert {letter.subject for letter in mailoutbox} >= {
+        "Confirm your address", "Your main address was changed", "An address was removed",
+    }  # fmt: skip
+
+
+def test_every_letter_of_the_account_pages_is_ours() -> None:
+    import allauth
+
+    ours = settings.BASE / "web" / "templates" / "account" / "email"
+    theirs = Path(allauth.__file__).parent / "templates" / "account" / "email"
+    # Codes instead of links are not offered here; the sign-up letter is the confirmation's.
+    unused = ("login_code", "password_reset_code", "email_confirmation_signup")
+    wanted = {path.name for path in theirs.glob("*.txt") if not path.name.startswith(unused)}
+    assert wanted == {path.name for path in ours.glob("*.txt")}

@@ -307,10 +307,10 @@ def test_the_menu_says_what_each_person_came_for(play: Play, sign_in: SignIn) ->
         ]
 
     assert menu("ana") == ["Commons", "My organisation"]
-    assert menu("bo") == ["Commons", "My work", "Periods"]
-    assert menu("sacha") == ["Commons", "My work", "To review", "Periods"]
-    assert menu("claire") == ["Commons", "To do 1 waiting", "Periods", "Payouts", "Bank", "Books"]
-    assert menu("camille") == ["Commons", "My work", "Periods", "Payouts", "Bank", "Books"]
+    assert menu("bo") == ["Commons", "My work", "Periods", "Budgets"]
+    assert menu("sacha") == ["Commons", "My work", "To review", "Periods", "Budgets"]
+    assert menu("claire") == ["Commons", "To do 1 waiting", "Periods", "Budgets", "Payouts", "Bank", "Books"]
+    assert menu("camille") == ["Commons", "My work", "Periods", "Budgets", "Payouts", "Bank", "Books"]
 
 
 def test_the_frame_says_in_whose_name_one_acts(play: Play, sign_in: SignIn) -> None:

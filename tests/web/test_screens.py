@@ -1,97 +1,189 @@
-"""Every page in a real browser without scripts: both languages, wide and narrow, nothing cut, axe finds nothing."""
+"""Every page of the demonstration in a real browser: both languages, two widths, axe, weight, nothing from outside.
+
+The pages are found by following links, person after person, and each route must have been met: a new page cannot be
+forgotten here. TRONC_SCREENSHOTS=FOLDER keeps the pictures and the table of weights.
+"""
 
 import os
-from collections.abc import Callable
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.urls import Resolver404, get_resolver, resolve
 
-from backend.banking.models import BankLine
-from backend.distributions.models import Share
-from backend.operations import demo
+from backend.operations import demonstration
+from backend.operations.demonstration import cast
 from tests.conftest import Processes
 
 CHROMIUM = "/usr/bin/chromium"
 WIDTHS = (1280, 360)
-PUBLIC = ["", "commons/cartolibre/", "accounts/login/", "accounts/signup/", "accounts/password/reset/"]
+HEAVIEST = 100_000  # bytes of a page with all it loads, before compression
+PEOPLE = ("", "ana", "bo", "sacha", "claire", "denis", "odile", "yanis")
+# Routes whose page differs with the state of its subject are looked at more than once.
+MANY = {
+    "bank_line": 4, "batch_page": 4, "transfer_page": 3, "budget_page": 3, "distribution_page": 3, "treasury": 2,
+    "period_page": 3, "contribution_page": 3, "commons_page": 4, "pledge_page": 3, "home": 3, "share_page": 2,
+}  # fmt: skip
+# Routes that no link leads to on an instance in use, each with the test that looks at it.
+ELSEWHERE = {
+    "account_inactive", "account_confirm_email", "account_email_verification_sent", "account_set_password",
+    "account_confirm_login_code", "account_reset_password_done", "account_reset_password_from_key",
+    "account_reset_password_from_key_done", "account_reauthenticate",  # tests/web/test_accounts.py
+    "setup", "setup_start", "setup_account", "setup_commons", "setup_envelope", "setup_person", "invitation",
+    "welcome",  # the first run: below, and tests/web/test_setup.py
+    "distribution_trace",  # JSON
+    "problems", "problem_page",  # tests/api/test_catalogue.py
+    "status_ask", "status_lift",  # while payouts are frozen: tests/web/test_status.py
+}  # fmt: skip
 
 
-def pages(world: Any) -> dict[str, list[str]]:
-    """Who looks at what."""
-    line = BankLine.objects.get(state="suggested")
-    share = Share.objects.get(contributor=world.users["bo"])
-    distribution, batch = world.distribution.pk, world.batch.pk
-    following = world.budget.periods.get(state="open").pk
-    return {
-        "": PUBLIC,
-        "ana": [
-            "organisations/", "organisations/new/", f"organisations/{world.organisation.pk}/",
-            "commons/cartolibre/pledge/", f"pledges/{world.pledge.pk}/",
-        ],
-        "bo": [
-            "work/", "work/declare/", f"contributions/{world.contributions[0].pk}/", f"shares/{share.pk}/",
-            "work/account/", "tokens/", f"distributions/{distribution}/",
-        ],
-        "sacha": ["reviews/", "periods/", f"periods/{following}/", f"reviews/{world.contributions[0].pk}/"],
-        "claire": [
-            "treasury/", "payouts/", "payouts/prepare/", f"payouts/{batch}/", f"payouts/{batch}/file/", "bank/",
-            "bank/import/", f"bank/lines/{line.pk}/", "ledger/", f"ledger/suspense/{world.account.pk}/",
-            f"periods/{world.period.pk}/", f"distributions/{distribution}/",
-        ],
-    }  # fmt: skip
+def routes() -> set[str]:
+    """The names of all the pages in a language."""
+    pages = next(one for one in get_resolver().url_patterns if str(one.pattern).strip("/") in {"fr", "en"})
+    found: set[str] = set()
+    waiting = [*pages.url_patterns]
+    while waiting:
+        one = waiting.pop()
+        if hasattr(one, "url_patterns"):
+            waiting += one.url_patterns
+        elif one.name:
+            found.add(one.name)
+    return found
 
 
-@pytest.mark.browser
-@pytest.mark.live
-@pytest.mark.timeout(600)
-def test_every_page_is_sound_in_both_languages_and_widths(
-    committed: str, play: Callable[..., Any], processes: Processes, tmp_path: Path
-) -> None:
+def route_of(path: str) -> str:
+    """The name of the page at an address, empty for none."""
+    try:
+        return resolve(path).url_name or ""
+    except Resolver404:
+        return ""
+
+
+class Look:
+    """One person's walk over the pages in a browser, and what was found wrong."""
+
+    def __init__(self, browser: Any, address: str, pictures: Path, met: "Counter[str]") -> None:
+        """Keep the browser's parts; `met` counts the routes over all people."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        self.axe, self.address, self.pictures, self.met = Axe(), address, pictures, met
+        # bypass_csp lets axe be injected; the pages have no script of their own, which is checked below
+        self.page = browser.new_context(bypass_csp=True).new_page()
+        self.page.on("request", self._asked)
+        self.page.on("response", self._answered)
+        self.faults: list[str] = []
+        self.weights: dict[str, int] = {}
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(self.address):
+            self.faults.append(f"a request to {request.url}")
+
+    def _answered(self, response: Any) -> None:
+        if "content-security-policy" not in response.headers and response.status != 302:
+            self.faults.append(f"no policy on {response.url}")
+
+    def sign_in(self, person: str) -> None:
+        """Through the real page."""
+        self.page.goto(f"{self.address}/en/accounts/login/")
+        self.page.fill("[name=login]", cast.address(person))
+        self.page.fill("[name=password]", cast.PASSWORD)
+        self.page.click("main button")
+
+    def walk(self, person: str) -> None:
+        """Follow the links from the home page, each route as often as it deserves."""
+        known, waiting = {"/fr/"}, deque(["/fr/"])
+        while waiting:
+            path = waiting.popleft()
+            name = route_of(path)
+            if self.met[name] >= MANY.get(name, 1):
+                continue
+            self.met[name] += 1
+            for link in self.look(person, path):
+                if link not in known and route_of(link):
+                    known.add(link)
+                    waiting.append(link)
+
+    def look(self, person: str, path: str) -> list[str]:
+        """Look at one page in both languages and widths; gives the addresses it links to, in French."""
+        links: list[str] = []
+        for language in ("en", "fr"):
+            answer = self.page.goto(f"{self.address}/{language}{path[3:]}")
+            where = f"{person or 'anyone'} {language} {path[3:]}"
+            if answer is None or answer.status != 200:
+                self.faults.append(f"{where}: {answer.status if answer else 'no answer'}")
+                continue
+            self._weigh(where, answer.text())
+            if self.page.locator("html").get_attribute("lang") != language or self.page.locator("h1").count() != 1:
+                self.faults.append(f"{where}: lang or h1")
+            for width in WIDTHS:
+                self._fit(where, f"{person or 'public'}-{route_of(path)}-{self.met[route_of(path)]}-{language}", width)
+            links = self.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
+        same = [urlsplit(link).path for link in links if link.startswith(f"{self.address}/fr/")]
+        return [path for path in same if "/logout/" not in path or person == PEOPLE[-1]]
+
+    def _weigh(self, where: str, html: str) -> None:
+        loaded = "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize || 0), 0)"
+        self.weights[where] = size = int(self.page.evaluate(loaded))
+        if not 0 < size <= HEAVIEST:
+            self.faults.append(f"{where}: {size} bytes")
+        if "<script" in html or " style=" in html or "<style" in html or " onclick=" in html:
+            self.faults.append(f"{where}: an inline script or style")
+
+    def _fit(self, where: str, name: str, width: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": 900})
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            self.faults.append(f"{where}: {wide} pixels wide at {width}")
+        if os.environ.get("TRONC_SCREENSHOTS"):
+            self.page.screenshot(path=self.pictures / f"{name}-{width}.png", full_page=True)
+        found = self.axe.run(self.page).response["violations"]
+        self.faults += [f"{where} {width}: axe {one['id']} {one['nodes'][0]['html'][:120]}" for one in found]
+
+
+def chromium() -> str:
+    """The browser; without it the test fails where it is required, and is skipped with its reason elsewhere."""
     if not Path(CHROMIUM).exists():
         message = "Chromium is not installed (Debian: apt-get install chromium): no page was looked at"
         if os.environ.get("TRONC_REQUIRE_BROWSER"):
             pytest.fail(message)
         pytest.skip(message)
-    from axe_playwright_python.sync_playwright import Axe
+    return CHROMIUM
+
+
+@pytest.mark.browser
+@pytest.mark.live
+@pytest.mark.timeout(900)
+def test_every_page_is_sound_in_both_languages_and_widths(committed: str, processes: Processes, tmp_path: Path) -> None:
+    program = chromium()
+    from django.utils import timezone
     from playwright.sync_api import sync_playwright
 
-    world = play("settle")
-    journey = pages(world)  # read before the browser starts: its loop and Django's connections do not mix
+    demonstration.load(timezone.now())
+    processes.environment["TRONC_DEMO"] = "1"
     address = processes.web(workers=1)
-    pictures = Path(os.environ.get("TRONC_SCREENSHOTS", tmp_path / "screens"))
+    pictures = Path(os.environ.get("TRONC_SCREENSHOTS", tmp_path))
+    pictures.mkdir(parents=True, exist_ok=True)
+    met: Counter[str] = Counter()
     faults: list[str] = []
+    weights: dict[str, int] = {}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"])
-        for person, paths in journey.items():
-            # bypass_csp lets axe be injected; scripts of the page itself there are none (tests/web checks the header)
-            context = browser.new_context(bypass_csp=True)
-            page = context.new_page()
+        browser = playwright.chromium.launch(executable_path=program, args=["--disable-gpu"])
+        for person in PEOPLE:
+            look = Look(browser, address, pictures, met)
             if person:
-                page.goto(f"{address}/en/accounts/login/")
-                page.fill("[name=login]", f"{person}@example.org")
-                page.fill("[name=password]", demo.PASSWORD)
-                page.click("main button")
-            for language in ("fr", "en"):
-                for path in paths:
-                    answer = page.goto(f"{address}/{language}/{path}")
-                    where = f"{person or 'anyone'} {language} /{path}"
-                    if answer is None or answer.status != 200:
-                        faults.append(f"{where}: {answer.status if answer else 'no answer'}")
-                        continue
-                    if page.locator("html").get_attribute("lang") != language or page.locator("h1").count() != 1:
-                        faults.append(f"{where}: lang or h1")
-                    for width in WIDTHS:
-                        page.set_viewport_size({"width": width, "height": 900})
-                        wide = page.evaluate("document.documentElement.scrollWidth")
-                        if wide > width:
-                            faults.append(f"{where}: {wide} pixels wide at {width}")
-                        name = (
-                            f"{person or 'public'}-{path.strip('/').replace('/', '_') or 'home'}-{language}-{width}.png"
-                        )
-                        page.screenshot(path=pictures / name, full_page=True)
-                    found = Axe().run(page).response["violations"]
-                    faults += [f"{where}: axe {one['id']} {one['nodes'][0]['html'][:120]}" for one in found]
-            context.close()
+                look.sign_in(person)
+            look.walk(person)
+            faults += look.faults
+            weights |= look.weights
+            look.page.context.close()
         browser.close()
+    table = sorted(weights.items(), key=lambda row: -row[1])
+    (pictures / "weights.txt").write_text("".join(f"{size:>7} {where}\n" for where, size in table))
     assert faults == []
+    assert sorted(routes() - set(met) - ELSEWHERE) == [], "pages that no link led to"
+
+
+def test_the_list_of_other_pages_is_true() -> None:
+    assert sorted(ELSEWHERE - routes()) == []

@@ -12,9 +12,10 @@ TONES = {
     "ok": {"validated", "settled", "paid", "booked", "matched", "fulfilled", "yes"},
     "wait": {
         "declared", "questioned", "published", "frozen", "prepared", "approved", "sent", "owed", "batched", "new",
+        "proposed", "closing", "suspended",
         "suggested", "unknown",
     },
-    "no": {"rejected", "no"},
+    "no": {"rejected", "refused", "lost", "no"},
 }  # fmt: skip
 
 

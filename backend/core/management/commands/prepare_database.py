@@ -1,12 +1,13 @@
 """Makes the two database roles and the database, or says which of them is missing; safe to repeat."""
 
-import os
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandError
 from psycopg import sql
+
+from backend.settings import env
 
 ROLES = {"tronc_owner": "CREATEDB", "tronc_app": ""}
 
@@ -24,10 +25,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Connect as DATABASE_ADMIN_URL, else DATABASE_OWNER_URL, else DATABASE_URL."""
-        target = os.environ["DATABASE_URL"]
-        admin = os.environ.get("DATABASE_ADMIN_URL") or os.environ.get("DATABASE_OWNER_URL") or target
+        target = env("DATABASE_URL")
+        admin = env("DATABASE_ADMIN_URL", "") or env("DATABASE_OWNER_URL", "") or target
         name = unquote(urlsplit(target).path.lstrip("/"))
-        owner = os.environ.get("DATABASE_OWNER_URL") or target
+        owner = env("DATABASE_OWNER_URL", "") or target
         wanted = {(_login(target), "tronc_app"), (_login(owner), "tronc_owner"), (_login(owner), "tronc_app")}
         try:
             with self._maintenance(admin, name) as connection:
