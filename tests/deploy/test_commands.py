@@ -139,7 +139,7 @@ PROXY = {"Host": "tronc.example.org", "X-Forwarded-Proto": "https", "X-Real-IP":
 
 def test_migrate_makes_the_tables_as_the_owner_and_may_be_repeated(template: None, tmp_path: Path) -> None:
     name = f"tronc_units_{databases.RUN[:12]}"
-    environment = databases.environment(name)
+    environment = databases.environment(name) | {"PYTHONPATH": str(ROOT)}  # as the unit says
     try:
         subprocess.run(
             [sys.executable, "-m", "backend.manage", "prepare_database"], env=environment, check=True, cwd=ROOT

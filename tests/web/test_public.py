@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from backend.core.errors import Conflict
 from backend.identity.models import Host
 from backend.operations.figures import Figures, five_figures
+from backend.pledges.references import printed
 from backend.web import public
 from backend.web.figures import BAR_WIDTH, SLIVER, bar
 
@@ -152,9 +153,11 @@ def test_between_approval_and_payment_the_work_is_owed(play: Play, client: Clien
 
 
 def test_no_private_fact_is_public(play: Play, client: Client) -> None:
-    play("settle")
+    world = play("settle")
     page = client.get("/en/commons/cartolibre/").content.decode() + client.get("/en/").content.decode()
-    for private in ("Camille", "Nguyen", "Ana Ruiz", "Claire", "Sacha", "example.org", "FR76", "DE89", "INCONNU", "RF"):
+    reference = world.pledge.reference
+    names = ("Camille", "Nguyen", "Ana Ruiz", "Claire", "Sacha", "example.org", "FR76", "DE89", "INCONNU")
+    for private in (*names, reference, printed(reference)):
         assert private not in page, private
 
 
