@@ -197,6 +197,7 @@ def transfers(request: AuthedRequest) -> HttpResponse:
             "waiting": found.filter(state="proposed").order_by("id"),
             "page": cut(found.exclude(state="proposed").order_by("-id"), request),
             "openings": openings,
+            "can_open_books": may(request.user, "opening.propose"),
             "budgets": sorted(readable_budgets(request.user), key=_by_name),
         },
     )

@@ -10,7 +10,7 @@ from django.db.models import F
 from backend.commons.services import create_commons, root_budget
 from backend.core.ids import new_id
 from backend.identity.models import Host, User
-from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
+from backend.identity.services import add_bank_account, create_host, create_organisation, create_token, grant_role
 from backend.notifications.models import OutgoingMail
 from backend.operations.demonstration import cast, movilab, others
 from backend.operations.demonstration.year import BankFact, Year
@@ -39,6 +39,7 @@ def load(now: datetime) -> bool:
         _plan(year)
         year.play()
         year.background(now)
+        create_token(user=year.users["bo"], name="portable", scopes=["contributions:write", "read"], now=now)
         # What was written over the year has long been read; what came of the last days is still to be sent.
         old = OutgoingMail.objects.filter(state="due", due_at__lt=now - RECENT)
         old.update(state="sent", attempts=1, sent_at=F("due_at"))
