@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.banking.formats import StatementFileError, read_statements
 from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.models import BankLine, Statement
+from backend.commons.services import OPEN_TO_MONEY
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
@@ -34,6 +35,7 @@ from backend.payments.services import take_back as book_take_back
 from backend.payouts.services import find_payouts, settle
 from backend.pledges.models import Pledge
 from backend.pledges.services import pledge_in_text
+from backend.transfers.openings import opened_on
 
 FUTURE = timedelta(days=31)  # banks announce value dates some days ahead, never years
 
@@ -248,6 +250,13 @@ def match_due(now: datetime) -> int:
 
 
 def _match(line: BankLine, now: datetime) -> None:
+    # Opening balances hold the same row: what they already count is not booked a second time.
+    HostBankAccount.objects.select_for_update(no_key=True).get(pk=line.account_id)
+    opened = opened_on(line.account_id)
+    if opened is not None and line.booked_on <= opened:
+        line.state = "duplicate"
+        line.save(update_fields=["state"])
+        return
     references = {value for value in line.references.values() if value}
     text = " ".join(
         [line.references.get("creditor_reference", ""), line.text, line.references.get("end_to_end_id", "")]
@@ -294,7 +303,7 @@ def _match(line: BankLine, now: datetime) -> None:
 
 def _awaits_money(pledge: Pledge) -> bool:
     """Whether money for a pledge may go to its pot without asking: not once it was cancelled or the pot is closed."""
-    return pledge.state in {"active", "fulfilled"} and pledge.budget.state in {"open", "suspended", "closing"}
+    return pledge.state in {"active", "fulfilled"} and pledge.budget.state in OPEN_TO_MONEY
 
 
 def _receive(line: BankLine, pledge: Pledge, purse: tuple[Any, str], actor: User | None, now: datetime) -> None:

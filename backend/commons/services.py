@@ -18,6 +18,7 @@ from backend.identity.permissions import require
 
 OPEN_TO_PLEDGES = {"open"}
 OPEN_TO_WORK = {"open", "suspended"}
+OPEN_TO_MONEY = {"open", "suspended", "closing"}
 MAX_PERIODS_AHEAD = 60
 
 

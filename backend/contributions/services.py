@@ -104,7 +104,8 @@ def declare(
     try:
         with transaction.atomic():
             period = require_open_period(budget, day=worked_on)
-            if budget.state not in OPEN_TO_WORK:
+            # Read again now that the period is held: the budget may have been closed meanwhile.
+            if not Budget.objects.filter(pk=budget.pk, state__in=OPEN_TO_WORK).exists():
                 raise Conflict(
                     "budget_not_open", _("This budget does not take contributions at present."), param="budget"
                 )

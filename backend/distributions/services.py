@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
@@ -62,13 +63,27 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
             prepared_by=actor,
             prepared_at=now,
             currency=budget.currency,
-            pot=max(0, balance(kind="budget", owner=budget.pk, currency=budget.currency)),
+            pot=_pot(budget),
             inputs=[{"contribution": one.pk, "person": one.contributor_id, "claim": one.amount} for one in included],
         )
         record("period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk])
         nudge("distributions.compute")
         around_commit("period.closed")
     return distribution
+
+
+def _pot(budget: Budget) -> int:
+    """What a budget can share, minor units: what it holds, less what it owes the host since money was taken back."""
+    held = balance(kind="budget", owner=budget.pk, currency=budget.currency)
+    return max(0, held - balance(kind="deficit", owner=budget.pk, currency=budget.currency))
+
+
+def about_to_be_shared(budget: Budget) -> int:
+    """What closed periods of a budget will take from it once they are approved, minor units."""
+    waiting = Distribution.objects.filter(period__budget=budget).exclude(state="booked")
+    shares = Share.objects.filter(distribution__in=waiting.filter(state="published"))
+    frozen = waiting.filter(state="frozen").aggregate(total=Sum("pot"))["total"] or 0
+    return int(frozen + (shares.aggregate(total=Sum("amount"))["total"] or 0))
 
 
 def _end(period: Period, today: date) -> Period:

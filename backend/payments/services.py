@@ -6,11 +6,13 @@ from typing import Literal
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from backend.commons.services import being_shared, hold
+from backend.commons.models import Budget
+from backend.commons.services import OPEN_TO_MONEY, hold
 from backend.core.errors import Conflict
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import format_money
+from backend.distributions.services import about_to_be_shared
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.services import the_host
@@ -48,6 +50,10 @@ def receive_transfer(
     first = Payment.objects.filter(source=source).first()
     if first is not None:
         return first
+    # Nobody serves the same deficit, shares or closes the budget meanwhile.
+    hold([pledge.budget])
+    if not Budget.objects.filter(pk=pledge.budget_id, state__in=OPEN_TO_MONEY).exists():
+        raise Conflict("budget_not_receiving", _("The budget of this pledge is closed: it takes no money any more."))
     currency = pledge.currency
     host = the_host()
     fee = host_fee(amount, host.fee_bp)
@@ -186,7 +192,7 @@ def split_take_back(payment: Payment, amount: int) -> tuple[int, int, int]:
     left = payment.amount - payment.taken_back
     budget = payment.pledge.budget
     fee = _fee_kept(payment, left) - _fee_kept(payment, left - amount)
-    held = 0 if being_shared(budget) else balance(kind="budget", owner=budget.pk, currency=payment.currency)
+    held = balance(kind="budget", owner=budget.pk, currency=payment.currency) - about_to_be_shared(budget)
     from_budget = min(amount - fee, max(0, held))
     return fee, from_budget, amount - fee - from_budget
 

@@ -106,6 +106,9 @@ def decide_opening(
             )
         lines = list(opening.lines.select_related("account", "budget").order_by("pk"))
         if accept:
+            # No line of these accounts is booked meanwhile: matching holds the same rows.
+            held = [line.account_id for line in lines if line.account_id]
+            list(HostBankAccount.objects.filter(pk__in=held).order_by("pk").select_for_update())
             if opening.proposed_by_id == actor.pk:
                 raise Forbidden("own_opening", _("You wrote these balances: another treasurer must approve them."))
             if digest != opening.digest or digest != _digest(opening.as_of, lines):
@@ -130,6 +133,12 @@ def opening_hindrance(*, actor: User, opening: Opening) -> DomainError | None:
     if opening.proposed_by_id == actor.pk:
         return Forbidden("own_opening", _("You wrote these balances: another treasurer must approve them."))
     return None
+
+
+def opened_on(account_id: str) -> date | None:
+    """The day whose end the booked opening balance of a bank account says; None without one."""
+    booked = OpeningLine.objects.filter(account=account_id, opening__state="booked")
+    return booked.values_list("opening__as_of", flat=True).first()
 
 
 def own_funds(lines: Sequence[OpeningLine]) -> dict[str, int]:

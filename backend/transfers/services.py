@@ -1,6 +1,6 @@
 """Moves money between budgets, their reserves and their deficits: by the charter, two people above its threshold."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
@@ -33,6 +33,7 @@ __all__ = [
     "withdraw_transfer",
 ]  # fmt: skip
 
+ALONE_WITHIN = timedelta(days=30)  # many small transfers are one large one
 AT_WORK = ["declared", "questioned", "validated", "included"]
 RECEIVING = ["draft", "open", "suspended"]
 
@@ -59,7 +60,7 @@ def propose_transfer(
     form_key: str,
     now: datetime,
 ) -> Transfer:
-    """Propose to move money inside the house; at or below the charter's threshold it is booked at once.
+    """Propose to move money inside the house; up to the charter's threshold in thirty days it is booked at once.
 
     Args: kind: a key of Transfer.KINDS. target: the budget that receives; not asked for a reserve (its own budget) nor
         for a remainder (the budget above). amount: minor units; not asked for a remainder, which is all there is.
@@ -94,7 +95,7 @@ def propose_transfer(
             if kind == "remainder":
                 Budget.objects.filter(pk=source.pk).update(state="closing")
             _tell("transfer.proposed", transfer, actor, now)
-            if wanted <= transfer.alone_up_to:
+            if wanted + _moved_alone(source, now) <= transfer.alone_up_to:
                 _book(transfer, actor, now)
     except IntegrityError as twin:
         if "one_transfer_per_form" not in str(twin):
@@ -181,6 +182,14 @@ def _target(kind: str, source: Budget, target: Budget | None) -> Budget:
 def _threshold(source: Budget, goal: Budget) -> int:
     """Up to how many minor units one person suffices: money that leaves its commons always takes two."""
     return charter_of(source).transfer_threshold if source.commons_id == goal.commons_id else -1
+
+
+def _moved_alone(source: Budget, now: datetime) -> int:
+    """What left a budget in the last thirty days by one person's act alone, minor units."""
+    alone = Transfer.objects.filter(
+        source=source, state="booked", decided_by=F("proposed_by"), decided_at__gt=now - ALONE_WITHIN
+    )
+    return int(alone.aggregate(total=Sum("amount"))["total"] or 0)
 
 
 def _locked(actor: User, transfer_id: str) -> Transfer:

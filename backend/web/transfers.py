@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -18,6 +18,7 @@ from backend.core.names import name_key
 from backend.identity.models import User
 from backend.identity.permissions import holds, may, require
 from backend.identity.services import host_day
+from backend.ledger.services import balances
 from backend.transfers.models import Opening, Transfer
 from backend.transfers.openings import opening_hindrance, own_funds, to_open
 from backend.transfers.services import (
@@ -113,13 +114,17 @@ def _kinds(budget: Budget) -> list[str]:
 
 
 @private
+@fresh_factor
 @require_http_methods(["GET", "HEAD", "POST"])
 def transfer_new(request: AuthedRequest, budget_id: str) -> HttpResponseBase:
     """Propose a transfer out of a budget; at or below the charter's threshold it is booked at once."""
     budget = _budget(request, budget_id)
     require(request.user, "transfer.propose", scopes=tree_of(budget))
-    receiving = readable_budgets(request.user).filter(currency=budget.currency)
-    targets = sorted(receiving.filter(state__in=["draft", "open", "suspended"]), key=_by_name)
+    # A closed budget takes no money, but its deficit can be served.
+    lacking = [owner for (owner, _currency), missing in balances(kind="deficit").items() if missing]
+    open_ones = Q(state__in=["draft", "open", "suspended"]) | Q(pk__in=lacking)
+    receiving = readable_budgets(request.user).filter(open_ones, currency=budget.currency)
+    targets = sorted(receiving, key=_by_name)
     form = TransferForm(
         request.POST or None, source=budget, targets=targets, kinds=_kinds(budget),
         initial={"target": request.GET.get("target", "")},
@@ -156,6 +161,7 @@ def _proposed(request: AuthedRequest, made: Transfer) -> HttpResponseBase:
 
 
 @private
+@fresh_factor
 @require_http_methods(["GET", "HEAD", "POST"])
 def budget_close(request: AuthedRequest, budget_id: str) -> HttpResponseBase:
     """Close an envelope: what it still holds goes back to the budget above it."""

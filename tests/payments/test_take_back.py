@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from backend.banking.models import BankLine
-from backend.banking.services import import_statement, take_back
+from backend.banking.services import identify, import_statement, take_back
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.ledger.services import balance, entry_count, trial_balance
 from backend.operations import demo
@@ -152,3 +152,51 @@ def test_the_page_announces_what_will_be_booked_and_books_it(play: Play, sign_in
     assert browser.post(address, {"payment": payment}).status_code == 302
     assert purses(world)["deficit"] == 95_00
     assert "Advanced by the host" in text_of(browser.get("/en/commons/cartolibre/"))
+
+
+def test_what_is_not_being_shared_gives_first(play: Play) -> None:
+    world = play("close")  # 95 € are being shared
+    pledge = make_pledge(
+        actor=world.users["ana"], budget=world.budget, organisation=world.organisation, amount=100_00, currency="EUR",
+        form_key="next", now=world.now,
+    )  # fmt: skip
+    bank_says(world, 2, 142_50, (100_00, "LA FABRIQUE DU PORT", printed(pledge.reference), ""))
+    assert purses(world)["budget"] == 190_00
+    act(world, debit(world, 3, 242_50, 100_00), payment_id=Payment.objects.latest("id").pk)
+    assert (purses(world)["budget"], purses(world)["deficit"]) == (95_00, 0)
+    demo.approve_distribution(world)
+    assert purses(world)["budget"] == 0
+
+
+def test_what_is_owed_to_the_host_is_not_shared(play: Play) -> None:
+    world = play("receive")
+    from backend.distributions.services import _pot
+    from backend.ledger import chart
+    from backend.ledger.services import Line, open_account, post
+
+    lines = [
+        Line(open_account(kind=kind, owner=world.budget.pk, currency="EUR"), amount, chart.DONATION)
+        for kind, amount in (("deficit", 30_00), ("budget", -30_00))
+    ]
+    post(kind="x", scope="x", key="x", reference="x", happened_on=world.today, lines=lines, now=world.now)
+    assert (purses(world)["budget"], _pot(world.budget)) == (125_00, 95_00)
+
+
+def test_a_receipt_and_a_take_back_at_once_leave_no_deficit_beside_money(committed: str, play: Play) -> None:
+    world = play("settle")
+    line = debit(world, 3, 47_50, 100_00)
+    pledge = make_pledge(
+        actor=world.users["ana"], budget=world.budget, organisation=world.organisation, amount=100_00, currency="EUR",
+        form_key="next", now=world.now,
+    )  # fmt: skip
+    bank_says(world, 4, -52_50, *[(25_00, "LA FABRIQUE", f"sans rien {number}", "") for number in range(4)])
+    waiting = list(BankLine.objects.filter(amount=25_00).order_by("id"))
+
+    def go(number: int) -> str:
+        if number == 0:
+            return act(world, line).state
+        found = waiting[number - 1]
+        return identify(actor=world.users["denis"], line_id=found.pk, pledge_id=pledge.pk, now=world.now).state
+
+    assert at_once(go, 5) == ["matched"] * 5
+    assert (purses(world)["budget"], purses(world)["deficit"]) == (0, 0)  # 4 × 23.75 serve 95.00, whatever the order

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from backend.banking.models import BankLine
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.ledger.services import balance, entry_count, trial_balance
 from backend.operations import demo
@@ -174,3 +175,33 @@ def test_nothing_at_all_is_an_opening_without_entry(play: Play) -> None:
     assert (done.state, done.entry, entry_count()) == ("booked", "", 0)
     with pytest.raises(Conflict):
         propose(world, form_key="again")
+
+
+def old_line(world: Any, days: int) -> None:
+    """A statement of some days before, with the pledge's transfer."""
+    from backend.banking.services import import_statement
+    from backend.pledges.references import printed
+
+    data = demo.statement_file(
+        world, number=1, opening=0, lines=[(100_00, "LA FABRIQUE", printed(world.pledge.reference), "")],
+        days=[world.today - timedelta(days=days)],
+    )  # fmt: skip
+    import_statement(actor=world.users["claire"], data=data, accept_gap=False, now=world.now)
+
+
+def test_a_line_that_the_opening_already_counts_is_not_booked_again(play: Play) -> None:
+    world = play("make_promise")
+    decide(world, propose(world))
+    old_line(world, days=3)
+    demo.sweep(world.now)
+    assert balance(kind="bank", owner=world.account.pk, currency="EUR") == 1000_00
+    assert (BankLine.objects.get().state, entry_count()) == ("duplicate", 1)
+
+
+def test_lines_that_wait_when_the_books_are_opened_count_once(play: Play) -> None:
+    world = play("make_promise")
+    old_line(world, days=3)  # imported, not swept yet
+    decide(world, propose(world))
+    demo.sweep(world.now)
+    assert balance(kind="bank", owner=world.account.pk, currency="EUR") == 1000_00
+    assert balance(kind="budget", owner=world.budget.pk, currency="EUR") == 400_00

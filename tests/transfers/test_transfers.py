@@ -1,6 +1,7 @@
 """Transfers between budgets: by the charter, two people above its threshold, never money that is committed."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from django.db import IntegrityError, transaction
 
 from backend.commons.models import Budget, Charter
 from backend.commons.services import open_envelope
+from backend.contributions.services import declare
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
+from backend.identity.services import grant_role
 from backend.ledger.services import balance, entry_count, trial_balance
 from backend.operations.figures import five_figures
 from backend.transfers.models import Transfer
@@ -266,3 +269,29 @@ def test_those_who_may_decide_are_told_and_then_the_one_who_proposed(play: Play)
     assert (last.recipient, last.subject) == (
         "sacha@example.org", "Votre virement interne de 20,00\u00a0€ est comptabilisé"
     )  # fmt: skip
+
+
+def test_many_small_transfers_are_one_large_one(play: Play) -> None:
+    world = play("receive")
+    team = envelope(world)
+    threshold(world, 50_00)
+    assert propose(world, team, 30_00, form_key="one").state == "booked"
+    assert propose(world, team, 20_01, form_key="two").state == "proposed"
+    assert propose(world, team, 20_00, form_key="three").state == "booked"
+    later = world.now + timedelta(days=31)
+    assert propose(world, team, 45_00, form_key="four", now=later).state == "booked"
+    assert held(world.budget) == 0
+
+
+def test_no_work_enters_an_envelope_that_was_closed_meanwhile(play: Play) -> None:
+    world = play("receive")
+    team = envelope(world)
+    grant_role(user=world.users["bo"], kind="contributor", scope=team.pk, granted_by=None, now=world.now)
+    before = Budget.objects.get(pk=team.pk)  # as a page read it
+    propose(world, None, None, kind="remainder", source=team, form_key="close")
+    with pytest.raises(Conflict) as refusal:
+        declare(
+            actor=world.users["bo"], budget=before, worked_on=world.today, kind="support", minutes=30, amount=10_00,
+            description="Accueil", form_key="late", now=world.now,
+        )  # fmt: skip
+    assert refusal.value.code == "budget_not_open"
