@@ -334,7 +334,7 @@ def picture() -> Counter[Any]:
         [("purse", *purse) for purse in purses]
         + [("chart", row.chart, row.currency, row.debit, row.credit) for row in trial_balance()]
         + [("entry", kind) for kind in JournalEntry.objects.values_list("kind", flat=True)]
-        # A token whose answer was lost is made again, and a file whose answer was lost imported again, which adds nothing.
+        # After a lost answer a token is made again and a file imported again, which adds nothing else.
         + [("event", kind) for kind in Event.objects.exclude(kind__in=AGAIN).values_list("kind", flat=True)]
         + [("rows", one._meta.label, one.objects.count()) for one in [*models, Account, JournalEntry, Posting]]
         + [("mail", *mail) for mail in mails]
