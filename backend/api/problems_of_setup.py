@@ -15,9 +15,14 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Print another one on the server: manage.py set_up."),
     ),
     "administrator_as_treasurer": (
-        _("The administrator is not a treasurer"),
-        _("Who gives roles never touches money: the two are different people."),
+        _("The administrator is neither treasurer nor steward"),
+        _("Who gives roles never touches money: they are different people."),
         _("Name another person."),
+    ),
+    "second_link_shown": (
+        _("The link of a second treasurer is not shown"),
+        _("Whoever saw both links could be both treasurers, and money takes two people."),
+        _("Send this invitation by mail; once mail leaves, send it again."),
     ),
     "time_zone_unknown": (
         _("The time zone is not known"),

@@ -1,22 +1,13 @@
 """TRONC_DEMO: where anyone may sign in as anyone, hence on this machine alone and never beside live keys."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from backend.core.peers import is_loopback
+
 PAYMENT_KEYS = ("STRIPE_SECRET_KEY", "TRONC_STRIPE_SECRET_KEY", "TRONC_STRIPE_KEY")
 LIVE = ("sk_live_", "rk_live_")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def hindrance(environ: Mapping[str, str], base_url: str) -> str | None:

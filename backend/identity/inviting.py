@@ -25,6 +25,7 @@ SETUP_LIFE = timedelta(hours=24)
 INVITATION_LIFE = timedelta(days=7)
 RESEND_PAUSE = timedelta(minutes=1)
 LANGUAGES = ("fr", "en")
+MONEY_ROLES = ("treasurer", "steward")  # those who decide where money goes
 _SETUP_SALT, _INVITATION_SALT = "tronc.setup", "tronc.invitation"
 _SETUP_LOCK = 7_361_420_003
 
@@ -53,14 +54,14 @@ def setup_token(*, now: datetime) -> str:
 def require_setup_token(token: str, *, now: datetime) -> None:
     """Refuse a set-up address that is forged, too old, or of an instance that an administrator can sign in to.
 
-    Raises: NotFound `setup_address_over`; Conflict `already_set_up`.
+    Raises: NotFound `setup_address_over`; Conflict `already_set_up`, to nobody but who holds a true address.
     """
-    _require_unadministered()
     if _read(token, _SETUP_SALT, SETUP_LIFE, now) is None:
         raise NotFound(
             "setup_address_over",
             _("This address is wrong or older than a day. “manage.py set_up” prints another one."),
         )
+    _require_unadministered()
 
 
 def _require_unadministered() -> None:
@@ -117,13 +118,13 @@ def name_administrator(*, token: str, administrator: Named, password: str, now: 
     if host is None:
         raise NotFound("no_host", _("This instance has no host yet. Run “manage.py load_demo” or the first set-up."))
     user = _with_password(administrator, password)
-    _require_apart(user, "administrator", param="email")
+    require_apart(user, "administrator", param="email")
     grant_role(user=user, kind="administrator", scope=host.pk, granted_by=None, now=now)
     return user
 
 
 def _alone() -> None:
-    """Wait until no other browser is setting the instance up."""
+    """Wait until no other browser is naming those who administer it or move its money."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
 
@@ -149,11 +150,14 @@ def invite_person(*, actor: User, who: Named, kind: str, scope: str, now: dateti
     """Give a role to whoever has this address, and tell them by mail: with an account or without, the answer is alike.
 
     Args: kind, scope: of the role. Who has no confirmed account yet chooses a password through a one-time link.
-    Raises: Forbidden; Invalid `email_invalid`, `name_missing`, `administrator_as_treasurer`.
+    Raises: Forbidden; Invalid `email_invalid`, `name_missing`, `administrator_as_treasurer`; Conflict
+        `second_link_shown`.
     """
     require(actor, "setup.invite", scopes=[scope])
     person = person_named(who)
-    _require_apart(person, kind, param="email")
+    require_apart(person, kind, param="email")
+    if kind == "treasurer" and Event.objects.filter(kind="invitation.shown", subject=person.pk).exists():
+        _require_by_mail(person)
     grant_role(user=person, kind=kind, scope=scope, granted_by=actor, now=now)
     _announce(person, kind=kind, scope=scope, actor=actor, now=now)
     return person
@@ -176,12 +180,16 @@ def resend_invitation(*, actor: User, person_id: str, now: datetime) -> User:
 
 @transaction.atomic
 def show_invitation(*, actor: User, person_id: str, now: datetime) -> tuple[User, str]:
-    """A link to hand over when mail does not work; that it was shown is recorded, since it opens the account.
+    """A link to hand over when mail does not work; since it opens the account, its person and the treasurers are told.
 
-    Returns: the person and the secret part of the link. Raises: Forbidden; NotFound `invitation_not_found`.
+    Returns: the person and the secret part of the link.
+    Raises: Forbidden; NotFound `invitation_not_found`; Conflict `second_link_shown` for a second treasurer.
     """
     require(actor, "setup.invite")
+    _alone()
     person = _waiting(person_id)
+    if person.roles.filter(kind="treasurer").exists():
+        _require_by_mail(person)
     record("invitation.shown", actor=actor, subject=person.pk, now=now)
     return person, invitation_token(person, now=now)
 
@@ -190,9 +198,11 @@ def show_invitation(*, actor: User, person_id: str, now: datetime) -> tuple[User
 def replace_invited(*, actor: User, person_id: str, who: Named, now: datetime) -> User:
     """Invite somebody else, or another address, in place of a person who has not accepted yet.
 
-    Raises: Forbidden; NotFound `invitation_not_found`; Invalid as `invite_person`, `two_treasurers`.
+    Raises: Forbidden; NotFound `invitation_not_found`; Invalid and Conflict as `invite_person`; Invalid
+        `two_treasurers`.
     """
     require(actor, "setup.invite")
+    _alone()
     person = _waiting(person_id)
     if _address(who.email) == person.email:
         User.objects.filter(pk=person.pk).update(name=_required(who.name, "name"), language=_language(who.language))
@@ -303,17 +313,35 @@ def _choose(person: User, password: str) -> None:
     EmailAddress.objects.update_or_create(user=person, email=person.email, defaults={"verified": True, "primary": True})
 
 
-def _require_apart(person: User, kind: str, *, param: str) -> None:
-    """An administrator never touches money: the same person is not treasurer too."""
-    other = {"treasurer": "administrator", "administrator": "treasurer"}.get(kind)
-    if other and Role.objects.filter(user=person, kind=other).exists():
+def _require_by_mail(person: User) -> None:
+    """Whoever sees a link may open the account: seeing those of two treasurers is being both. The caller is alone."""
+    others = Role.objects.filter(kind="treasurer").exclude(user=person).values("user")
+    if Event.objects.filter(kind="invitation.shown", subject__in=others).exists():
+        raise Conflict(
+            "second_link_shown",
+            _(
+                "The link of another treasurer was shown already. Money takes two people, so one treasurer at most "
+                "comes by a link handed over: this one comes by mail. On the server, “manage.py check_mail” says why "
+                "mail does not leave."
+            ),
+        )
+
+
+def require_apart(person: User, kind: str, *, param: str) -> None:
+    """An administrator never touches money: the same person is neither treasurer nor steward too.
+
+    Args: kind: of the role that the person is about to get. param: the field that names them.
+    Raises: Invalid `administrator_as_treasurer`.
+    """
+    others = {"administrator": MONEY_ROLES, **dict.fromkeys(MONEY_ROLES, ("administrator",))}.get(kind, ())
+    if Role.objects.filter(user=person, kind__in=others).exists():
         raise _apart(param)
 
 
 def _apart(param: str) -> DomainError:
     return Invalid(
         "administrator_as_treasurer",
-        _("The administrator and the treasurers are different people: who gives roles never touches money."),
+        _("The administrator is neither treasurer nor steward: who gives roles never touches money."),
         param=param,
     )
 

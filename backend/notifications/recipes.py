@@ -263,6 +263,26 @@ def _transfer_decided(event: Event) -> Letter:
     return ([] if alone else [transfer.proposed_by]), write
 
 
+def _invitation_shown(event: Event) -> Letter:
+    person = User.objects.get(pk=event.subject)
+    treasurers = [one for one in people_with("treasurer", []) if one.pk != person.pk]
+    shower = event.actor
+
+    def write() -> tuple[str, str]:
+        values = {"administrator": shower.name if shower else "", "name": person.name, "host": the_host().name}
+        return (
+            _("The invitation of %(name)s was shown on a page") % values,
+            _(
+                "%(administrator)s asked to see the link of %(name)s at %(host)s, to hand it over without mail. "
+                "Whoever opens it chooses the password of %(name)s. If %(name)s did not get it in hand, say so to the "
+                "treasurers before any money is paid."
+            )
+            % values,
+        )
+
+    return [person, *treasurers], write
+
+
 def _opening_proposed(event: Event) -> Letter:
     opening = Opening.objects.select_related("proposed_by").get(pk=event.subject)
     people = [one for one in people_with("treasurer", []) if one.pk != opening.proposed_by_id]
@@ -315,4 +335,5 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "payment.taken_back": _payment_taken_back,
     "selfcheck.failed": _selfcheck_failed,
     "person.invited": _person_invited,
+    "invitation.shown": _invitation_shown,
 }

@@ -10,7 +10,7 @@ from backend.commons.models import Budget, Commons
 from backend.commons.services import create_commons, open_envelope, root_budget
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.events.services import record
-from backend.identity.inviting import Named, accepted, invite_person, person_named
+from backend.identity.inviting import Named, accepted, invite_person, person_named, require_apart
 from backend.identity.models import Host, HostBankAccount, Role, User
 from backend.identity.permissions import require
 from backend.identity.services import add_bank_account, the_host
@@ -132,6 +132,7 @@ def start_commons(
     if not 1 <= approvals <= 9:
         raise Invalid("approvals_out_of_range", _("One approval at least, nine at most."), param="approvals")
     caring = person_named(steward, param="steward")
+    require_apart(caring, "steward", param="steward_email")
     try:
         with transaction.atomic():
             commons = create_commons(

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.commons.models import Budget
-from backend.core.demo_mode import is_loopback
+from backend.core.peers import from_here
 from backend.identity.models import Organisation, Role, User
 from backend.notifications.models import OutgoingMail
 from backend.operations.demonstration import cast
@@ -55,17 +55,19 @@ class PublicPassword(AuthenticationBackend):  # type: ignore[misc]  # allauth ha
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
         """The person of these credentials, or None; the demonstration's password counts on this machine alone."""
-        if credentials.get("password") == cast.PASSWORD and not (settings.DEMO or settings.LOOPBACK_HTTP):
-            return None
+        if credentials.get("password") == cast.PASSWORD:
+            at_home = settings.DEMO or settings.LOOPBACK_HTTP
+            if not at_home or request is None or not from_here(request.META):
+                return None
         return super().authenticate(request, **credentials)
 
 
 def only_here(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """No such page without TRONC_DEMO, nor for a browser on another machine."""
+    """No such page without TRONC_DEMO, nor for a browser on another machine or behind a proxy or tunnel."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not settings.DEMO or not is_loopback(request.META.get("REMOTE_ADDR", "")):
+        if not settings.DEMO or not from_here(request.META):
             raise Http404
         return view(request, *args, **kwargs)
 

@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from backend.core import crypto, metrics
 from backend.core.checks import encryption_keys
+from backend.core.peers import forwarded
 from backend.operations.metrics import read_from_database
 from backend.payees.models import Payee
 
 LOOPBACK = ("127.0.0.1", "::1", "")  # a UNIX socket has no address
-FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 BROKER_SECONDS = 0.5
 
 
@@ -147,8 +147,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if settings.METRICS_TOKEN and scheme.lower() == "bearer":
         return hmac.compare_digest(token.strip().encode(), settings.METRICS_TOKEN.encode())
-    direct = not any(name in request.META for name in FORWARDED)
-    return direct and request.META.get("REMOTE_ADDR", "") in LOOPBACK
+    return not forwarded(request.META) and request.META.get("REMOTE_ADDR", "") in LOOPBACK
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {

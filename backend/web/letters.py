@@ -1,9 +1,12 @@
 """The letters of the account pages: in the language of the person who reads them, whatever page asked for them."""
 
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.urls import translate_url
 from django.utils import translation
 
@@ -19,9 +22,18 @@ class AccountLetters(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Compose and send one letter, its links in its language too."""
         language = language_of(context.get("user"), email) or translation.get_language()
         # An address is read in the language it was made in: before the other one is in force.
-        links = {name: translate_url(context[name], language or "fr") for name in LINKS if context.get(name)}
+        links = {name: at_home(translate_url(context[name], language or "fr")) for name in LINKS if context.get(name)}
+        site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc)
         with translation.override(language):
-            super().send_mail(template_prefix, email, {**context, **links})
+            super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
+
+
+def at_home(url: str) -> str:
+    """An address at the instance's own base address: whoever asks for a letter writes the Host header, port included.
+
+    Args: url: absolute or not; only its path, query and fragment are kept.
+    """
+    return settings.BASE_URL + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
 
 
 def language_of(person: Any, email: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
@@ -80,19 +81,19 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     host = getattr(request, "host_row", None)
     form: AdministratorForm = (SetUpForm if host is None else AdministratorForm)(request.POST or None)
-    status = 200
+    try:
+        require_setup_token(token, now=now)
+    except Conflict:
+        return _administered(request)
     if request.method == "POST" and "demo" in request.POST:
-        return _load_demonstration(request, token)
+        return _load_demonstration(request)
     if request.method == "POST" and form.is_valid():
         try:
             user = _set_up(form, token)
-        except Conflict:
-            # The same form sent twice: whoever the first sending made the administrator goes on.
-            twin = _the_administrator(form)
-            if twin is None:
+        except Conflict as refusal:
+            if refusal.code != "already_set_up":
                 raise
-            _enter(request, twin)
-            return redirect("setup")
+            return _administered(request)  # another browser, or a first click, was faster
         except Invalid as refusal:
             refusal.param = FIELDS.get(refusal.param, refusal.param)
             add_domain_error(form, refusal)
@@ -100,12 +101,7 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
             _enter(request, user)
             messages.success(request, _("You are the administrator of this instance. Here is what comes next."))
             return redirect("setup")
-    else:
-        if request.user.is_authenticated and holds(request.user, "administrator"):
-            return redirect("setup")
-        require_setup_token(token, now=now)
-    if form.errors:
-        status = 422
+    status = 422 if form.errors else 200
     return render(request, "setup/start.html", {"form": form, "named": host, "demo": _demo()}, status=status)
 
 
@@ -122,21 +118,22 @@ def _set_up(form: AdministratorForm, token: str) -> User:
     )  # fmt: skip
 
 
-def _the_administrator(form: AdministratorForm) -> User | None:
-    """The administrator whose address and password a form gives, or None."""
-    user = User.objects.filter(email=form.cleaned_data["email"].strip().lower()).first()
-    known = user is not None and user.check_password(form.cleaned_data["password1"])
-    return user if user is not None and known and holds(user, "administrator") else None
+def _administered(request: HttpRequest) -> HttpResponse:
+    """Lead on where there is an administrator already: nobody signs in here, only where attempts are counted."""
+    if request.user.is_authenticated and holds(request.user, "administrator"):
+        return redirect("setup")
+    messages.info(request, _("This instance is set up: its administrator signs in here and goes on."))
+    return redirect(f"{reverse('account_login')}?{urlencode({'next': reverse('setup')})}")
 
 
-def _load_demonstration(request: HttpRequest, token: str) -> HttpResponse:
+def _load_demonstration(request: HttpRequest) -> HttpResponse:
     """Fill an empty instance with the demonstration instead, where that is allowed."""
-    require_setup_token(token, now=timezone.now())
     if not _demo():
         raise Http404
     from backend.operations.demonstration import load
 
-    load(timezone.now())
+    if not load(timezone.now()):
+        raise Conflict("host_exists", _("This instance already has its host: the demonstration was not loaded."))
     messages.success(request, _("The demonstration is loaded. None of its people or amounts is real."))
     return redirect("home")
 

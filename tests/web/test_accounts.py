@@ -217,7 +217,23 @@ def test_a_letter_is_in_its_readers_language_and_not_in_the_pages(
     assert french.subject != english.subject
     assert "/en/accounts/signup/" in str(stranger.body)  # nobody's address: the language of the page
     for letter in mailoutbox:
-        assert str(letter.body).rstrip().endswith("— Les Communs\ntestserver")
+        assert str(letter.body).rstrip().endswith("— Les Communs\nlocalhost:8000")
+
+
+@pytest.mark.parametrize("host", ["localhost:6666", "testserver:6666"])
+def test_a_link_in_a_letter_leads_to_the_instance_whatever_the_request_named(
+    play: Play, mailoutbox: list[EmailMessage], host: str
+) -> None:
+    play("make_people")
+    browser = Client(headers={"Host": host})
+    browser.post("/en/accounts/password/reset/", {"email": "ana@example.org"})
+    browser.post("/en/accounts/password/reset/", {"email": "nobody@example.org"})
+    browser.post("/en/accounts/signup/", NEW)
+    assert len(mailoutbox) == 3
+    for letter in mailoutbox:
+        links = re.findall(r"https?://[^/\s]+/", str(letter.body))
+        assert links == [f"{settings.BASE_URL}/"]
+        assert "6666" not in str(letter.body)
 
 
 def test_each_change_of_an_account_is_told_to_its_person(

@@ -11,7 +11,8 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client, override_settings
 
-from backend.core.demo_mode import hindrance, is_loopback
+from backend.core.demo_mode import hindrance
+from backend.core.peers import is_loopback
 from backend.identity.models import User
 from backend.notifications.models import OutgoingMail
 from backend.operations import demo
@@ -56,6 +57,23 @@ def test_a_browser_on_another_machine_finds_nothing(play: Play, demonstrating: N
     assert browser.get("/en/demo/mail/").status_code == 404
     assert browser.post("/en/demo/", {"person": world.users["claire"].pk}).status_code == 404
     assert "_auth_user_id" not in browser.session
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"])
+def test_what_a_proxy_or_a_tunnel_passes_on_is_from_elsewhere(
+    play: Play, demonstrating: None, settings: Any, header: str
+) -> None:
+    world = play("make_house")
+    settings.LOOPBACK_HTTP = True
+    browser = Client(headers={header: "127.0.0.1"})
+    for page in PAGES:
+        assert browser.get(page).status_code == 404
+    assert browser.post("/en/demo/", {"person": world.users["claire"].pk}).status_code == 404
+    credentials = {"login": world.users["claire"].email, "password": demo.PASSWORD}
+    assert browser.post("/en/accounts/login/", credentials).status_code == 200
+    assert "_auth_user_id" not in browser.session
+    assert Client(REMOTE_ADDR="192.0.2.7").post("/en/accounts/login/", credentials).status_code == 200
+    assert Client().post("/en/accounts/login/", credentials).status_code == 302
 
 
 def test_one_click_is_a_real_sign_in_with_a_fresh_factor(play: Play, demonstrating: None) -> None:
