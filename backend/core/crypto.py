@@ -46,3 +46,15 @@ def sealed_by_first(sealed: str) -> bool:
 def key_fingerprints() -> dict[str, str]:
     """Key number → SHA-256 by which a key is known without being told (64 hexadecimal figures)."""
     return {number: hashlib.sha256(b"tronc-key:" + key).hexdigest() for number, key in _keys().items()}
+
+
+def tags(data: bytes, *, purpose: str) -> dict[str, str]:
+    """Key number → HMAC-SHA-256 of some bytes (64 hexadecimal figures) that only a holder of this key can make.
+
+    Args: purpose: what is tagged; each purpose has keys of its own, derived from the encryption keys.
+    """
+    found = {}
+    for number, key in _keys().items():
+        derived = hmac.new(key, b"tag:" + purpose.encode(), hashlib.sha256).digest()
+        found[number] = hmac.new(derived, data, hashlib.sha256).hexdigest()
+    return found

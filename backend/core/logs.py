@@ -27,7 +27,11 @@ SECRETS: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"\btronc_[a-z]+_[A-Za-z0-9]{8,}"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     # One-time addresses sent by mail: who reads them could use them.
-    (re.compile(r"(/(?:confirm-email|reset/key|invitations?|set-?up|first|sign-in)/)[^/\s\"'?]+"), rf"\1{HIDDEN}"),
+    # All that follows, in whatever form a path is written: a doubled slash must not show the key after it.
+    (
+        re.compile(r"(?i)(/(?:confirm-email|reset/+key|invitations?|set-?up|first|sign-in)/)[^\s\"'?]+"),
+        rf"\1{HIDDEN}",
+    ),
     # Query strings: searches hold names, links hold keys. The route says enough.
     (re.compile(r"(/[^\s\"'?]*)\?[^\s\"']+"), rf"\1?{HIDDEN}"),
     # Passwords in the addresses of engines.
@@ -38,13 +42,23 @@ PRIVATE_FIELDS = {"body", "password", "token", "authorization", "cookie", "iban"
 
 
 def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide IBANs, tokens, one-time addresses, query strings and passwords in every text of a log line."""
+    """Hide IBANs, tokens, one-time addresses, query strings and passwords in every text of a log line, however deep."""
     for name, value in event.items():
-        if name in PRIVATE_FIELDS:
-            event[name] = HIDDEN
-        elif isinstance(value, str) and name != "route":
-            event[name] = hide(value)
+        if name != "route":
+            event[name] = _scrubbed(name, value)
     return event
+
+
+def _scrubbed(name: object, value: Any) -> Any:
+    if str(name).lower() in PRIVATE_FIELDS:
+        return HIDDEN
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {hide(str(key)): _scrubbed(key, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_scrubbed("", inner) for inner in value]
+    return hide(str(value))
 
 
 def hide(text: str) -> str:

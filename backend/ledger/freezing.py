@@ -1,6 +1,6 @@
 """Freezes payouts and lets two people lift the freeze; what comes in goes on meanwhile."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -65,8 +65,7 @@ def freeze(
     if not reason.strip():
         raise Invalid("reason_missing", _("Say why payouts are frozen."), param="reason")
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('tronc.freeze', 0))")
+        _alone()
         known = in_force().filter(cause=cause).first()
         if known is not None:
             return known
@@ -76,6 +75,11 @@ def freeze(
         )  # fmt: skip
         record("payouts.frozen", actor=actor, subject=made.pk, now=now, cause=cause)
     return made
+
+
+def _alone() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('tronc.freeze', 0))")
 
 
 def _locked(freeze_id: str) -> Freeze:
@@ -107,15 +111,20 @@ def ask_lift(*, actor: User, freeze_id: str, reason: str, now: datetime) -> Free
     return held
 
 
-def lift(*, actor: User, freeze_id: str, now: datetime, comparison: Mapping[str, Any] | None = None) -> Freeze:
+def lift(
+    *, actor: User, freeze_id: str, now: datetime, examine: Callable[[Freeze], Mapping[str, Any] | None] | None = None
+) -> Freeze:
     """Lift a freeze that another person asked to lift. Payouts may be prepared and leave again; no money moves.
 
-    Args: comparison: for a restored instance, what the bank says beside the books (operations.thaw makes it).
+    Args: examine: looks at the cause while no freeze can begin; raises what stands against lifting, or returns what to
+        keep of it: for a restored instance, what the bank says beside the books (operations.thaw makes it).
     Raises: Forbidden, Forbidden `own_lift`; NotFound; Conflict `lift_not_asked`, `freeze_lifted`,
-        `compare_with_bank_first`.
+        `compare_with_bank_first`; what `examine` raises.
     """
     require(actor, "freeze.lift")
     with transaction.atomic():
+        # A check that fails meanwhile waits here and freezes anew, or has ended and is seen by `examine`.
+        _alone()
         held = _locked(freeze_id)
         if held.lifted_by_id is not None:
             if held.lifted_by_id == actor.pk:
@@ -125,6 +134,7 @@ def lift(*, actor: User, freeze_id: str, now: datetime, comparison: Mapping[str,
             raise Conflict("lift_not_asked", _("Nobody has asked to lift this freeze yet: ask, then another confirms."))
         if held.lift_asked_by_id == actor.pk:
             raise Forbidden("own_lift", _("You asked to lift this freeze: another person must confirm."))
+        comparison = examine(held) if examine is not None else None
         if held.cause == "restore" and comparison is None:
             raise Conflict("compare_with_bank_first", _("Compare the books with the bank before lifting this freeze."))
         held.lifted_by, held.lifted_at = actor, now

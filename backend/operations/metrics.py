@@ -142,9 +142,10 @@ class _Database(Collector):
     def _safety(self) -> Iterator[Metric]:
         """Absent until it happened once: an alert on absence finds what was never set up."""
         backup = GaugeMetricFamily("tronc_last_backup_seconds", "Age of what the last backup holds.")
-        made = Backup.objects.filter(kind="made").aggregate(last=Max("taken_at"))["last"]
-        if made is not None:
-            backup.add_metric([], self._since(made))
+        # The one from which this instance was restored is one, as the status page says.
+        last = Backup.objects.aggregate(last=Max("taken_at"))["last"]
+        if last is not None:
+            backup.add_metric([], self._since(last))
         checked = GaugeMetricFamily("tronc_selfcheck_last_run_seconds", "How long ago the books were last checked.")
         well = GaugeMetricFamily("tronc_selfcheck_ok", "1 when the last check found nothing.")
         run = SelfCheckRun.objects.order_by("-started_at").first()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -28,6 +28,7 @@ from backend.transfers.models import OpeningLine, Transfer
 
 EVERY = timedelta(minutes=10)
 SEALED_WITHIN = 600  # seconds
+SEALED_WHEN_BUSY = 3600  # seconds, while something else than the entries themselves keeps from sealing
 KEPT = 1000
 LEFT = ["sent", "settled"]  # payouts that were booked
 Amounts = dict[tuple[str, str], int]  # (id, currency) → minor units
@@ -77,13 +78,17 @@ POT = {"budget": 1, "reserve": 1, "deficit": -1}
 def check() -> list[Finding]:
     """Everything that is not as it must be, in one snapshot; empty when all is well. Changes nothing but seals.
 
-    Entries that waited longer than ten minutes are sealed first; those that still wait afterwards are a finding.
+    Entries that waited longer than ten minutes are sealed first; those that still wait afterwards are a finding. When
+    another sealer keeps its lock, or the database has no time, only those that waited for an hour are.
     """
     late = set(audit.unsealed_since(SEALED_WITHIN))
     try:
         seal_due(timezone.now(), wait=True)
-    except DatabaseError:
-        connection.close()  # what cannot be sealed is found below
+    except DatabaseError as failure:  # what cannot be sealed is found below
+        if isinstance(failure, OperationalError):
+            late &= set(audit.unsealed_since(SEALED_WHEN_BUSY)) if connection.is_usable() else set()
+        if not connection.is_usable():
+            connection.close()
     with _one_snapshot():
         books = _read()
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_pledges(), *_together(books)]
@@ -289,8 +294,9 @@ def check_due(now: datetime) -> int:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('tronc.selfcheck', 0))")
         if cursor.fetchone() != (True,):
             return 0
-        try:
-            run(now=now)
-        finally:
+    try:
+        run(now=now)
+    finally:
+        with connection.cursor() as cursor:  # anew: a lost connection was replaced, and its lock with it
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended('tronc.selfcheck', 0))")
     return 1

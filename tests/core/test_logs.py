@@ -21,6 +21,9 @@ SECRETS = [
     "token tronc_live_0123456789abcdefghij is unknown",
     "Not Found: /fr/accounts/password/reset/key/1a-0123456789abcdefghij/",
     "GET /fr/invitations/0123456789abcdefghij/",
+    "Not Found: /en/first//0123456789abcdefghij/",
+    "Not Found: /en/invitations//0123456789abcdefghij",
+    "Not Found: /en/First/./0123456789abcdefghij",
     "GET /fr/search/?q=Martin&key=0123456789abcdefghij",
     "cannot connect to redis://tronc:0123456789abcdefghij@127.0.0.1:6379/0",
 ]
@@ -65,6 +68,17 @@ def test_named_fields_are_hidden_whatever_they_hold(lines: Any) -> None:
     structlog.get_logger("tests.lines").info("mail", body="Dear Ada", token="x", count=3)
     (line,) = lines()
     assert (line["body"], line["token"], line["count"]) == (logs.HIDDEN, logs.HIDDEN, 3)
+
+
+def test_nested_values_are_hidden_too(lines: Any) -> None:
+    facts = {"who": {"iban": "x", "said": [f"to {IBAN}"], "count": 3}, "pair": ("a", IBAN)}
+    structlog.get_logger("tests.lines").info("mail", facts=facts, failure=ValueError(IBAN))
+    (line,) = lines()
+    assert line["facts"] == {
+        "who": {"iban": logs.HIDDEN, "said": [f"to {logs.HIDDEN}"], "count": 3},
+        "pair": ["a", logs.HIDDEN],
+    }
+    assert line["failure"] == logs.HIDDEN
 
 
 def test_ids_and_ordinary_words_stay_readable(lines: Any) -> None:

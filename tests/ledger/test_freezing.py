@@ -146,7 +146,7 @@ def test_a_restored_instance_is_not_lifted_without_looking_at_the_bank(play: Pla
     act = {"actor": world.users["denis"], "freeze_id": held.pk, "now": world.now}
     assert refused(lambda: lift(**act)) == "compare_with_bank_first"
     assert frozen() == held
-    lift(**act, comparison={"accounts": []})
+    lift(**act, examine=lambda _held: {"accounts": []})
     assert frozen() is None
 
 

@@ -242,7 +242,42 @@ def truncated(path: Path) -> Path:
 
 def newer(path: Path) -> Path:
     """A format of the future."""
-    return rewritten(path, lambda manifest: manifest.update(format=2, tronc_version="9.0"))
+    return rewritten(path, lambda manifest: manifest.update(format=3, tronc_version="9.0"))
+
+
+def older(path: Path) -> Path:
+    """A format without tags."""
+    return rewritten(path, lambda manifest: manifest.update(format=1))
+
+
+def incomplete(path: Path) -> Path:
+    """A manifest that does not say everything."""
+
+    def remove(manifest: dict[str, Any]) -> None:
+        del manifest["migrations"], manifest["seal"]
+
+    return rewritten(path, remove)
+
+
+def half_sealed(path: Path) -> Path:
+    """A member of a member is missing."""
+    return rewritten(path, lambda manifest: manifest["seal"].pop("head"))
+
+
+def forged(path: Path) -> Path:
+    """Somebody without the keys raises a figure of the manifest; its length stays."""
+    data = path.read_bytes()
+    assert data.count(b'"entries": 0,') == 1
+    path.write_bytes(data.replace(b'"entries": 0,', b'"entries": 9,'))
+    return path
+
+
+def untagged(path: Path) -> Path:
+    """The tag is of another key."""
+    data = path.read_bytes()
+    assert data.count(b'{"1": "') == 1
+    path.write_bytes(data.replace(b'{"1": "', b'{"9": "'))
+    return path
 
 
 def migrated(path: Path) -> Path:
@@ -279,7 +314,12 @@ def absent(path: Path) -> Path:
 REFUSALS: list[tuple[Callable[[Path], Path], str]] = [
     (altered, "was altered: database.dump does not hash to what its manifest says."),
     (truncated, "is damaged or not a whole backup of Tronc: take another copy of it."),
-    (newer, "has format 2, this version of Tronc reads 1: restore it with the version that made it (9.0)"),
+    (newer, "has format 3, this version of Tronc reads 2: restore it with the version that made it (9.0)"),
+    (older, "bears no tag that says which instance made it (format 1): make a new backup"),
+    (incomplete, "its manifest does not say migrations, seal. Take another one."),
+    (half_sealed, "its manifest does not say seal.head. Take another one."),
+    (forged, "was not made by an instance with these encryption keys, or its manifest was altered"),
+    (untagged, "was not made by an instance with these encryption keys, or its manifest was altered"),
     (migrated, "This backup was made by Tronc 0.1.0, which knows ledger.9999_future"),
     (of_a_newer_server, "This backup was made with PostgreSQL 99, this server is"),
     (lying, "The restored trial balance is not that of the backup. The database in place is untouched."),
@@ -317,6 +357,58 @@ def test_without_its_key_a_backup_is_refused_before_anything(
     assert sentence in said
     assert "Nothing was touched." in said
     assert query(name, "SELECT count(*) FROM ledger_freeze") == [(0,)]
+
+
+def test_a_rotated_installation_still_verifies_and_a_forger_with_a_new_key_does_not(
+    saved: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _name, path = saved
+    ours = settings.ENCRYPTION_KEYS
+    monkeypatch.setattr(settings, "ENCRYPTION_KEYS", f"{OTHER},{ours}")
+    manifest, _dump = archive.read(path)
+    assert manifest["format"] == 2
+    monkeypatch.setattr(settings, "ENCRYPTION_KEYS", OTHER)
+    forgery = rewritten_with(path, ours, OTHER)
+    monkeypatch.setattr(settings, "ENCRYPTION_KEYS", ours)
+    with pytest.raises(archive.BackupError, match="was not made by an instance with these encryption keys"):
+        archive.read(forgery)
+
+
+def rewritten_with(path: Path, keys: str, others: str) -> Path:
+    """The same backup, read with some keys and signed with others."""
+
+    def sign(_manifest: dict[str, Any]) -> None:
+        settings.ENCRYPTION_KEYS = others
+
+    settings.ENCRYPTION_KEYS = keys
+    return rewritten(path, sign)
+
+
+def test_a_sealed_value_that_does_not_open_refuses_the_restore(play: Play, committed: str, tmp_path: Path) -> None:
+    play("make_house")
+    with psycopg.connect(databases.named(os.environ["DATABASE_ADMIN_URL"], committed)) as raw:
+        raw.execute("SET session_replication_role = replica")
+        raw.execute("UPDATE payees_payee SET iban_sealed = '1:' || repeat('A', 80)")
+    path = backup(committed, tmp_path / "b.tar")
+    said = refused(committed, "restore", str(path), "--replace", NAME)
+    assert "payees_payee.iban_sealed does not open with encryption key 1" in said
+    assert query(committed, "SELECT count(*) FROM ledger_freeze") == [(0,)]
+
+
+def test_a_second_backup_to_the_same_path_is_refused_while_the_first_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "b.tar"
+    path.with_name("b.tar.part").write_bytes(b"left by one that was killed" * 1000)
+    with archive.written(path) as first:
+        first.add(b"A" * 1000)
+        with pytest.raises(archive.BackupError, match="is being written: wait until it ends"):  # noqa: SIM117
+            with archive.written(path):
+                pass
+        first.finish({"format": 2})
+    with tarfile.open(path) as tar:
+        dump = tar.extractfile(archive.DUMP)
+        assert dump is not None
+        assert dump.read() == b"A" * 1000
+    assert [one.name for one in tmp_path.iterdir()] == ["b.tar"]
 
 
 def test_a_disk_that_is_full_leaves_the_former_backup(saved: tuple[str, Path]) -> None:
@@ -419,7 +511,7 @@ def last_statement(world: Any) -> bytes:
     )  # fmt: skip
 
 
-def test_lifting_waits_for_a_statement_even_one_that_was_known(play: Play) -> None:
+def test_lifting_waits_for_a_statement_and_one_that_was_known_takes_a_reason(play: Play) -> None:
     world = play("receive")
     held = restored(world)
     act = asked(world, held)
@@ -434,12 +526,51 @@ def test_lifting_waits_for_a_statement_even_one_that_was_known(play: Play) -> No
     )
     assert Statement.objects.count() == count
     (row,) = compare_with_bank(held)
-    assert (row.stated, row.booked, row.agrees) == (142_50, 142_50, True)
-    lifted = lift_freeze(**act)
+    assert (row.stated, row.booked, row.old, row.agrees) == (142_50, 142_50, True, False)
+    with pytest.raises(Conflict, match="this statement is too old to tell") as refusal:
+        lift_freeze(**act)
+    assert refusal.value.code == "compare_with_bank_first"
+    assert frozen() == held
+    lifted = lift_freeze(**act, gap_reason="Nothing moved since: the bank's own page shows it")
     assert frozen() is None
     assert lifted.lift_data["accounts"] == [
         {"account": world.account.pk, "stated": 142_50, "booked": 142_50, "unknown": 0}
     ]
+
+
+@pytest.mark.parametrize(
+    ("taken", "began", "outcome"),
+    [
+        (1, 1, "ends on"),  # the statement ends the day before the backup: it proves nothing, whatever is written
+        (0, 5, "too old to tell"),  # it reaches the backup, but ends five days before the restore
+        (0, 4, ""),
+    ],
+)
+def test_a_statement_reaches_the_backup_and_nearly_the_restore(
+    play: Play, taken: int, began: int, outcome: str
+) -> None:
+    world = play("receive")
+    start = world.now + timedelta(days=began)
+    data = {"taken_at": (world.now + timedelta(days=taken)).isoformat()}
+    held = freeze(actor=None, cause="restore", reason="Restored", now=start, data=data)
+    ask_lift(actor=world.users["claire"], freeze_id=held.pk, reason="Compared", now=start)
+    act = {"actor": world.users["denis"], "freeze_id": held.pk, "now": start + timedelta(hours=1)}
+    file = demo.statement_file(world, number=2, opening=142_50, lines=[(1_00, "M OU MME INCONNU", "encore", "")])
+    import_statement(actor=world.users["claire"], data=file, accept_gap=False, now=start)
+    demo.sweep(start)
+    (row,) = compare_with_bank(held)
+    assert (row.stated, row.old) == (None if taken else 143_50, began > 4)
+    if outcome:
+        with pytest.raises(Conflict, match=outcome):
+            lift_freeze(**act)
+        assert frozen() == held
+    if taken:
+        with pytest.raises(Conflict, match=outcome):
+            lift_freeze(**act, gap_reason="Nothing moved")
+        assert frozen() == held
+        return
+    lift_freeze(**act, gap_reason="Nothing moved" if outcome else "")
+    assert frozen() is None
 
 
 def test_what_left_since_the_backup_is_named_and_needs_a_written_reason(play: Play) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone, translation
 
 from backend.core.errors import Conflict
 from backend.events.models import Event
 from backend.identity.models import Role
 from backend.ledger.models import Freeze, JournalEntry, Posting
-from backend.ledger.services import ask_lift, frozen, last_seal, seal_due
+from backend.ledger.services import ask_lift, freeze, frozen, last_seal, lift, seal_due
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import compose_due
 from backend.operations import demo, selfcheck
@@ -212,6 +213,20 @@ def test_an_entry_that_cannot_be_sealed_is_found(play: Play, committed: str) -> 
     assert codes(selfcheck.check()) == {"I3.unsealed"}
 
 
+def test_another_sealer_at_work_is_not_a_fault(play: Play, committed: str) -> None:
+    play("receive")
+    aged = "UPDATE ledger_journalentry SET booked_at = now() - interval '{}'"
+    plant(committed, "DELETE FROM ledger_seal", aged.format("11 minutes"))
+    with psycopg.connect(databases.named(os.environ["DATABASE_ADMIN_URL"], committed)) as raw:
+        raw.execute("SELECT pg_advisory_xact_lock(hashtextextended('tronc.seal', 0))")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+        assert selfcheck.check() == []
+        plant(committed, aged.format("61 minutes"))
+        assert codes(selfcheck.check()) == {"I3.unsealed"}
+    assert selfcheck.check() == []
+
+
 def test_entries_of_the_past_are_sealed_by_the_check_itself(play: Play, committed: str) -> None:
     play("receive", now=timezone.now() - timedelta(days=3))
     assert selfcheck.check() == []
@@ -288,6 +303,46 @@ def test_a_freeze_is_lifted_once_the_check_passes(play: Play, committed: str) ->
     selfcheck.run(now=world.now)
     lift_freeze(actor=world.users["denis"], freeze_id=held.pk, now=world.now)
     assert frozen() is None
+
+
+def test_a_check_that_fails_while_a_freeze_is_lifted_keeps_it(
+    play: Play, committed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = play("receive")
+    plant(committed, "UPDATE ledger_balance SET balance = balance + 100 WHERE account_id = " + BANK)
+    selfcheck.run(now=world.now)
+    held = Freeze.objects.get()
+    plant(committed, "UPDATE ledger_balance SET balance = balance - 100 WHERE account_id = " + BANK)
+    selfcheck.run(now=world.now)
+    ask_lift(actor=world.users["claire"], freeze_id=held.pk, reason="Corrected", now=world.now)
+    real = lift
+
+    def meanwhile(**values: Any) -> Any:
+        plant(committed, "UPDATE ledger_balance SET balance = balance + 100 WHERE account_id = " + BANK)
+        assert not selfcheck.run(now=world.now).ok
+        return real(**values)
+
+    monkeypatch.setattr("backend.operations.thaw.lift", meanwhile)
+    with pytest.raises(Conflict) as refusal:
+        lift_freeze(actor=world.users["denis"], freeze_id=held.pk, now=world.now)
+    assert refusal.value.code == "selfcheck_still_fails"
+    assert frozen() == held
+
+
+def test_lifting_and_a_failing_check_at_once_end_frozen(play: Play, committed: str) -> None:
+    world = play("receive")
+    selfcheck.run(now=world.now)
+    held = freeze(actor=None, cause="selfcheck", reason="Faults", now=world.now)
+    ask_lift(actor=world.users["claire"], freeze_id=held.pk, reason="Corrected", now=world.now)
+    plant(committed, "UPDATE ledger_balance SET balance = balance + 100 WHERE account_id = " + BANK)
+    acts: list[Callable[[], Any]] = [
+        lambda: selfcheck.run(now=world.now).ok,
+        lambda: lift_freeze(actor=world.users["denis"], freeze_id=held.pk, now=world.now).pk,
+    ]
+    results = at_once(lambda number: acts[number](), 2)
+    assert results[0] is False
+    assert results[1] in {held.pk, "selfcheck_still_fails"}
+    assert frozen() is not None
 
 
 def command(*arguments: str) -> tuple[int, str]:
