@@ -98,15 +98,20 @@ def query(name: str, text: str) -> list[Any]:
         return raw.execute(text).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
-RIGHTS = """
-    SELECT relkind, relname, relowner::regrole::text, relacl::text FROM pg_class
+# Rights are a set: the order in which they were given is not compared.
+_SET = (
+    "(SELECT array_agg(concat_ws(' ', grantee, privilege_type, is_grantable) ORDER BY grantee, privilege_type)::text "
+    "FROM aclexplode({}))"
+)
+RIGHTS = f"""
+    SELECT relkind::text, relname::text, relowner::regrole::text, {_SET.format("relacl")} FROM pg_class
      WHERE relnamespace = 'public'::regnamespace UNION ALL
-    SELECT 'f', proname, proowner::regrole::text, proacl::text FROM pg_proc
+    SELECT 'f', proname, proowner::regrole::text, {_SET.format("proacl")} FROM pg_proc
      WHERE pronamespace = 'public'::regnamespace UNION ALL
     SELECT 't', tgrelid::regclass::text || '.' || tgname, tgenabled::text, tgtype::text FROM pg_trigger
      WHERE NOT tgisinternal UNION ALL
-    SELECT 'd', defaclrole::regrole::text, defaclobjtype::text, defaclacl::text FROM pg_default_acl
-     ORDER BY 1, 2, 3
+    SELECT 'd', defaclrole::regrole::text, defaclobjtype::text, {_SET.format("defaclacl")} FROM pg_default_acl
+     ORDER BY 1, 2, 3, 4
 """
 CONTENT = [
     "ledger_journalentry", "ledger_posting", "ledger_balance", "ledger_seal", "payouts_payoutbatch", "payouts_payout",
