@@ -42,7 +42,9 @@ def require_siren(text: str, *, param: str = "siren") -> str:
         return siren_format.validate(text)
     except ValidationError:
         raise Invalid(
-            "siren_invalid", _("This is not a valid SIREN: nine figures are expected."), param=param
+            "siren_invalid",
+            _("This is not a valid SIREN: nine figures, the last of which checks the others. Copy it from a paper."),
+            param=param,
         ) from None
 
 
