@@ -41,6 +41,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         databases.drop(f"tronc_template_{databases.RUN[:12]}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest test, so that the other worker does the rest meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
 @pytest.fixture(autouse=True)
 def in_english() -> Iterator[None]:
     """Sentences are compared in the language of the sources, unless a test or an address says otherwise."""
