@@ -19,10 +19,22 @@ TEXTS: dict[str, object] = {
     "I2.entry_lines": _("Entry %(thing)s announces %(expected)s lines and has %(found)s."),
     "I2.balance": _("Purse %(thing)s: its lines sum to %(expected)s, its stored balance is %(found)s."),
     "I2.wrong_side": _("Purse %(thing)s is on its wrong side: %(found)s."),
+    "I2.dates": _("Entry %(thing)s and its lines do not say the same dates."),
+    "I2.held": _("Purse %(thing)s: the holds in force sum to %(expected)s, it says %(found)s."),
+    "I2.closing": _("%(thing)s: the lines give %(expected)s, the locked month kept %(found)s."),
     "I3.fingerprint": _("Entry %(thing)s is not what was booked: its fingerprint differs."),
     "I3.leaf": _("Entry %(thing)s is not what was sealed at position %(found)s."),
-    "I3.head": _("The chain of seals is broken at position %(found)s."),
+    "I3.number": _("Journal %(thing)s: its last number is %(expected)s, %(found)s numbers are there."),
+    "I3.block": _("Block %(expected)s of the log is missing, or does not follow: block %(found)s was found."),
+    "I3.root": _("Block %(expected)s: the leaves up to position %(found)s do not give its root."),
+    "I3.signature": _("Block %(expected)s is not signed by its key."),
+    "I3.subtree": _("The stored hashes of level %(expected)s are not those of the leaves (%(found)s expected)."),
+    "I3.key": _("The key %(thing)s of the seals is not what it says, or was not handed over by the one before."),
     "I3.gap": _("Seals are missing: the last position is %(expected)s, %(found)s seals are there."),
+    "I3.key_missing": _(
+        "Entries wait to be sealed: %(found)s. The private key of the seals (%(thing)s) cannot be used: put its file "
+        "back in the folder TRONC_SEAL_KEYS of the worker, or run “manage.py rotate_seal_key --lost”."
+    ),
     "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
     "I6.suspense": _("Suspense of %(thing)s: the lines to identify sum to %(expected)s, the ledger holds %(found)s."),
     "I6.in_transit": _(

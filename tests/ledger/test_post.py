@@ -80,7 +80,8 @@ def test_reads(db: None) -> None:
     book("1", 100)
     book("2", 50, owner="bud_2")
     assert charted(kind="budget", owners=["bud_1", "bud_2"], chart="7541") == -150
-    assert [(row.kind, row.amount) for row in statement(kind="budget", owner="bud_1", currency="EUR")] == [("t", -100)]
+    rows = statement(kind="budget", owner="bud_1", currency="EUR").rows
+    assert [(row.kind, row.amount, row.balance) for row in rows] == [("t", -100, -100)]
     assert [(row.chart, row.debit, row.credit) for row in trial_balance()] == [("512", 150, 0), ("7541", 0, 150)]
     assert trial_balance(up_to=date(2026, 11, 20)) == []
 
