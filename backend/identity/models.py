@@ -76,11 +76,16 @@ class Host(models.Model):
     siren = models.CharField(max_length=9)
     fee_bp = models.PositiveSmallIntegerField()
     time_zone = models.CharField(max_length=64, default="Europe/Paris")
+    # The month, 1 to 12, on whose first day each fiscal year begins.
+    fiscal_year_starts_on = models.PositiveSmallIntegerField(default=1, db_default=1)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(only=True), name="host_is_only"),
             models.CheckConstraint(condition=Q(fee_bp__lte=10_000), name="host_fee_at_most_all"),
+            models.CheckConstraint(
+                condition=Q(fiscal_year_starts_on__gte=1, fiscal_year_starts_on__lte=12), name="host_fiscal_year_month"
+            ),
         ]
 
 
@@ -164,6 +169,7 @@ class ApiToken(models.Model):
         ("pledges:write", _("pledge")),
         ("periods:write", _("close periods")),
         ("read", _("read")),
+        ("ledger:read", _("read the books")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")

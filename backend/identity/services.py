@@ -61,6 +61,25 @@ def host_day(now: datetime) -> date:
     return now.astimezone(ZoneInfo(the_host().time_zone)).date()
 
 
+def host_zone() -> ZoneInfo:
+    """The host's time zone; UTC while there is no host."""
+    return ZoneInfo(Host.objects.values_list("time_zone", flat=True).first() or "UTC")
+
+
+def fiscal_year(year: int, *, starts_on: int) -> tuple[date, date]:
+    """The first and last day of the fiscal year that begins in a calendar year.
+
+    Args: year: the calendar year of its first day. starts_on: the month of its first day, 1 to 12.
+    Raises: ValueError when the calendar has no such year.
+    """
+    return date(year, starts_on, 1), date(year + 1, starts_on, 1) - timedelta(days=1)
+
+
+def fiscal_year_of(day: date, *, starts_on: int) -> int:
+    """The calendar year in which the fiscal year of a day begins; `starts_on` is the month of its first day."""
+    return day.year if day.month >= starts_on else day.year - 1
+
+
 @transaction.atomic
 def create_host(
     *,
@@ -70,12 +89,14 @@ def create_host(
     treasurers: Sequence[User],
     now: datetime,
     time_zone: str = "Europe/Paris",
+    fiscal_year_starts_on: int = 1,
 ) -> Host:
     """Set up the host of an empty instance with its first treasurers.
 
     Args: fee_bp: its fee on receipts, in basis points (500 is 5 %). treasurers: two at least, so that money can leave.
-        time_zone: the one of its calendar, an IANA name.
-    Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`, `time_zone_unknown`.
+        time_zone: the one of its calendar, an IANA name. fiscal_year_starts_on: a month, 1 to 12.
+    Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`, `time_zone_unknown`,
+        `month_unknown`.
     """
     if Host.objects.exists():
         raise Conflict("host_exists", _("This instance already has its host."))
@@ -87,9 +108,12 @@ def create_host(
         raise Invalid("fee_out_of_range", _("The fee is between 0 and 10000 basis points."), param="fee_bp")
     if time_zone not in available_timezones():
         raise Invalid("time_zone_unknown", _("Choose a time zone of the list."), param="time_zone")
+    if not 1 <= fiscal_year_starts_on <= 12:
+        raise Invalid("month_unknown", _("A month is a number from 1 to 12."), param="fiscal_year")
     host = Host.objects.create(
-        id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp, time_zone=time_zone
-    )
+        id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp, time_zone=time_zone,
+        fiscal_year_starts_on=fiscal_year_starts_on,
+    )  # fmt: skip
     for user in treasurers:
         Role.objects.create(user=user, kind="treasurer", scope=host.pk, created_at=now)
     record("host.created", actor=None, subject=host.pk, now=now, fee_bp=fee_bp)

@@ -36,3 +36,22 @@ class Payee(models.Model):
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
         return cls.objects.filter(user=actor)
+
+
+class BookedName(models.Model):
+    """The name under which a payee was booked from a moment on: the accounts keep it when other tables forget it.
+
+    It names its payee by id alone, so that erasing the payee is not held back by it. Rows are added; a trigger refuses
+    to change one but for its sealing key, and to remove one before ten years without an entry (migration 0002).
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    owner = models.CharField(max_length=ID_LENGTH)
+    name_sealed = models.TextField()
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "since"], name="one_booked_name_at_a_time"),
+            models.CheckConstraint(condition=~models.Q(name_sealed=""), name="booked_name_is_sealed"),
+        ]

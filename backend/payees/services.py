@@ -1,5 +1,6 @@
 """Writes about payees; the only place where an IBAN is sealed or opened."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from backend.core.ids import new_id
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.services import require_iban
-from backend.payees.models import Payee
+from backend.payees.models import BookedName, Payee
 
 
 def mask(iban: str) -> str:
@@ -48,6 +49,39 @@ def set_account(*, actor: User, name: str, iban: str, now: datetime) -> Payee:
     payee.save()
     record("payee.account_changed", actor=actor, subject=payee.pk, now=now, scopes=[actor.pk])
     return payee
+
+
+@transaction.atomic
+def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
+    """Keep the names under which payees are being booked, in the transaction that books them.
+
+    A payee booked before under the same name adds nothing. Args: payee_ids: whose purses the entry moves. now: the
+    moment of the entry.
+    """
+    added, owners = [], set(payee_ids)
+    kept = booked_names(owners)
+    for payee in Payee.objects.filter(pk__in=owners).order_by("id"):
+        before = [name for since, name in kept.get(payee.pk, []) if since <= now]
+        if not before or before[-1] != payee.name:
+            key = new_id("bkn")
+            sealed = crypto.encrypt(payee.name, bound_to=key)
+            added.append(BookedName(id=key, owner=payee.pk, name_sealed=sealed, since=now))
+    # Two entries of one moment tell one name: the first that was kept.
+    BookedName.objects.bulk_create(added, ignore_conflicts=True)
+
+
+def booked_names(payee_ids: Iterable[str]) -> dict[str, list[tuple[datetime, str]]]:
+    """Payee id → the names it was booked under, each with the moment it holds from, oldest first."""
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    for row in BookedName.objects.filter(owner__in=set(payee_ids)).order_by("owner", "since", "id"):
+        name = crypto.decrypt(row.name_sealed, bound_to=row.pk)
+        found.setdefault(row.owner, []).append((row.since, name))
+    return found
+
+
+def let_names_go(payee_ids: Iterable[str]) -> None:
+    """Remove the archived names of payees; PostgreSQL refuses those booked in the last ten years."""
+    BookedName.objects.filter(owner__in=set(payee_ids)).delete()
 
 
 def open_iban(payee: Payee) -> str:
