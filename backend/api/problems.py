@@ -1,5 +1,7 @@
 """The catalogue of refusals: what each stable code means, why it came, what to do. Each has its page."""
 
+from backend.api.problems_of_exports import PROBLEMS as OF_EXPORTS
+from backend.api.problems_of_ledger import PROBLEMS as OF_LEDGER
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
 from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
 from backend.api.problems_of_requests import PROBLEMS as OF_REQUESTS
@@ -10,7 +12,9 @@ from backend.api.problems_of_work import PROBLEMS as OF_WORK
 Texts = tuple[object, object, object]
 
 # code → (title, cause, what to do), in the language of the reader when they are shown
-CATALOGUE: dict[str, Texts] = {**OF_REQUESTS, **OF_WORK, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP, **OF_TRANSFERS}
+CATALOGUE: dict[str, Texts] = {
+    **OF_REQUESTS, **OF_WORK, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP, **OF_TRANSFERS, **OF_EXPORTS, **OF_LEDGER,
+}  # fmt: skip
 
 
 def title_of(code: str, *, fallback: str) -> str:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from backend.commons.models import Budget, Commons, Period
 from backend.contributions.models import Contribution, Review
 from backend.distributions.models import Distribution, Share
 from backend.identity.models import HostBankAccount, User
+from backend.ledger.services import StatementRow, TrialRow, WholeEntry
 from backend.operations.figures import Figures
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
@@ -170,4 +171,96 @@ def distribution(row: Distribution, shares: Iterable[Share]) -> dict[str, Any]:
             for share in shares
         ],
         "trace": row.trace,
+    }
+
+
+def trial_balance(rows: Iterable[TrialRow], on: date | None) -> dict[str, Any]:
+    """A trial balance, one part a currency; `balance` is debit less credit, `ties` whether debits equal credits."""
+    by_currency: dict[str, list[TrialRow]] = {}
+    for row in rows:
+        by_currency.setdefault(row.currency, []).append(row)
+    parts = []
+    for currency, found in sorted(by_currency.items()):
+        debit, credit = sum(row.debit for row in found), sum(row.credit for row in found)
+        accounts = [
+            {
+                "account": row.chart,
+                "debit": money(row.debit, currency),
+                "credit": money(row.credit, currency),
+                "balance": money(row.balance, currency),
+            }
+            for row in found
+        ]
+        parts.append(
+            {
+                "currency": currency,
+                "debit": money(debit, currency),
+                "credit": money(credit, currency),
+                "ties": debit == credit,
+                "accounts": accounts,
+            }
+        )
+    return {"on": on.isoformat() if on else None, "currencies": parts}
+
+
+def purse(row: Any) -> dict[str, Any]:
+    """A purse, its account loaded by the caller. Amounts on its normal side: what a pot holds, a payee is owed."""
+    account, held = row.account, row.balance * row.normal_side
+    return {
+        "id": account.pk,
+        "kind": account.kind,
+        "owner": account.owner,
+        "balance": money(held, row.currency),
+        "held": money(row.held, row.currency),
+        "free": money(held - row.held, row.currency),
+    }
+
+
+def posting(row: StatementRow, currency: str, side: int) -> dict[str, Any]:
+    """A line of the statement of a purse, and what the purse holds after it; both on the purse's normal side."""
+    return {
+        "entry": row.entry,
+        "kind": row.kind,
+        "happened_on": row.happened_on.isoformat(),
+        "booked_at": moment(row.booked_at),
+        "reference": row.reference,
+        "account": row.chart,
+        "amount": money(row.amount * side, currency),
+        "balance": money(row.balance * side, currency),
+    }
+
+
+def entry(row: WholeEntry) -> dict[str, Any]:
+    """An entry with its lines and its seal. A line has a debit or a credit, the other is null."""
+    place = row.place
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "happened_on": row.happened_on.isoformat(),
+        "booked_at": moment(row.booked_at),
+        "reference": row.reference,
+        "reverses": row.reverses,
+        "reversed_by": row.reversed_by,
+        "lines": [
+            {
+                "purse": line.account,
+                "kind": line.kind,
+                "owner": line.owner,
+                "account": line.chart,
+                "debit": money(line.amount, line.currency) if line.amount > 0 else None,
+                "credit": money(-line.amount, line.currency) if line.amount < 0 else None,
+            }
+            for line in row.lines
+        ],
+        "seal": {
+            "position": place.position,
+            "journal": place.journal,
+            "number": place.number,
+            "fiscal_year": place.year,
+            "leaf": place.leaf,
+            "block": place.block,
+            "sealed_at": moment(place.sealed_at),
+        }
+        if place
+        else None,
     }

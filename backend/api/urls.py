@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from backend.api import commons, contributions, distributions, periods, pledges
+from backend.api import commons, contributions, distributions, ledger, log, periods, pledges
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
@@ -19,5 +19,17 @@ urlpatterns = [
     re_path(rf"^periods/(?P<period_id>per_{_ID})$", periods.PeriodOne.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})/closure$", periods.Closure.as_view()),
     re_path(rf"^distributions/(?P<distribution_id>dis_{_ID})$", distributions.DistributionOne.as_view()),
+    re_path(r"^log/heads$", log.HeadList.as_view()),
+    re_path(r"^log/heads/latest$", log.HeadLatest.as_view()),
+    re_path(r"^log/keys$", log.Keys.as_view()),
+    re_path(rf"^log/entries/(?P<entry_id>ent_{_ID})/proof$", log.EntryProof.as_view()),
+    re_path(r"^log/consistency$", log.Consistency.as_view()),
+    re_path(r"^trial-balance$", ledger.TrialBalance.as_view()),
+    re_path(r"^purses$", ledger.PurseList.as_view()),
+    re_path(
+        rf"^purses/(?P<kind>[a-z_]{{1,16}})/(?P<owner>[a-z]{{3}}_{_ID})/(?P<currency>[A-Z]{{3}})/postings$",
+        ledger.PostingList.as_view(),
+    ),
+    re_path(rf"^entries/(?P<entry_id>ent_{_ID})$", ledger.EntryOne.as_view()),
     re_path(r"", Nowhere.as_view()),
 ]

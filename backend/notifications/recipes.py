@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.utils import translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Budget
@@ -15,6 +16,7 @@ from backend.events.models import Event
 from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_token
 from backend.identity.models import Role, User
 from backend.identity.services import people_with, the_host
+from backend.ledger.services import closings, last_seal
 from backend.payees.services import mask
 from backend.payments.models import Payment
 from backend.payouts.models import Payout, PayoutBatch
@@ -29,6 +31,16 @@ Letter = tuple[list[User], Callable[[], tuple[str, str]]]
 def _link(path: str) -> str:
     """An address in the reader's language."""
     return f"{settings.BASE_URL}/{translation.get_language()}/{path}"
+
+
+def _sealed() -> str:
+    """The line that turns a message about money into a receipt of the books: their last head, and where to check it."""
+    last = last_seal()
+    if not last.position:
+        return ""
+    values = {"block": last.block, "size": last.position, "root": last.head[:16], "link": _link("log/")}
+    said = _("The books at this moment: block %(block)s, %(size)s entries, root %(root)s. To check them: %(link)s")
+    return f"\n\n{said % values}"
 
 
 def _pledge_made(event: Event) -> Letter:
@@ -144,7 +156,7 @@ def _payout_settled(event: Event) -> Letter:
         }
         return (
             _("%(amount)s is on its way to your account") % values,
-            _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values,
+            _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values + _sealed(),
         )
 
     return [payout.payee.user], write
@@ -313,10 +325,49 @@ def _payment_taken_back(event: Event) -> Letter:
                 "It left the account of the trusted third party and is on its way back to yours. The pledge stands: "
                 "the money is expected again, with the reference %(reference)s.\n\n%(link)s"
             )
-            % values,
+            % values
+            + _sealed(),
         )
 
     return [payment.pledge.made_by], write
+
+
+def _month_asked(event: Event) -> Letter:
+    closing = closings().get(pk=event.subject)
+    unlocking = event.kind == "month.unlock_asked"
+    asker = event.actor
+    people = [one for one in people_with("treasurer", []) if asker is None or one.pk != asker.pk]
+
+    def write() -> tuple[str, str]:
+        values = {
+            "name": asker.name if asker else "",
+            "month": date_format(closing.first_day, "F Y"),
+            "reason": closing.unlock_reason,
+            "link": _link(f"books/months/{closing.pk}/{'unlock' if unlocking else 'lock'}/"),
+        }
+        if unlocking:
+            return (
+                _("To decide: unlock the accounting month %(month)s") % values,
+                _(
+                    "%(name)s asks to unlock it: %(reason)s\n\nIt stays locked until another treasurer unlocks it. No "
+                    "money moves.\n\n%(link)s"
+                )
+                % values,
+            )
+        return (
+            _("To decide: lock the accounting month %(month)s") % values,
+            _(
+                "%(name)s asks to lock it. It stays open until another treasurer locks it; then nothing more can be "
+                "dated in it. No money moves.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    if unlocking:
+        waits = closing.unlock_asked_at is not None and closing.unlocked_at is None
+    else:
+        waits = closing.locked_at is None and closing.withdrawn_at is None
+    return (people if waits else []), write  # once it is decided, nobody is asked any more
 
 
 RECIPES: dict[str, Callable[[Event], Letter]] = {
@@ -336,4 +387,6 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "selfcheck.failed": _selfcheck_failed,
     "person.invited": _person_invited,
     "invitation.shown": _invitation_shown,
+    "month.lock_asked": _month_asked,
+    "month.unlock_asked": _month_asked,
 }

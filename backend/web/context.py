@@ -17,7 +17,7 @@ from backend.banking.models import BankLine
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
 from backend.identity.models import Organisation, Role, User
-from backend.ledger.services import Freeze, frozen
+from backend.ledger.services import Freeze, closings, frozen
 from backend.notifications.services import comes_back
 from backend.payouts.models import PayoutBatch
 from backend.transfers.models import Opening, Transfer
@@ -81,8 +81,13 @@ class Reader:
             return 0
         mine = {"prepared_by_id": self.user.pk}
         batches = PayoutBatch.objects.filter(Q(state="approved") | (Q(state="prepared") & ~Q(**mine)))
+        months = closings().filter(withdrawn_at=None, unlocked_at=None)
+        to_lock = months.filter(locked_at=None).exclude(asked_by_id=self.user.pk)
+        to_unlock = months.filter(unlock_asked_by__isnull=False).exclude(unlock_asked_by_id=self.user.pk)
         return (
-            Distribution.objects.filter(state="published").exclude(**mine).count()
+            to_lock.count()
+            + to_unlock.count()
+            + Distribution.objects.filter(state="published").exclude(**mine).count()
             + batches.count()
             + Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked").count()
             + BankLine.objects.filter(state="suggested").count()
@@ -157,6 +162,6 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
         entries += [
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
             Entry(_("Bank"), reverse("bank"), section == "bank"),
-            Entry(_("Books"), reverse("ledger"), section == "books"),
+            Entry(_("Books"), reverse("ledger"), section in {"books", "months", "exports"}),
         ]
     return entries

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.utils.dates import MONTHS
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -73,8 +74,9 @@ class SetUpForm(AdministratorForm):
     """The administrator, the host and two treasurers, on one page: all are made together."""
 
     field_order = [
-        *AdministratorForm.field_order, "host_name", "siren", "time_zone", "fee", "treasurer1_name",
-        "treasurer1_email", "treasurer1_language", "treasurer2_name", "treasurer2_email", "treasurer2_language",
+        *AdministratorForm.field_order, "host_name", "siren", "time_zone", "fiscal_year", "fee",
+        "treasurer1_name", "treasurer1_email", "treasurer1_language", "treasurer2_name", "treasurer2_email",
+        "treasurer2_language",
     ]  # fmt: skip
     host_name = forms.CharField(
         label=_("Legal name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "organization"})
@@ -86,6 +88,10 @@ class SetUpForm(AdministratorForm):
     time_zone = forms.ChoiceField(
         label=_("Time zone"), help_text=_("Days of work and of receipts are days there. It does not change later.")
     )
+    fiscal_year = forms.TypedChoiceField(
+        label=_("First month of the fiscal year"), choices=list(MONTHS.items()), coerce=int, initial="1",
+        help_text=_("Entries are numbered and handed to the accountant by fiscal year. It does not change later."),
+    )  # fmt: skip
     fee = forms.CharField(
         label=_("Fee on what is received, in percent"), max_length=10,
         help_text=_("For instance 5 or 7,5. It pays for running the service; 0 is possible."),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -11,6 +12,9 @@ from backend.banking.models import BankLine
 from backend.distributions.models import Distribution
 from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import may
+from backend.ledger.closing import month_after
+from backend.ledger.services import closings, next_month
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import payable_shares
 from backend.transfers.models import Opening, Transfer
@@ -60,6 +64,7 @@ def piles(*, actor: User, today: date) -> list[Pile]:
         _lines(actor),
         _transfers(actor),
         _openings(actor),
+        _months(actor, today),
     ]
 
 
@@ -239,6 +244,39 @@ def _openings(actor: User) -> Pile:
         hint=_("Written by one treasurer, approved by another, booked once."),
         empty=_("Every bank account has its opening balance."),
         url=reverse("transfers"),
+        count=len(items),
+        items=items[:SHOWN],
+    )
+
+
+def _months(actor: User, today: date) -> Pile:
+    """Requests to lock or unlock a month; none waits as long as nobody asks, so what can be asked is said too."""
+    live, acts = closings().filter(withdrawn_at=None, unlocked_at=None), may(actor, "month.lock")
+    items = []
+    for one in live.filter(Q(locked_at=None) | Q(unlock_asked_at__isnull=False)).order_by("first_day"):
+        asker, since = (one.unlock_asked_by, one.unlock_asked_at) if one.locked_at else (one.asked_by, one.asked_at)
+        values = {"month": date_format(one.first_day, "F Y"), "name": asker.name}
+        act = "month_unlock" if one.locked_at else "month_lock"
+        items.append(
+            Item(
+                (_("Unlock %(month)s") if one.locked_at else _("Lock %(month)s")) % values,
+                reverse(act, args=[one.pk]) if acts else reverse("months"),
+                since,
+                note=_("asked by you: another treasurer does it")
+                if asker.pk == actor.pk
+                else _("asked by %(name)s") % values,
+            )
+        )
+    first = next_month()
+    empty = _("No month waits to be locked or unlocked.")
+    if first is not None and month_after(first) <= today:
+        empty = _("Nobody asks. The next month that can be locked is %(month)s.") % {"month": date_format(first, "F Y")}
+    return Pile(
+        key="months",
+        title=_("Accounting months"),
+        hint=_("One treasurer asks to lock or unlock a month, another does it. No money moves."),
+        empty=empty,
+        url=reverse("months"),
         count=len(items),
         items=items[:SHOWN],
     )

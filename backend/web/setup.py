@@ -114,7 +114,8 @@ def _set_up(form: AdministratorForm, token: str) -> User:
         return name_administrator(token=token, administrator=form.administrator, password=values["password1"], now=now)
     return set_up_instance(
         token=token, administrator=form.administrator, password=values["password1"], name=values["host_name"],
-        siren=values["siren"], time_zone=values["time_zone"], fee_bp=values["fee"], treasurers=form.treasurers, now=now,
+        siren=values["siren"], time_zone=values["time_zone"], fee_bp=values["fee"], treasurers=form.treasurers,
+        fiscal_year_starts_on=int(values["fiscal_year"]), now=now,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.commons.models import Budget
-from backend.commons.services import charter_of, open_envelope, tree_of
+from backend.commons.services import charter_of, open_envelope, subtree_balances, tree_of
 from backend.core.errors import Conflict, Invalid
 from backend.core.names import name_key
 from backend.identity.models import User
@@ -70,6 +70,7 @@ def budget_page(request: AuthedRequest, budget_id: str) -> HttpResponse:
             "budget": budget,
             "figures": each[budget.pk],
             "held": purse_of(budget),
+            "held_below": sum(amount for _budget, amount in subtree_balances(budget)) if children else None,
             "reserve": purse_of(budget, "reserve"),
             "deficit": purse_of(budget, "deficit"),
             "charter": charter_of(budget),

@@ -7,6 +7,9 @@ from backend.web import (
     bank,
     books,
     demo,
+    exports,
+    log,
+    months,
     organisations,
     periods,
     public,
@@ -30,7 +33,10 @@ SECTIONS = (
     treasury,
     bank,
     books,
+    months,
+    exports,
     demo,
     status,
+    log,
 )
 urlpatterns: list[URLPattern] = [pattern for section in SECTIONS for pattern in section.urlpatterns]

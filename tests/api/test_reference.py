@@ -5,8 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from backend.api import ledger, log
 from backend.api.contributions import BODY, FILTERS
 from backend.api.pagination import PAGING
+from backend.ledger.models import Seal
+from backend.ledger.services import last_seal, seal_due
 from backend.operations.demo import sweep
 from tests.api.conftest import refused, shown, work
 from tests.api.documents import API_DOCS, blocks, load, same_shape
@@ -20,15 +23,24 @@ NAMES: dict[tuple[str, str], set[str]] = {
     ("GET", "contributions"): set(FILTERS),
     ("POST", "contributions"): set(BODY),
     ("POST", "contributions/{contribution}/reviews"): {"verdict", "reason"},
+    ("GET", "log/heads"): set(log.PAGES),
+    ("GET", "log/entries/{entry}/proof"): set(log.SIZE),
+    ("GET", "log/consistency"): set(log.SIZES),
+    ("GET", "trial-balance"): {"on"},
+    ("GET", "purses"): set(ledger.FILTERS),
+    ("GET", "purses/{kind}/{owner}/{currency}/postings"): set(ledger.POSTINGS),
 }
 # who asks for what in the examples
-WHO = {"pledges": "ana", "reviews": "sacha", "closure": "claire"}
+WHO = {
+    "log/": "bo", "pledges": "ana", "reviews": "sacha", "closure": "claire", "trial": "claire", "purses": "claire",
+    "entries": "claire",
+}  # fmt: skip
 
 
 def sections() -> list[tuple[str, str, str]]:
     """(method, address under /v1/, text) of each section of the reference, page after page."""
     found = []
-    for name in ["commons", "pledges", "contributions", "periods", "distributions"]:
+    for name in ["commons", "pledges", "contributions", "periods", "distributions", "log", "ledger"]:
         text = (API_DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
         for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
             heading = re.match(r"`(GET|POST) /v1/([^`]+)`\n", part)
@@ -44,10 +56,15 @@ def filled(text: str, places: dict[str, str]) -> str:
     return text
 
 
+def leaf_entry() -> str:
+    """The id of an entry of the log."""
+    return str(Seal.objects.values_list("entry_id", flat=True)[0])
+
+
 def test_the_reference_has_every_address_and_no_other() -> None:
     written = {(method, re.sub(r"\{[a-z]+\}", "{}", path)) for method, path, _text in sections()}
     served = {
-        (method.upper(), re.sub(rf"[a-z]{{3}}_{ID}", "{}", path))
+        (method.upper(), re.sub(rf"[a-z]{{3}}_{ID}|(?<=^purses/)[a-z]+|EUR", "{}", path))
         for path, scopes in SCOPES.items()
         for method in scopes
     }
@@ -68,16 +85,22 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(play: Any,
         "{commons}": world.commons.pk,
         "{pledge}": world.pledge.pk,
         "{period}": world.period.pk,
+        "{kind}": "budget",
+        "{owner}": world.budget.pk,
+        "{currency}": "EUR",
         "{today}": world.today.isoformat(),
     }
     count = 0
     for method, path, text in sections():
         if path == "distributions/{distribution}":
             sweep(timezone.now())
+        if path == "log/heads":
+            seal_due(timezone.now())
+            places["{entry}"] = leaf_entry()
         who = callers[next((WHO[word] for word in WHO if word in path), "bo")]
         examples = dict(blocks(text))
         body = examples.pop("json request", None)
-        address = filled(path, places)
+        address = filled(path, places) + (f"?from={last_seal().position}" if path == "log/consistency" else "")
         ((kind, example),) = examples.items()
         answer = (
             who.get(address) if method == "GET" else who.post(address, load(filled(body, places)) if body else None)
@@ -107,6 +130,6 @@ def test_the_refusal_of_the_reference_is_a_real_one(play: Any, call: Any) -> Non
 
 def test_the_scopes_of_the_reference_are_those_that_are_asked() -> None:
     text = (API_DOCS / "reference.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([a-z]+(?::write)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
+    assert set(re.findall(r"^\| `([a-z]+(?::write|:read)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
         scope for scopes in SCOPES.values() for scope in scopes.values()
     }

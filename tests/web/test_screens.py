@@ -38,6 +38,8 @@ ELSEWHERE = {
     "distribution_trace",  # JSON
     "problems", "problem_page",  # tests/api/test_catalogue.py
     "status_ask", "status_lift",  # while payouts are frozen: tests/web/test_status.py
+    "month_ask", "month_unlock",  # while nobody asks, or somebody does: tests/web/test_months.py
+    "export_file",  # a file: tests/web/test_books.py
 }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ PASSWORD = "une longue phrase sure"
 FACTS = {
     "name": "Ada Martin", "email": "ada@asso.example", "password1": PASSWORD, "password2": PASSWORD,
     "host_name": "Association des Communs", "siren": "123 456 782", "time_zone": "Indian/Reunion", "fee": "7,5",
+    "fiscal_year": "9",
     "treasurer1_name": "Claire Moreau", "treasurer1_email": "claire@asso.example", "treasurer1_language": "fr",
     "treasurer2_name": "Denis Caron", "treasurer2_email": "denis@asso.example", "treasurer2_language": "en",
 }  # fmt: skip
@@ -99,6 +100,7 @@ def test_from_an_empty_instance_to_a_first_pledge_in_the_books(client: Client) -
     assert (answer.status_code, answer.headers["Location"]) == (302, "/en/setup/")
     host, ada = Host.objects.get(), User.objects.get(email="ada@asso.example")
     assert (host.siren, host.time_zone, host.fee_bp) == ("123456782", "Indian/Reunion", 750)
+    assert host.fiscal_year_starts_on == 9
     assert client.session["_auth_user_id"] == ada.pk
     assert accepted(ada)
     page = text_of(client.get("/en/setup/"))
@@ -172,6 +174,7 @@ WRONG = [
     ({"fee": "100,01"}, "between 0 and 10000 basis points"),
     ({"fee": "-1"}, "Write a number such as"),
     ({"time_zone": "Mars/Olympus"}, "Select a valid choice"),
+    ({"fiscal_year": "13"}, "Select a valid choice"),
     ({"password1": "short", "password2": "short"}, "at least 15 characters"),
     ({"password2": "une autre longue phrase"}, "The two passwords are different."),
     ({"name": " "}, "This field is required."),

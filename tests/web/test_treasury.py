@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from backend.distributions.models import Share
 from backend.identity.models import Role
-from backend.ledger.services import balance, entry_count
+from backend.ledger.services import Line, balance, entry_count, open_account, post
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
@@ -147,6 +148,14 @@ def test_an_account_changed_since_the_last_payment_is_flagged(play: Play, sign_i
     share = Share.objects.get(contributor=world.users["bo"])
     Share.objects.filter(pk=share.pk).update(state="owed")
     paid.shares.update(live=False)
+    owed = [
+        Line(open_account(kind=kind, owner=owner, currency="EUR"), amount, "401")
+        for kind, owner, amount in (("bank", world.account.pk, 57_00), ("payee", share.payee_id, -57_00))
+    ]
+    post(
+        kind="t", scope="t", key="again", reference=share.pk, happened_on=date(2026, 11, 21), lines=owed,
+        now=timezone.now(),
+    )  # fmt: skip
     batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=timezone.now())
     browser = sign_in(world.users["denis"])
     text = text_of(browser.get(f"/en/payouts/{batch.pk}/"))

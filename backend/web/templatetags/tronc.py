@@ -73,6 +73,12 @@ def day(value: date | datetime | None) -> str:
 
 
 @register.filter
+def month(value: date | None) -> str:
+    """The month of a day, with its year: “October 2026”; nothing for None."""
+    return "" if value is None else str(format_date(value, "MMMM y", locale=_locale())).replace(" ", NO_BREAK)
+
+
+@register.filter
 def moment(value: datetime | None) -> str:
     """A day and time in the host's time zone; nothing for None."""
     if value is None:

@@ -1,0 +1,89 @@
+"""Forms of the books: days to look at, what to export, why a month is unlocked."""
+
+from datetime import date, time
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+FIRST, LAST = date(1900, 1, 1), date(2999, 12, 31)
+
+
+class DayField(forms.DateField):
+    """A day between 1900 and 2999, as browsers send it or as people write it."""
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Say how a day is written."""
+        message = _("Write the day as 2026-03-31 or 31/03/2026.")
+        given = {"required": _("Give a day."), **kwargs.pop("error_messages", {})}
+        super().__init__(input_formats=["%Y-%m-%d", "%d/%m/%Y"], error_messages={"invalid": message, **given}, **kwargs)
+
+    def clean(self, value: Any) -> date | None:
+        """The day; refuses those that no books have."""
+        day: date | None = super().clean(value)
+        if day is not None and not FIRST <= day <= LAST:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return day
+
+
+class OnForm(forms.Form):
+    """The day of a trial balance."""
+
+    on = DayField(
+        label=_("At the end of"), required=False, help_text=_("Empty: everything that is booked, whatever its day.")
+    )
+
+
+class HeldForm(forms.Form):
+    """A moment: what a purse held then, by what happened and by what was booked."""
+
+    on = DayField(label=_("Day"), error_messages={"required": _("Say which day.")})
+    at = forms.TimeField(
+        label=_("Time"), required=False, help_text=_("For what the books said; the end of the day unless given."),
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        error_messages={"invalid": _("Write the time as 14:30.")},
+    )  # fmt: skip
+
+    def moment(self) -> tuple[date, time]:
+        """The day and the time; call it once the form is valid."""
+        return self.cleaned_data["on"], self.cleaned_data["at"] or time.max
+
+
+class ExportForm(forms.Form):
+    """What to write: a format, and a fiscal year or days."""
+
+    format = forms.ChoiceField(label=_("Format"))
+    year = forms.TypedChoiceField(label=_("Fiscal year"), required=False, coerce=int, empty_value=None)
+    first = DayField(label=_("First day"), required=False, help_text=_("When no fiscal year is chosen."))
+    last = DayField(label=_("Last day"), required=False)
+
+    def __init__(self, *args: Any, formats: list[tuple[str, Any]], years: list[tuple[int, str]], **kwargs: Any) -> None:
+        """Offer these formats and fiscal years."""
+        super().__init__(*args, **kwargs)
+        form, year = self.fields["format"], self.fields["year"]
+        assert isinstance(form, forms.ChoiceField)
+        assert isinstance(year, forms.ChoiceField)
+        form.choices = formats
+        year.choices = [("", _("none: the days below")), *years]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a fiscal year and days together: one of them would be ignored."""
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("year") and (values.get("first") or values.get("last")):
+            self.add_error("year", _("Choose a fiscal year or give days, not both."))
+        return values
+
+
+class UnlockForm(forms.Form):
+    """Why a month is unlocked."""
+
+    reason = forms.CharField(
+        label=_("Why this month must be open again"),
+        help_text=_("The treasurer who confirms reads it; it stays in the history."),
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": _("Say why the month is unlocked.")},
+    )
