@@ -67,7 +67,7 @@ def names(lock: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9._-]+)==", lock, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("kind", ["demo", "test"])
+@pytest.mark.parametrize("kind", ["demo", "test", "bench"])
 def test_engines_brought_by_the_caller_are_not_installed(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_engines_brought_by_the_caller_are_not_installed(
     assert "django" in names(run.requirements(kind))
 
 
-@pytest.mark.parametrize("name", ["base", "demo", "test"])
+@pytest.mark.parametrize("name", ["base", "demo", "test", "bench"])
 def test_locks_pin_by_hash_and_name_no_address(name: str) -> None:
     text = (ROOT / "deploy" / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     assert "://" not in text
@@ -126,6 +126,7 @@ def test_secrets_are_made_once_private_and_whole(run: ModuleType, tmp_path: Path
     )
     assert (env["TRONC_BASE_URL"], again["TRONC_BASE_URL"]) == ("http://localhost:8123", "http://localhost:8124")
     assert env["TRONC_MAIL_FOLDER"] == str(tmp_path / "mail")
+    assert env["TRONC_SEAL_KEYS"] == str(tmp_path / "seal")
 
 
 def test_environment_of_the_caller_wins_except_where_it_misleads(
