@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "backend.web",
     "backend.api",
     "backend.operations",
+    "backend.exports",
     "backend.notifications",
     "backend.banking",
     "backend.payouts",
@@ -200,6 +201,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a form or JSON body; files
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 STATEMENT_MAX_BYTES = 20 * 1024 * 1024
+# The chart of accounts of this host; empty for the one shipped (ledger/plan.toml).
+CHART_FILE = os.environ.get("TRONC_CHART_FILE", "")
+SEAL_KEYS = env("TRONC_SEAL_KEYS", "/var/lib/tronc-seal")  # the folder of the keys that sign the heads of the log
 
 # --- languages and static files -------------------------------------------------------------------------------
 LANGUAGE_CODE = "fr"

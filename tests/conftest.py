@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,10 +25,13 @@ _numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hash the passwords of the tests cheaply."""
+    """Hash the passwords of the tests cheaply; keep the keys of seals in a folder for all processes of this run."""
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["tests.fast.QuickHasher", *settings.PASSWORD_HASHERS]
+    if not hasattr(config, "workerinput"):
+        os.environ["TRONC_SEAL_KEYS"] = tempfile.mkdtemp(prefix="tronc-seal-")
+    settings.SEAL_KEYS = os.environ["TRONC_SEAL_KEYS"]
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -35,8 +40,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The controlling process removes the template."""
-    if not hasattr(session.config, "workerinput") and "DATABASE_URL" in os.environ:
+    """The controlling process removes the template, and the keys of seals."""
+    if hasattr(session.config, "workerinput"):
+        return
+    shutil.rmtree(os.environ["TRONC_SEAL_KEYS"], ignore_errors=True)
+    if "DATABASE_URL" in os.environ:
         databases.RUN = getattr(session.config, "testrunuid", databases.RUN)
         databases.drop(f"tronc_template_{databases.RUN[:12]}")
 

@@ -278,6 +278,7 @@ def _match(line: BankLine, now: datetime) -> None:
         key=line.source,
         reference=line.statement_id,
         happened_on=line.booked_on,
+        late=True,
         lines=[
             Line(open_account(kind="bank", owner=line.account_id, currency=line.currency), line.amount, chart.BANK),
             Line(

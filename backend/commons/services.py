@@ -15,6 +15,7 @@ from backend.core.money import require_currency
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
+from backend.ledger.services import balances
 
 OPEN_TO_PLEDGES = {"open"}
 OPEN_TO_WORK = {"open", "suspended"}
@@ -133,6 +134,25 @@ def tree_of(budget: Budget) -> list[str]:
         ids.append(above.pk)
         above = above.parent
     return ids
+
+
+def subtree_of(budget: Budget) -> list[Budget]:
+    """A budget and all those below it, each one right before those below it, by name."""
+    below: dict[str | None, list[Budget]] = {}
+    for one in Budget.objects.filter(commons=budget.commons_id).order_by("name", "id"):
+        below.setdefault(one.parent_id, []).append(one)
+    found, waiting = [], [budget]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += reversed(below.get(found[-1].pk, []))
+    return found
+
+
+def subtree_balances(budget: Budget) -> list[tuple[Budget, int]]:
+    """(budget, what it holds in minor units) for a budget and all those below it; their sum is what the tree holds."""
+    tree = subtree_of(budget)
+    held = balances(kind="budget", owners=[one.pk for one in tree])
+    return [(one, held.get((one.pk, one.currency), 0)) for one in tree]
 
 
 def hold(budgets: Iterable[Budget]) -> None:

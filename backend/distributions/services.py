@@ -25,7 +25,7 @@ from backend.identity.permissions import require
 from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Line, balance, open_account, post
-from backend.payees.services import payee_of
+from backend.payees.services import archive_names, payee_of
 
 
 def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
@@ -248,6 +248,7 @@ def _book(distribution: Distribution, budget: Budget, shares: list[Share], now: 
             for share in shares
             if share.amount
         ]
+        archive_names([share.payee_id for share in shares if share.amount], now=now)
         post(
             kind="distribution.approved",
             scope="distribution",

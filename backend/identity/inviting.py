@@ -80,12 +80,13 @@ def set_up_instance(
     siren: str,
     time_zone: str,
     fee_bp: int,
+    fiscal_year_starts_on: int = 1,
     treasurers: Sequence[Named],
     now: datetime,
 ) -> User:
     """Make the host with its administrator and two invited treasurers, all or nothing; two browsers make one host.
 
-    Args: token: of `setup_token`. fee_bp: the fee on receipts, in basis points.
+    Args: token: of `setup_token`. fee_bp: the fee on receipts, in basis points. fiscal_year_starts_on: a month.
     Returns: the administrator, whose address counts as confirmed: whoever runs the server gave it.
     Raises: Conflict `already_set_up`, `host_exists`; Invalid on what was typed, `administrator_as_treasurer`,
         `two_treasurers`, `password_refused`.
@@ -98,8 +99,9 @@ def set_up_instance(
     user = _with_password(administrator, password)
     people = [person_named(named, param=f"treasurer{number}") for number, named in enumerate(treasurers, start=1)]
     host = create_host(
-        name=_required(name, "host_name"), siren=siren, fee_bp=fee_bp, treasurers=people, now=now, time_zone=time_zone
-    )
+        name=_required(name, "host_name"), siren=siren, fee_bp=fee_bp, treasurers=people, now=now, time_zone=time_zone,
+        fiscal_year_starts_on=fiscal_year_starts_on,
+    )  # fmt: skip
     grant_role(user=user, kind="administrator", scope=host.pk, granted_by=None, now=now)
     for person in people:
         _announce(person, kind="treasurer", scope=host.pk, actor=user, now=now)

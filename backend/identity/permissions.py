@@ -34,6 +34,7 @@ ACTIONS: dict[str, set[str]] = {
     "setup.invite": {"administrator"},
     "setup.bank_account": {"administrator"},
     "setup.commons": {"administrator"},
+    "month.lock": {"treasurer"},
     "freeze.start": {"treasurer", "administrator"},
     "freeze.lift": {"treasurer", "administrator"},
 }

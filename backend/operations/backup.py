@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE
@@ -73,7 +74,6 @@ def _dump(url: str, snapshot: str, server: int, writer: archive.Writer) -> None:
 
 def _manifest(now: datetime) -> dict[str, Any]:
     books = trial.canonical()
-    seal = last_seal()
     host = Host.objects.first()
     return {
         "format": archive.FORMAT,
@@ -89,7 +89,7 @@ def _manifest(now: datetime) -> dict[str, Any]:
         ],
         "entries": entry_count(),
         "trial_balance": {"sha256": hashlib.sha256(books).hexdigest(), "text": books.decode()},
-        "seal": {"position": seal.position, "head": seal.head},
+        "seal": asdict(last_seal()),
         "tables": table_counts(),
         # Documents and uploads are rows of the database: there is no file beside it.
         "files": [],

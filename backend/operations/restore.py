@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE
@@ -29,7 +29,7 @@ from backend.core.ids import new_id
 from backend.core.management.commands.prepare_database import Command as Prepare
 from backend.core.management.commands.rotate_keys import sealed_columns
 from backend.events.services import record
-from backend.ledger.services import freeze
+from backend.ledger.services import freeze, last_seal
 from backend.notifications.services import compose_due, hold_due
 from backend.operations import archive, selfcheck, trial
 from backend.operations.archive import BackupError
@@ -219,6 +219,7 @@ def _settle(
     books = trial.canonical()
     if hashlib.sha256(books).hexdigest() != manifest["trial_balance"]["sha256"]:
         raise BackupError("The restored trial balance is not that of the backup. The database in place is untouched.")
+    _require_head(manifest["seal"])
     _open_one_of_each_key(manifest)
     compose_due(now)
     held = hold_due(reason="held after a restore: it may have left already", now=now)
@@ -235,7 +236,18 @@ def _settle(
         digest=archive.whole_hash(path), position=manifest["seal"]["position"],
     )  # fmt: skip
     record("instance.restored", actor=None, subject=frozen.pk, now=now, **data)
-    return selfcheck.run(now=now), held
+    # The account that restores does not hold the key of the seals: the worker seals what waited.
+    return selfcheck.run(now=now, sealing=False), held
+
+
+def _require_head(seal: dict[str, Any]) -> None:
+    """The log ends with the head that the backup names; backups made before there were blocks name another thing."""
+    last = last_seal()
+    if "block" in seal and asdict(last) != seal:
+        raise BackupError(
+            f"The restored log ends with block {last.block}, {last.position} entries, and the backup says block "
+            f"{seal['block']}, {seal['position']} entries, or another root. The database in place is untouched."
+        )
 
 
 def _open_one_of_each_key(manifest: dict[str, Any]) -> None:

@@ -80,6 +80,7 @@ def receive_transfer(
         key=source,
         reference=pledge.pk,
         happened_on=received_on,
+        late=True,
         lines=lines,
         now=now,
     )
@@ -159,6 +160,7 @@ def take_back(
         key=source,
         reference=payment.pk,
         happened_on=taken_on,
+        late=True,
         lines=[
             Line(open_account(kind=kind, owner=owner, currency=payment.currency), cents, number)
             for kind, owner, cents, number in parts

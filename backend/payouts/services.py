@@ -17,9 +17,19 @@ from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
 from backend.identity.services import host_day, the_host
 from backend.ledger import chart
-from backend.ledger.services import Account, Line, open_account, post, require_thawed
+from backend.ledger.services import (
+    Account,
+    Line,
+    Reservation,
+    hold_all,
+    holds_of,
+    open_account,
+    post,
+    release,
+    require_thawed,
+)
 from backend.payees.models import Payee
-from backend.payees.services import open_iban
+from backend.payees.services import archive_names, open_iban
 from backend.payouts.models import PaidShare, Payout, PayoutBatch
 from backend.payouts.sepa import Transfer, pain001
 
@@ -34,7 +44,7 @@ def payable_shares(*, currency: str) -> list[Share]:
 
 
 def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch:
-    """Prepare one payment file for everything payable to payees who gave an account. Moves no money.
+    """Prepare one payment file for everything payable to payees who gave an account. Moves no money: it is set aside.
 
     Args: account_id: the host's bank account to pay from.
     Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `payouts_frozen`, `shares_taken` (another batch was prepared
@@ -108,6 +118,17 @@ def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: 
         payout.batch = batch
     Payout.objects.bulk_create(payouts)
     PaidShare.objects.bulk_create(links)
+    # From now on nothing else can take this money from the payees' purses.
+    hold_all(
+        reservations=[
+            Reservation(
+                open_account(kind="payee", owner=payout.payee_id, currency=batch.currency), payout.amount,
+                scope="payout", key=payout.pk, reference=batch.pk,
+            )
+            for payout in payouts
+        ],
+        now=now,
+    )  # fmt: skip
     Share.objects.filter(pk__in=[share.pk for share in owed]).update(state="batched")
     return batch
 
@@ -206,6 +227,7 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> P
         Share.objects.filter(pk__in=links.values("share")).update(state="owed")
         links.update(live=False)
         batch.payouts.update(state="cancelled")
+        release(hold_ids=[held for held, _amount in _holds(batch).values()], now=now)
         record("batch.refused", actor=actor, subject=batch.pk, now=now)
     return batch
 
@@ -233,9 +255,11 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
                 )
                 for payout in payouts
             ]
+            archive_names([payout.payee_id for payout in payouts], now=now)
             post(
                 kind="batch.sent", scope="batch", key=batch.pk, reference=batch.pk, happened_on=host_day(now),
                 lines=[*lines, Line(transit, -batch.total, chart.TRANSIT)], now=now,
+                captures=dict(_holds(batch).values()),
             )  # fmt: skip
             batch.state = "sent"
             batch.sent_at = now
@@ -246,6 +270,11 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
         data = crypto.decrypt(batch.file_sealed, bound_to=batch.pk).encode()
         around_commit("batch.sent")
     return batch, data
+
+
+def _holds(batch: PayoutBatch) -> dict[str, tuple[str, int]]:
+    """Payout id → (hold id, minor units) of what is set aside for this batch; none for those prepared before holds."""
+    return holds_of(scope="payout", references=[batch.pk])
 
 
 def _purse(kind: str, batch: PayoutBatch) -> Account:
@@ -285,6 +314,7 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
         total = sum(payout.amount for payout in rows)
         entry = post(
             kind="payout.settled", scope="settlement", key=source, reference=batch.pk, happened_on=settled_on,
+            late=True,
             lines=[
                 Line(_purse("in_transit", batch), total, chart.TRANSIT),
                 Line(_purse("bank", batch), -total, chart.BANK),

@@ -71,6 +71,7 @@ def test_every_function_that_states_a_fact_of_the_journey_has_a_point(play: Call
     play("settle")
     begun = Event.objects.get(kind="pledge.made").pk
     kinds = set(Event.objects.filter(pk__gte=begun).values_list("kind", flat=True))
+    kinds.discard("log.head_signed")  # no step of the journey: how many heads are signed depends on the moment
     assert {"pledge.made", "statement.imported", "payment.received", "distribution.approved", "batch.sent"} <= kinds
     guarded: dict[str, bool] = {}
     for path in SOURCES:

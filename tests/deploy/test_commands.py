@@ -100,6 +100,7 @@ def settings_file(committed: str, tmp_path: Path, broker: Valkey) -> dict[str, s
         "REDIS_URL": broker.url,
         "TRONC_BIND": f"127.0.0.1:{free_port()}",
         "TRONC_MAIL_FOLDER": str(tmp_path / "mail"),
+        "TRONC_SEAL_KEYS": str(tmp_path / "tronc-seal"),
         # The rows of the test were sealed with the keys of the test.
         "TRONC_ENCRYPTION_KEYS": os.environ["TRONC_ENCRYPTION_KEYS"],
     }

@@ -27,7 +27,7 @@ NAME = re.compile(r"""["'](TRONC_[A-Z_]+|DATABASE_(?:OWNER_|ADMIN_)?URL|REDIS_UR
 def documented() -> set[str]:
     """The names of env.example, those behind a comment sign included."""
     example = (DEPLOY / "env.example").read_text(encoding="utf-8")
-    return set(re.findall(r"(?m)^#?([A-Z][A-Z_]+)=", example))
+    return {name.removesuffix("_FILE") for name in re.findall(r"(?m)^#?([A-Z][A-Z_]+)=", example)}
 
 
 def test_every_variable_that_is_read_is_in_the_example_and_the_reverse() -> None:
@@ -132,6 +132,24 @@ def test_the_image_is_made_from_the_lock_and_runs_without_rights() -> None:
     # What is not needed does not enter: neither secrets nor state.
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[1] == "*"
+
+
+def test_the_keys_of_the_seals_are_in_a_folder_of_the_worker_alone() -> None:
+    settings = (ROOT / "backend" / "settings.py").read_text(encoding="utf-8")
+    (folder,) = re.findall(r'env\("TRONC_SEAL_KEYS", "([^"]+)"\)', settings)
+    holders = [name for name, unit in UNITS.items() if folder == f"/var/lib/{''.join(unit.all('StateDirectory'))}"]
+    assert holders == ["tronc-worker.service"]
+    assert UNITS["tronc-worker.service"].one("StateDirectoryMode") == "0700"
+    assert f"-m 0700 /var/lib/tronc-beat /var/lib/tronc-backup {folder}\n" in re.sub(r" *\\\n", "\n", DOCKERFILE)
+    mounted = {name for name, facts in COMPOSE["services"].items() if f"seal:{folder}" in facts.get("volumes", [])}
+    assert mounted == {"worker", "manage"}
+    assert "seal" in COMPOSE["volumes"]
+
+
+def test_the_image_holds_the_program_that_the_public_log_gives() -> None:
+    verifier = "api_docs/verify/tronc_verify.py"
+    assert f"\nCOPY {verifier} {verifier}\n" in DOCKERFILE
+    assert f"!{verifier}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
 
 def test_the_proxy_hides_what_is_for_machines_and_writes_over_what_clients_claim() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,8 @@ from backend.identity.services import (
     create_host,
     create_organisation,
     create_token,
+    fiscal_year,
+    fiscal_year_of,
     grant_role,
     revoke_token,
     token_owner,
@@ -43,7 +45,10 @@ def test_a_host_takes_two_treasurers_and_is_alone(play: Play) -> None:
         with pytest.raises(Invalid) as refusal:
             create_host(**facts, treasurers=treasurers)
         assert refusal.value.code == "two_treasurers"
-    for wrong, code in (({"siren": "123456789"}, "siren_invalid"), ({"fee_bp": 10_001}, "fee_out_of_range")):
+    for wrong, code in (
+        ({"siren": "123456789"}, "siren_invalid"), ({"fee_bp": 10_001}, "fee_out_of_range"),
+        ({"fiscal_year_starts_on": 0}, "month_unknown"), ({"fiscal_year_starts_on": 13}, "month_unknown"),
+    ):  # fmt: skip
         with pytest.raises(Invalid) as other:
             create_host(**{**facts, **wrong}, treasurers=[claire, denis])
         assert other.value.code == code
@@ -51,6 +56,17 @@ def test_a_host_takes_two_treasurers_and_is_alone(play: Play) -> None:
     create_host(**facts, treasurers=[claire, denis])
     with pytest.raises(Conflict):
         create_host(**facts, treasurers=[claire, denis])
+
+
+def test_fiscal_years_begin_in_the_host_s_month(play: Play) -> None:
+    assert fiscal_year(2026, starts_on=1) == (date(2026, 1, 1), date(2026, 12, 31))
+    assert fiscal_year(2023, starts_on=3) == (date(2023, 3, 1), date(2024, 2, 29))
+    assert [fiscal_year_of(day, starts_on=9) for day in (date(2026, 8, 31), date(2026, 9, 1))] == [2025, 2026]
+    world = play("make_house")
+    assert world.host.fiscal_year_starts_on == 1
+    for month in (0, 13):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Host.objects.update(fiscal_year_starts_on=month)
 
 
 @pytest.mark.parametrize("iban", ["FR7630006000011234567890188", "FR76", "", "XX00 0000", "GB29NWBK60161331926818"])
@@ -92,6 +108,7 @@ MATRIX = {
     "bank.import": {"claire", "denis"},
     "bank.match": {"claire", "denis"},
     "ledger.read": {"claire", "denis"},
+    "month.lock": {"claire", "denis"},
     "freeze.start": {"claire", "denis"},
     "freeze.lift": {"claire", "denis"},
     "mail.release": {"claire", "denis"},

@@ -148,6 +148,8 @@ def _plan(year: Year) -> None:
     year.plan_inside(year.day(7, 4), others.SUD, "to_reserve", 100_00, "Réserve pour la publication imprimée")
     for month, preparer in ((3, "claire"), (6, "denis"), (9, "claire"), (10, "denis"), (11, "claire")):
         year.plan_payday(year.day(month, 4), preparer)
+    # The opening balances are of the day before the first month: that month comes first.
+    year.plan_locks(range(-1, 11))
     _plan_what_waits(year)
 
 
@@ -160,3 +162,4 @@ def _plan_what_waits(year: Year) -> None:
     year.facts[year.day(12, 2)].append(BankFact(-12_40, "", "FRAIS DE TENUE DE COMPTE"))
     year.plan_recall(others.RECALLED, year.day(12, 2), year.day(12, 4))
     year.plan_statement(year.day(12, 4), "denis")
+    year.plan(year.day(12, 5), 9, lambda when: year.ask_lock(year.first(11), "claire", when))

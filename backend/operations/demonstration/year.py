@@ -15,6 +15,8 @@ from backend.contributions.services import declare, review
 from backend.distributions.models import Distribution
 from backend.distributions.services import approve, close_period, compute_due
 from backend.identity.models import Host, HostBankAccount, Organisation, User
+from backend.ledger.services import Closing as MonthClosing
+from backend.ledger.services import ask_lock, lock
 from backend.notifications.services import compose_due
 from backend.operations.demo import World, statement_file
 from backend.operations.demonstration.cast import ORGANISATIONS
@@ -241,6 +243,20 @@ class Year:
                 reason=reason, form_key=f"demonstration-{pot}-{kind}", now=when,
             ),
         )  # fmt: skip
+
+    def plan_locks(self, months: Iterable[int]) -> None:
+        """Months locked in order three weeks after their end: one treasurer asks, the other locks the next day."""
+        for number, month in enumerate(months):
+            pair = ("claire", "denis") if number % 2 else ("denis", "claire")
+            self.plan(self.day(month + 1, 21), 9, partial(self._lock, self.first(month), pair))
+
+    def _lock(self, first_day: date, pair: tuple[str, str], when: datetime) -> None:
+        asked = self.ask_lock(first_day, pair[0], when)
+        lock(actor=self.users[pair[1]], closing_id=asked.pk, now=when + timedelta(days=1))
+
+    def ask_lock(self, first_day: date, by: str, when: datetime) -> MonthClosing:
+        """A request to lock a month, which another treasurer may follow."""
+        return ask_lock(actor=self.users[by], first_day=first_day, now=when)
 
     def plan_payday(self, day: date, preparer: str, *, approved: bool = True, handed_over: bool = True) -> None:
         """Everything owed is put in a batch, approved by the other treasurer, and handed to the bank the next day."""
