@@ -540,6 +540,8 @@ class Heads:
         kept = {"name": name, "public": public, "by": by}
         if by not in (self.keys or [None]):
             self.report.wrong("Key {key}: no key before it has signed it.", key=key_id)
+        elif by is not None and key.get("endorsement") is None:
+            tell("Key {key}: nobody vouches for it; the key before it ({by}) was lost.", key=key_id, by=by)
         elif by is not None:
             kept["text"] = take(key, "endorsed_text", str, where)
             kept["signature"] = from_base64(take(key, "endorsement", str, where), 64, where)
@@ -618,6 +620,7 @@ class Watch:
 
     def __init__(self, heads: Heads | None) -> None:
         self.tree = Tree()
+        self.given = heads is not None
         self.waiting: dict[int, list[Note]] = {}
         self.met: list[tuple[Note, bool]] = []
         for note in heads.notes if heads else ():
@@ -667,6 +670,13 @@ class Watch:
             report.wrong(
                 "Block {block} holds {size} entries, and {file} ends at {count}.",
                 block=self.waiting[size][0].block, size=size, file=file, count=self.tree.size,
+            )  # fmt: skip
+        if self.given and not self.met and not self.waiting:
+            report.wrong("No head says what {file} must be: nothing was compared.", file=file)
+        elif good and not beyond and self.tree.size > last:
+            tell(
+                "BEWARE: no head vouches for what {file} holds after position {last}: ask for newer heads.",
+                file=file, last=last,
             )  # fmt: skip
         if good:
             tell("Heads found right: {count}.", count=len(good))
@@ -1006,6 +1016,16 @@ FRENCH = {
     "With --leaves leaves.txt, the entry can be named.": "Avec --leaves leaves.txt, l’écriture peut être nommée.",
     "Block {block} holds {size} entries, and {file} ends at {count}.":
         "Le bloc {block} porte {size} écritures, et {file} s’arrête à {count}.",
+    "Key {key}: nobody vouches for it; the key before it ({by}) was lost.": (
+        "Clé {key} : personne ne répond d’elle ; la clé précédente ({by}) a été perdue."
+    ),
+    "No head says what {file} must be: nothing was compared.": (
+        "Aucune tête ne dit ce que {file} doit être : rien n’a été comparé."
+    ),
+    "BEWARE: no head vouches for what {file} holds after position {last}: ask for newer heads.": (
+        "ATTENTION : aucune tête ne répond de ce que {file} contient après la position {last} : demandez des têtes plus "
+        "récentes."
+    ),
     "Heads found right: {count}.": "Têtes trouvées justes : {count}.",
     "Signatures are not checked by this program: see the command “head”.":
         "Ce programme ne vérifie pas les signatures : voyez la commande « head ».",

@@ -37,7 +37,7 @@ from backend.pledges.models import Pledge
 from backend.pledges.services import pledge_in_text
 from backend.transfers.openings import opened_on
 
-FUTURE = timedelta(days=31)  # banks announce value dates some days ahead, never years
+FUTURE = timedelta(days=1)  # a bank in another time zone; the ledger books nothing before it happens
 
 
 @dataclass(frozen=True)

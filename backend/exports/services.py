@@ -146,7 +146,8 @@ def _require_euros(last: date) -> None:
 
 def _named(form: Format, extract: Extract) -> str:
     if form.lawful and extract.last:
-        return file_name(extract.siren, extract.last)
+        name = file_name(extract.siren, extract.last)
+        return name if form is FORMATS["fec"] else name.replace(".", "-utf8.")  # the law's name is for the law's file
     days = [f"{day}" for day in (extract.first, extract.last) if day]
     prefix = ["until"] if extract.last and not extract.first else ["from"] if extract.first and not extract.last else []
     return f"{'-'.join(['tronc', extract.siren, *prefix, *(days or ['all'])])}.{form.ending}"

@@ -1,10 +1,12 @@
 """Looks at the whole ledger, set by set: what the self-check is made of. Reads only, changes nothing."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
 
+from backend.events.models import Event
 from backend.ledger import merkle, signing
 from backend.ledger.models import Block, SealKey, Subtree
 
@@ -141,6 +143,8 @@ def wrong_balances() -> list[Finding]:
           LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM ledger_posting GROUP BY account_id) sums
             ON sums.account_id = account.id
          WHERE held.balance IS DISTINCT FROM coalesce(sums.amount, 0)
+            OR (held.currency, held.normal_side, held.guarded)
+               IS DISTINCT FROM (account.currency, account.normal_side, account.guarded)
             OR (account.guarded AND coalesce(sums.amount, 0) * account.normal_side < 0)
          ORDER BY account.id LIMIT %s
         """,
@@ -150,6 +154,8 @@ def wrong_balances() -> list[Finding]:
     for purse, money, summed, stored, crossed in rows:
         if stored != summed:
             found.append(Finding("I2.balance", purse, money, int(summed), int(stored or 0)))
+        if stored == summed and not crossed:
+            found.append(Finding("I2.nature", purse))
         if crossed:
             found.append(Finding("I2.wrong_side", purse, money, 0, int(summed)))
     return found
@@ -182,13 +188,15 @@ def wrong_closings() -> list[Finding]:
             """
             SELECT account.kind || ' ' || account.owner, wrong.first_day, account.currency, wrong.summed, wrong.kept
               FROM (
-                SELECT kept.account_id, closing.first_day, kept.balance AS kept,
-                       (SELECT sum(amount) FROM ledger_posting posting
-                         WHERE posting.account_id = kept.account_id
-                           AND posting.happened_on < closing.ends_before) AS summed
-                  FROM ledger_closingbalance kept JOIN ledger_closing closing ON closing.id = kept.closing_id
-                 WHERE closing.unlocked_at IS NULL AND closing.ends_before = (
-                       SELECT max(ends_before) FROM ledger_closing WHERE locked_at IS NOT NULL AND unlocked_at IS NULL)
+                SELECT sums.account_id, closing.first_day, coalesce(kept.balance, 0) AS kept, sums.amount AS summed
+                  FROM (SELECT first_day, ends_before FROM ledger_closing
+                         WHERE locked_at IS NOT NULL AND unlocked_at IS NULL ORDER BY ends_before DESC LIMIT 1) closing
+                 CROSS JOIN LATERAL (SELECT account_id, sum(amount) AS amount FROM ledger_posting
+                                      WHERE happened_on < closing.ends_before GROUP BY account_id) sums
+                  LEFT JOIN (SELECT DISTINCT ON (past.account_id) past.account_id, past.balance
+                               FROM ledger_closingbalance past JOIN ledger_closing live ON live.id = past.closing_id
+                              WHERE live.unlocked_at IS NULL ORDER BY past.account_id, past.ends_before DESC) kept
+                    ON kept.account_id = sums.account_id
                 UNION ALL
                 SELECT kept.account_id, closing.first_day, kept.booked,
                        (SELECT sum(amount) FROM ledger_posting posting
@@ -255,8 +263,15 @@ def broken_seals() -> list[Finding]:
         Finding("I3.number", f"{journal} {year}", "", int(highest), int(count))
         for year, journal, highest, count in _rows(
             """
-            SELECT year, journal, max(number), count(DISTINCT number) FROM ledger_seal GROUP BY year, journal
-            HAVING count(*) <> max(number) OR count(DISTINCT number) <> max(number) OR min(number) <> 1 LIMIT %s
+            SELECT coalesce(seals.year, numbering.year), coalesce(seals.journal, numbering.journal),
+                   coalesce(numbering.last, 0), coalesce(seals.right_ones, 0)
+              FROM (SELECT year, journal, count(*) AS numbers, count(*) FILTER (WHERE number = place) AS right_ones
+                      FROM (SELECT year, journal, number,
+                                   row_number() OVER (PARTITION BY year, journal ORDER BY position) AS place
+                              FROM ledger_seal) placed
+                     GROUP BY year, journal) seals
+              FULL JOIN ledger_numbering numbering ON numbering.year = seals.year AND numbering.journal = seals.journal
+             WHERE (seals.numbers, seals.right_ones) IS DISTINCT FROM (numbering.last::bigint, seals.numbers) LIMIT %s
             """,
             [FEW],
         )
@@ -297,6 +312,9 @@ def broken_log() -> list[Finding]:
         if key.pk != signing.key_id(key.name, bytes(key.public))
         or (key.endorsement and not signing.endorsement_holds(key))
     ]
+    told: dict[str, set[tuple[int, str]]] = defaultdict(set)  # what was signed, by the events of that moment
+    for event in Event.objects.filter(kind="log.head_signed"):
+        told[event.subject].add((event.data["size"], event.data["root"]))
     stored: dict[int, list[bytes]] = {level + 8: [] for level in merkle.STORED[:-1]}
     tail: list[bytes] = []  # the leaves beyond the last full tile
 
@@ -316,13 +334,19 @@ def broken_log() -> list[Finding]:
         tail = (tail + leaves)[-(size % merkle.TILE) :] if size % merkle.TILE else []
         signer = signers[block.key_id]
         expected = signing.head_text(name=signer.name, number=number, size=size, root=root, now=block.sealed_at)
+        signed = told.pop(f"blk_{number}", None)
         if root != bytes(block.root) or not block.note.startswith(f"{expected}\n"):
             found.append(Finding("I3.root", "", "", number, size))
+        elif signed is not None and signed != {(size, root.hex())}:
+            found.append(Finding("I3.forked", "", "", number, size))
         elif not signing.signature_holds(key=signer, note=block.note):
             found.append(Finding("I3.signature", "", "", number, size))
         if len(found) >= FEW:
             break
     else:
+        found += [Finding("I3.forked", "", "", int(block.removeprefix("blk_")), min(told[block])[0]) for block in told][
+            :FEW
+        ]
         for level, hashes in stored.items():
             rows = Subtree.objects.filter(level=level).order_by("index").values_list("index", "hash")
             if [(index, bytes(one)) for index, one in rows] != list(enumerate(hashes)):

@@ -86,8 +86,8 @@ class JournalEntry(models.Model):
 class Posting(models.Model):
     """One line of an entry: an amount in minor units, debits positive, on a purse, under a chart number.
 
-    Its key in PostgreSQL is (entry, line); `id` says in which order lines came and has no index of its own. Entry,
-    purse and currency are verified by a trigger, as a set, not by foreign keys. Both dates are those of the entry.
+    Its key in PostgreSQL is (entry, line); `id` says in which order lines came. Entry, purse and currency are
+    verified by a trigger, as a set, not by foreign keys. Both dates are those of the entry.
     """
 
     entry = models.ForeignKey(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from backend.ledger.closing import open_from
 from backend.ledger.holding import end_as_captured, lock_balances
 from backend.ledger.models import Account, JournalEntry
 
-MOST_LINES = 100_000  # of one post_many
+MOST_LINES = 100_000  # of one call
+LOOKS = 10  # at what is already booked, while others book the same facts
+_PLAIN = re.compile(r"[0-9A-Za-z_.,-]+")
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,9 @@ def post(
 
 
 def _open_day(scope: str, key: str, day: date) -> date:
-    """The day on which a late fact is booked, or was: a repetition after a lock still gives the same entry."""
-    first = open_from()
-    if first is None or day >= first:
-        return day
-    known = JournalEntry.objects.filter(scope=scope, key=key).values_list("happened_on", flat=True).first()
-    return known or first
+    """The day on which a late fact is booked, or was: a repetition after a lock, or an unlock, gives the same entry."""
+    known: date | None = JournalEntry.objects.filter(scope=scope, key=key).values_list("happened_on", flat=True).first()
+    return known or max(day, open_from() or day)
 
 
 def _call(made: JournalEntry, lines: Sequence[Line]) -> Booked:
@@ -138,7 +138,9 @@ def _call(made: JournalEntry, lines: Sequence[Line]) -> Booked:
 
 def _array(values: Iterable[str]) -> str:
     """An array as PostgreSQL writes it: ids, codes and figures hold no mark of its own. A driver takes longer."""
-    return f"{{{','.join(values)}}}"
+    text = ",".join(values)
+    assert _PLAIN.fullmatch(text), f"a mark that an array cannot hold: {text[:80]!r}"
+    return f"{{{text}}}"
 
 
 def post_many(*, entries: Sequence[Entry], now: datetime) -> list[Booked]:
@@ -173,14 +175,14 @@ def post_many(*, entries: Sequence[Entry], now: datetime) -> list[Booked]:
         "%s::varchar[], %s::varchar[], %s::bigint[], %s::varchar[]) ORDER BY number"
     )
     with _refusals():
-        for attempt in (1, 2):
+        for attempt in range(LOOKS):
             try:
                 with transaction.atomic(), connection.cursor() as cursor:
                     cursor.execute(query, values)
                     booked = [Booked(*row) for row in cursor.fetchall()]
                 break
             except IntegrityError as race:  # a fact that was not there when we looked: now it is, look again
-                if attempt == 2 or "one_fact_one_entry" not in str(race):
+                if attempt == LOOKS - 1 or "one_fact_one_entry" not in str(race):
                     raise
     return booked
 
@@ -210,7 +212,7 @@ def _require_sound(entry: Entry) -> None:
     for line in entry.lines:
         assert line.amount != 0, "a posting of zero"
         balance[line.account.currency] = balance.get(line.account.currency, 0) + line.amount
-    assert len(entry.lines) >= 2, "an entry has two lines at least"
+    assert 2 <= len(entry.lines) <= MOST_LINES, "an entry has two lines at least, and no more than one call books"
     assert not any(balance.values()), f"unbalanced entry: {balance}"
 
 

@@ -134,6 +134,8 @@ def inclusion_proof(*, entry_id: str, size: int | None = None) -> dict[str, Any]
     """
     seal = Seal.objects.filter(entry_id=entry_id).first()
     block = _block_of(size)
+    if size is not None and block is None:
+        raise _no_head()
     if seal is None or block is None or seal.position > block.size:
         raise NotFound("entry_not_sealed", _("This entry is not in the log, or not sealed yet: try again in a minute."))
     path = merkle.Tree(block.size, read).inclusion(seal.position - 1)
@@ -151,12 +153,16 @@ def consistency_proof(*, old: int, new: int | None = None) -> dict[str, Any]:
     """
     before, after = _block_of(old), _block_of(new)
     if before is None or after is None or before.size > after.size:
-        raise NotFound("head_not_found", _("There is no head of this size: the list of heads says which there are."))
+        raise _no_head()
     path = merkle.Tree(after.size, read).consistency(before.size)
     return {
         "format": "tronc-consistency-1", "from": before.size, "to": after.size, "path": [step.hex() for step in path],
         "from_root": bytes(before.root).hex(), "to_root": bytes(after.root).hex(),
     }  # fmt: skip
+
+
+def _no_head() -> NotFound:
+    return NotFound("head_not_found", _("There is no head of this size: the list of heads says which there are."))
 
 
 def _block_of(size: int | None) -> Block | None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,8 +116,11 @@ def head_note(*, key: SealKey, private: Ed25519PrivateKey, text: str) -> str:
 def signature_holds(*, key: SealKey, note: str) -> bool:
     """Whether a note is signed by this key."""
     text, _, mark = note.partition("\n\n")
+    signature = re.fullmatch(rf"— {re.escape(key.name)} ([0-9A-Za-z+/]+=*)\n", mark)
+    if signature is None:
+        return False
     try:
-        raw = base64.b64decode(mark.strip().rsplit(" ", 1)[-1])
+        raw = base64.b64decode(signature[1], validate=True)
         Ed25519PublicKey.from_public_bytes(bytes(key.public)).verify(raw[4:], f"{text}\n".encode())
     except (InvalidSignature, ValueError):
         return False

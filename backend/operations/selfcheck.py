@@ -106,6 +106,8 @@ def _seal_late() -> tuple[set[str], bool]:
         seal_due(timezone.now(), wait=True)
     except KeyMissing:
         return late, True
+    except LookupError:  # hashes are missing: the snapshot says which
+        pass
     except DatabaseError as failure:  # what cannot be sealed is found in the snapshot
         if isinstance(failure, OperationalError):
             late &= set(audit.unsealed_since(SEALED_WHEN_BUSY)) if connection.is_usable() else set()

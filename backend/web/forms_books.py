@@ -42,7 +42,8 @@ class HeldForm(forms.Form):
 
     on = DayField(label=_("Day"), error_messages={"required": _("Say which day.")})
     at = forms.TimeField(
-        label=_("Time"), required=False, help_text=_("For what the books said; the end of the day unless given."),
+        label=_("Time of day"), required=False,
+        help_text=_("For what the books said; the end of the day unless given."),
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         error_messages={"invalid": _("Write the time as 14:30.")},
     )  # fmt: skip

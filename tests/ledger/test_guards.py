@@ -92,8 +92,10 @@ Row = tuple[str, str, int]  # purse, currency, minor units
 
 
 def book(
-    raw: Raw, key: str, rows: list[Row], *, reverses: str | None = None, lines: int | None = None, day: date = DAY,
-    line_day: date | None = None, places: list[int] | None = None, chart: str = "512", new: str = "",
+    raw: Raw, key: str, rows: list[Row], *, reverses: str | None = None, lines: int | None = None,
+    day: date | str = DAY,
+    line_day: date | None = None, places: list[int] | None = None, chart: str = "512", new: str = "", kind: str = "t",
+    at: str = "now",
 ) -> None:  # fmt: skip
     """Book one entry in one statement, sound or not, in the way of this connection."""
     new = new or f"ent_{key}"
@@ -102,27 +104,27 @@ def book(
     # What a function cannot even be told is tried by the plain statement, whichever the way.
     if raw.way == "ledger_post" and lines is None and line_day is None and places is None:
         raw.execute(
-            "SELECT * FROM ledger_post(%s, 't', %s, now(), 't', %s, %s, 'r', %s, %s::varchar[], %s::varchar[], "
+            "SELECT * FROM ledger_post(%s, %s, %s, %s, 't', %s, %s, 'r', %s, %s::varchar[], %s::varchar[], "
             "%s::bigint[], %s::varchar[])",
-            [new, day, key, f"mark of {new}", reverses, purses, monies, amounts, charts],
+            [new, kind, day, at, key, f"mark of {new}", reverses, purses, monies, amounts, charts],
         )
     elif raw.way == "ledger_post_many" and line_day is None:
         raw.execute(
-            "SELECT * FROM ledger_post_many(%s::varchar[], '{t}', %s::date[], now(), '{t}', %s::varchar[], "
+            "SELECT * FROM ledger_post_many(%s::varchar[], %s::varchar[], %s::date[], %s, '{t}', %s::varchar[], "
             "%s::varchar[], '{r}', %s::varchar[], %s::integer[], %s::integer[], %s::integer[], %s::varchar[], "
             "%s::varchar[], %s::bigint[], %s::varchar[])",
-            [[new], [day], [key], [f"mark of {new}"], [reverses], [len(rows) if lines is None else lines],
+            [[new], [kind], [day], at, [key], [f"mark of {new}"], [reverses], [len(rows) if lines is None else lines],
              [1] * len(rows),
              places or list(range(1, len(rows) + 1)), purses, monies, amounts, charts],
         )  # fmt: skip
     else:
         raw.execute(
             "WITH head AS (INSERT INTO ledger_journalentry (id, kind, happened_on, booked_at, scope, key, fingerprint, "
-            "reference, lines, reverses_id) VALUES (%s, 't', %s, now(), 't', %s, 'mark', 'r', %s, %s)) "
+            "reference, lines, reverses_id) VALUES (%s, %s, %s, %s, 't', %s, 'mark', 'r', %s, %s)) "
             "INSERT INTO ledger_posting (entry_id, line, account_id, currency, amount, chart, happened_on, booked_at) "
-            "SELECT %s, place, purse, money, amount, chart, %s, now() FROM unnest(%s::integer[], %s::varchar[], "
+            "SELECT %s, place, purse, money, amount, chart, %s, %s FROM unnest(%s::integer[], %s::varchar[], "
             "%s::varchar[], %s::bigint[], %s::varchar[]) AS given (place, purse, money, amount, chart)",
-            [new, day, key, len(rows) if lines is None else lines, reverses, new, line_day or day,
+            [new, kind, day, at, key, len(rows) if lines is None else lines, reverses, new, line_day or day, at,
              places or list(range(1, len(rows) + 1)), purses, monies, amounts, charts],
         )  # fmt: skip
 
@@ -228,6 +230,38 @@ def a_line_of_zero(raw: Raw) -> None:
 
 def a_mark_within_a_text(raw: Raw) -> None:
     book(raw, "x", pair(raw), new="ent_x|y")
+
+
+def a_kind_of_nothing(raw: Raw) -> None:
+    book(raw, "x", pair(raw), kind="")
+
+
+def a_day_that_no_calendar_has(raw: Raw) -> None:
+    for day in ("infinity", "32768-01-01", "-infinity"):
+        with raw.transaction():
+            book(raw, "x", pair(raw), day=day, at="infinity")
+
+
+def lines_of_no_entry_in_bulk(raw: Raw) -> None:
+    raw.execute(
+        "SELECT * FROM ledger_post_many('{a}', '{t}', '{2026-11-21}', now(), '{t}', '{1}', ARRAY[(SELECT fingerprint "
+        "FROM ledger_journalentry)], '{r}', '{NULL}', '{2}', '{NULL,2}', '{1,2}', '{a,b}', "
+        "'{EUR,EUR}', '{5,-5}', '{1,1}')"
+    )
+
+
+def a_repetition_that_names_no_payload(raw: Raw) -> None:
+    raw.execute(
+        "SELECT * FROM ledger_post_many('{a}', '{t}', '{2026-11-21}', now(), '{t}', '{1}', ARRAY[NULL]::varchar[], "
+        "'{r}', '{NULL}', '{2}', '{1,1}', '{1,2}', '{a,b}', '{EUR,EUR}', '{5,-5}', '{1,1}')"
+    )
+
+
+def a_line_with_a_number_of_its_own(raw: Raw) -> None:
+    raw.execute(
+        "INSERT INTO ledger_posting (id, entry_id, line, account_id, currency, amount, chart, happened_on, booked_at) "
+        "SELECT id, 'ent_x', line, account_id, currency, amount, chart, happened_on, booked_at FROM ledger_posting"
+    )
 
 
 def a_chart_number_that_reads_two_ways(raw: Raw) -> None:
@@ -428,6 +462,11 @@ ATTACKS: dict[Callable[[Raw], None], str | None] = {
     no_such_purse_over_three_lines: "posting_in_the_purse_currency",
     a_line_of_zero: "posting_amount_not_zero",
     a_mark_within_a_text: "entry_reads_one_way",
+    a_kind_of_nothing: "entry_reads_one_way",
+    a_day_that_no_calendar_has: "entry_is_of_our_time",
+    lines_of_no_entry_in_bulk: "entry_has_its_lines",
+    a_repetition_that_names_no_payload: "fact_booked_otherwise",
+    a_line_with_a_number_of_its_own: None,
     a_chart_number_that_reads_two_ways: "posting_reads_one_way",
     a_guarded_purse_crossing_zero: "guarded_purse_keeps_its_side",
     a_guarded_purse_crossing_zero_over_three_lines: "guarded_purse_keeps_its_side",
@@ -462,6 +501,7 @@ TAMPERING = [
 
 REFUSALS = (
     psycopg.errors.IntegrityError, psycopg.errors.InsufficientPrivilege, psycopg.errors.NumericValueOutOfRange,
+    psycopg.errors.GeneratedAlways,
 )  # fmt: skip
 
 

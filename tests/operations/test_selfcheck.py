@@ -46,6 +46,7 @@ def plant(name: str, *statements: str) -> None:
 
 UNSEALED = (
     "DELETE FROM ledger_seal", "DELETE FROM ledger_numbering", "DELETE FROM ledger_block",
+    "DELETE FROM events_event WHERE kind = 'log.head_signed'",
     "DELETE FROM ledger_unsealed", "INSERT INTO ledger_unsealed SELECT id FROM ledger_journalentry",
 )  # fmt: skip
 AGED_LINES = (
@@ -184,6 +185,18 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
         ("UPDATE ledger_balance SET held = held + 1 WHERE account_id = " + BANK,),
         {"I2.held"},
     ),
+    "a guard was taken off": (
+        ("UPDATE ledger_balance SET guarded = false WHERE account_id = " + BUDGET,),
+        {"I2.nature"},
+    ),
+    "the last number of a journal was forgotten": (
+        ("UPDATE ledger_numbering SET last = 0",),
+        {"I3.number"},
+    ),
+    "what a locked month kept was removed": (
+        (LOCKED,),
+        {"I2.closing"},
+    ),
     "a hold was added": (
         (
             "INSERT INTO ledger_hold (id, account_id, currency, amount, scope, key, reference, made_at) "
@@ -228,6 +241,14 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "a note says another root": (
         ("UPDATE ledger_block SET note = replace(note, E'\\nblock ', E'\\nblock 1')",),
         {"I3.root"},
+    ),
+    "the log was begun again": (
+        ("UPDATE events_event SET data = jsonb_set(data, '{root}', '\"00\"') WHERE kind = 'log.head_signed'",),
+        {"I3.forked"},
+    ),
+    "a line was added to a note": (
+        ("UPDATE ledger_block SET note = note || E'all is well\\n'",),
+        {"I3.signature"},
     ),
     "a note was signed by another": (
         ("UPDATE ledger_block SET note = regexp_replace(note, '.{8}=?=?\\n$', E'AAAAAAAA\\n')",),

@@ -26,9 +26,10 @@ ALTER TABLE ledger_balance ENABLE TRIGGER balance_follows_postings;
 ALTER TABLE ledger_posting ALTER line SET NOT NULL, ALTER happened_on SET NOT NULL, ALTER booked_at SET NOT NULL;
 ALTER TABLE ledger_balance ALTER currency SET NOT NULL;
 
--- The key of a line is its entry and its place. `id` stays, for the order in which lines came, without an index.
+-- The key of a line is its entry and its place. `id` stays, for the order in which lines came.
 ALTER TABLE ledger_posting DROP CONSTRAINT ledger_posting_pkey;
 ALTER TABLE ledger_posting ADD PRIMARY KEY (entry_id, line);
+ALTER TABLE ledger_posting ADD CONSTRAINT posting_numbered_once UNIQUE (id), ALTER id SET GENERATED ALWAYS;
 -- The trigger below verifies entries, purses and currencies as a set; row by row it would cost as much as the rows.
 ALTER TABLE ledger_posting DROP CONSTRAINT posting_in_the_purse_currency;
 DO $$
@@ -56,7 +57,11 @@ SQL = """
 ALTER TABLE ledger_journalentry ADD CONSTRAINT entry_has_its_lines
     FOREIGN KEY (id, lines) REFERENCES ledger_posting (entry_id, line);
 -- What is sealed is these texts joined by marks: none may contain a mark.
-ALTER TABLE ledger_journalentry ADD CONSTRAINT entry_reads_one_way CHECK (strpos(id || kind || reference, '|') = 0);
+ALTER TABLE ledger_journalentry ADD CONSTRAINT entry_reads_one_way
+    CHECK (strpos(id || kind || reference, '|') = 0 AND id <> '' AND kind <> '' AND reference <> '');
+-- Days that a calendar, a file and a fiscal year can hold.
+ALTER TABLE ledger_journalentry ADD CONSTRAINT entry_is_of_our_time CHECK (
+    happened_on >= '1900-01-01' AND happened_on < '2200-01-01' AND booked_at >= '1900-01-01 00:00Z' AND booked_at < '2200-01-01 00:00Z');
 -- Nothing is booked before it happens (a day of grace for the host's time zone): what was known at a moment is then found
 -- among the days up to it.
 ALTER TABLE ledger_journalentry ADD CONSTRAINT booked_after_it_happened
@@ -95,6 +100,11 @@ CREATE TABLE ledger_unsealed (entry_id varchar(48) NOT NULL);
 INSERT INTO ledger_unsealed SELECT id FROM ledger_journalentry entry
  WHERE NOT EXISTS (SELECT 1 FROM ledger_seal seal WHERE seal.entry_id = entry.id) ORDER BY booked_at, id;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ledger_unsealed FROM tronc_app;
+CREATE TRIGGER unsealed_by_booking BEFORE INSERT ON ledger_unsealed
+    FOR EACH STATEMENT WHEN (pg_trigger_depth() < 1) EXECUTE FUNCTION ledger_append_only();
+CREATE TRIGGER unsealed_is_kept BEFORE UPDATE ON ledger_unsealed FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
+CREATE TRIGGER unsealed_not_truncated BEFORE TRUNCATE ON ledger_unsealed
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
 
 -- All lines of all entries of a statement are verified as a set, then the balances move, locked in one order.
 -- By index alone: the plans are kept for the session, whatever the size of the first set; a bitmap would lock in another order.
@@ -274,7 +284,11 @@ DECLARE
     known integer[];
     wrong text;
 BEGIN
-    SELECT array_agg(given.n::integer), min(given.scope || ' ' || given.key) FILTER (WHERE there.fingerprint <> given.mark)
+    IF EXISTS (SELECT 1 FROM unnest(owners) owner WHERE owner IS NULL OR owner NOT BETWEEN 1 AND cardinality(ids)) THEN
+        RAISE EXCEPTION 'a line belongs to none of the entries'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_has_its_lines';
+    END IF;
+    SELECT array_agg(given.n::integer), min(given.scope || ' ' || given.key) FILTER (WHERE there.fingerprint IS DISTINCT FROM given.mark)
       INTO known, wrong
       FROM unnest(scopes, keys, marks) WITH ORDINALITY AS given (scope, key, mark, n)
       JOIN ledger_journalentry there ON there.scope = given.scope AND there.key = given.key;

@@ -33,6 +33,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(hashtextextended('tronc.closing', 0));
     SELECT * INTO ended FROM ledger_hold WHERE id = NEW.hold_id;
     IF NOT FOUND OR NEW.captured > ended.amount
+       OR NEW.ended_at < ended.made_at OR NEW.ended_at >= '2200-01-01 00:00Z'
        OR (NEW.how = 'expired' AND (ended.expires_at IS NULL OR ended.expires_at > NEW.ended_at)) THEN
         RAISE EXCEPTION 'hold % cannot end so', NEW.hold_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'hold_ends_within_itself';
@@ -49,10 +50,10 @@ BEGIN
     IF NEW.entry_id IS NOT NULL AND EXISTS (
         SELECT 1 FROM ledger_hold mine JOIN ledger_account account ON account.id = mine.account_id
          WHERE mine.id = NEW.hold_id
-           AND (SELECT coalesce(sum(ends.captured), 0) FROM ledger_holdend ends JOIN ledger_hold other ON other.id = ends.hold_id
+           AND ((SELECT booked_at FROM ledger_journalentry WHERE id = NEW.entry_id) < mine.made_at OR (SELECT coalesce(sum(ends.captured), 0) FROM ledger_holdend ends JOIN ledger_hold other ON other.id = ends.hold_id
                  WHERE ends.entry_id = NEW.entry_id AND other.account_id = mine.account_id)
              > (SELECT coalesce(-sum(posting.amount), 0) * account.normal_side FROM ledger_posting posting
-                 WHERE posting.entry_id = NEW.entry_id AND posting.account_id = mine.account_id)
+                 WHERE posting.entry_id = NEW.entry_id AND posting.account_id = mine.account_id))
     ) THEN
         RAISE EXCEPTION 'hold % is captured by an entry that does not take so much', NEW.hold_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'capture_is_booked';

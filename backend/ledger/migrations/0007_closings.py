@@ -6,6 +6,9 @@ from django.db import migrations, models
 from django.db.models import F, Q
 
 SQL = """
+ALTER TABLE ledger_closing ADD CONSTRAINT closing_of_one_month CHECK (ends_before = (first_day + interval '1 month')::date);
+ALTER TABLE ledger_closing ADD CONSTRAINT closing_steps_in_order
+    CHECK (asked_at > '1900-01-01 00:00Z' AND locked_at >= asked_at AND unlocked_at >= locked_at AND unlocked_at < '2200-01-01 00:00Z');
 CREATE INDEX closing_in_force ON ledger_closing (ends_before) WHERE locked_at IS NOT NULL AND unlocked_at IS NULL;
 CREATE FUNCTION ledger_closing_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE

@@ -36,6 +36,24 @@ CREATE TABLE ledger_numbering (
 );
 INSERT INTO ledger_numbering SELECT year, journal, max(number) FROM ledger_seal GROUP BY year, journal;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ledger_numbering FROM tronc_app;
+CREATE TRIGGER numbering_follows_seals BEFORE INSERT OR UPDATE ON ledger_numbering
+    FOR EACH STATEMENT WHEN (pg_trigger_depth() < 1) EXECUTE FUNCTION ledger_append_only();
+CREATE TRIGGER numbering_is_kept BEFORE DELETE ON ledger_numbering FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
+CREATE TRIGGER numbering_not_truncated BEFORE TRUNCATE ON ledger_numbering
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_append_only();
+ALTER TABLE ledger_seal ADD CONSTRAINT journal_has_a_code CHECK (journal ~ '^[A-Z0-9]{1,6}$');
+
+-- What leaves the queue is sealed in the same statement.
+CREATE FUNCTION ledger_check_unsealed() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM gone WHERE NOT EXISTS (SELECT 1 FROM ledger_seal seal WHERE seal.entry_id = gone.entry_id)) THEN
+        RAISE EXCEPTION 'an entry left the queue without its seal'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'unsealed_until_sealed';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER unsealed_until_sealed AFTER DELETE ON ledger_unsealed REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_unsealed();
 
 -- The text whose hash is the leaf of an entry: ids and amounts only.
 CREATE FUNCTION ledger_leaf_text(wanted text) RETURNS text LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
@@ -59,6 +77,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_s
 DECLARE
     last_position bigint;
 BEGIN
+    IF first_month NOT BETWEEN 1 AND 12 OR first_month IS NULL OR most IS NULL THEN
+        RAISE EXCEPTION 'fiscal years begin in a month from 1 to 12' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('tronc.seal', 0));
     SELECT coalesce(max(position), 0) INTO last_position FROM ledger_seal;
     -- Dynamic, so that each call is planned for what waits.
@@ -88,31 +109,46 @@ BEGIN
           FROM leaves LEFT JOIN ledger_numbering numbering
             ON numbering.year = leaves.year AND numbering.journal = leaves.journal
     $seal$ USING most, last_position, first_month, kinds, journals, other;
-    INSERT INTO ledger_numbering AS known (year, journal, last)
-    SELECT seal.year, seal.journal, max(seal.number) FROM ledger_seal seal WHERE seal.position > last_position
-     GROUP BY seal.year, seal.journal
-    ON CONFLICT (year, journal) DO UPDATE SET last = excluded.last;
     RETURN (SELECT coalesce(max(position), 0) FROM ledger_seal) - last_position;
 END $$;
 REVOKE EXECUTE ON FUNCTION ledger_seal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger_seal TO tronc_app;
 
--- Seals follow each other without a gap, whoever writes them; the application writes them through the function alone.
+-- Seals follow each other without a gap, and so do the numbers of each journal of each year, whoever writes them; the
+-- application writes them through the function alone.
 CREATE FUNCTION ledger_check_seals() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     together record;
+    wrong text;
 BEGIN
     SELECT count(*) AS seals, min(position) AS first, max(position) AS last INTO together FROM added;
-    IF together.seals > 0 AND (together.last - together.first + 1 <> together.seals OR together.first <> 1 + coalesce(
-            (SELECT position FROM ledger_seal WHERE position < together.first ORDER BY position DESC LIMIT 1), 0)) THEN
+    IF together.seals = 0 THEN
+        RETURN NULL;
+    END IF;
+    IF together.last - together.first + 1 <> together.seals OR together.first <> 1 + coalesce(
+            (SELECT position FROM ledger_seal WHERE position < together.first ORDER BY position DESC LIMIT 1), 0) THEN
         RAISE EXCEPTION 'seals % to % leave a gap', together.first, together.last
             USING ERRCODE = 'check_violation', CONSTRAINT = 'seals_have_no_gap';
     END IF;
+    SELECT made.year || ' ' || made.journal INTO wrong
+      FROM (SELECT year, journal, count(DISTINCT number) AS numbers, min(number) AS first, max(number) AS last, count(*) AS seals
+              FROM added GROUP BY year, journal) made
+      LEFT JOIN ledger_numbering known ON known.year = made.year AND known.journal = made.journal
+     WHERE made.numbers <> made.seals OR made.last - made.first + 1 <> made.seals OR made.first <> 1 + coalesce(known.last, 0)
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'numbers of journal % leave a gap', wrong
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'numbers_have_no_gap';
+    END IF;
+    INSERT INTO ledger_numbering AS known (year, journal, last)
+    SELECT year, journal, max(number) FROM added GROUP BY year, journal
+    ON CONFLICT (year, journal) DO UPDATE SET last = excluded.last;
     RETURN NULL;
 END $$;
 CREATE TRIGGER seals_are_checked AFTER INSERT ON ledger_seal REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_seals();
 REVOKE INSERT ON ledger_seal FROM tronc_app;
+REVOKE EXECUTE ON FUNCTION ledger_check_seals(), ledger_check_unsealed() FROM PUBLIC, tronc_app;
 
 -- A block takes the next number and holds all seals there are, more than the block before.
 CREATE FUNCTION ledger_check_block() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
