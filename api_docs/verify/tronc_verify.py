@@ -1023,8 +1023,8 @@ FRENCH = {
         "Aucune tête ne dit ce que {file} doit être : rien n’a été comparé."
     ),
     "BEWARE: no head vouches for what {file} holds after position {last}: ask for newer heads.": (
-        "ATTENTION : aucune tête ne répond de ce que {file} contient après la position {last} : demandez des têtes plus "
-        "récentes."
+        "ATTENTION : aucune tête ne répond de ce que {file} contient après la position {last} : demandez des têtes "
+        "plus récentes."
     ),
     "Heads found right: {count}.": "Têtes trouvées justes : {count}.",
     "Signatures are not checked by this program: see the command “head”.":

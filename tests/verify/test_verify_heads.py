@@ -211,3 +211,23 @@ def test_a_note_that_is_not_one_is_unreadable(books: Books, old: str, new: str, 
     assert found
     (books.folder / "note").write_text(before + new + after)
     assert run(books, "head", "note", expect=2) == expected + "\n"
+
+
+def test_a_key_that_follows_a_lost_one_is_read_and_said(books: Books) -> None:
+    books.keys[1]["endorsement"] = books.keys[1]["endorsed_text"] = None
+    books.write()
+    said = run(books, "heads", "heads.json", expect=0)
+    assert f"Key {books.keys[1]['key_id']}: nobody vouches for it" in said
+
+
+def test_what_no_head_vouches_for_is_said(books: Books) -> None:
+    books.heads.pop()
+    books.write()
+    assert "BEWARE: no head vouches for what leaves.txt holds after position 12" in run(
+        books, "heads", "heads.json", "--leaves", "leaves.txt", expect=0
+    )
+    books.heads.clear()
+    books.write()
+    assert findings(books, "heads", "heads.json", "--leaves", "leaves.txt") == [
+        "No head says what leaves.txt must be: nothing was compared."
+    ]
