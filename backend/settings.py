@@ -122,6 +122,7 @@ _statement_timeout = os.environ.get("TRONC_STATEMENT_TIMEOUT", "60s" if DATABASE
 _database["OPTIONS"]["options"] = (
     f"-c role={DATABASE_ROLE} -c lock_timeout=10s -c statement_timeout={_statement_timeout} -c timezone=UTC"
 )
+_database["OPTIONS"]["prepare_threshold"] = 1_000_000_000  # only what asks for it is prepared: the posting of entries
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,10 @@ from backend.ledger.models import Account, JournalEntry
 
 MOST_LINES = 100_000  # of one call
 LOOKS = 10  # at what is already booked, while others book the same facts
+_POST = (
+    "SELECT entry, fresh FROM ledger_post(%s, %s, %s, %s, %s, %s, %s, %s, %s, "
+    "%s::varchar[], %s::varchar[], %s::bigint[], %s::varchar[])"
+)
 _PLAIN = re.compile(r"[0-9A-Za-z_.,-]+")
 
 
@@ -124,16 +129,20 @@ def _open_day(scope: str, key: str, day: date) -> date:
 
 
 def _call(made: JournalEntry, lines: Sequence[Line]) -> Booked:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT entry, fresh FROM ledger_post(%s, %s, %s, %s, %s, %s, %s, %s, %s, "
-            "%s::varchar[], %s::varchar[], %s::bigint[], %s::varchar[])",
+    """The one call of the database, by a statement that it keeps prepared; Django sends the text each time."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        row = cursor.execute(
+            _POST,
             [made.pk, made.kind, made.happened_on, made.booked_at, made.scope, made.key, made.fingerprint,
              made.reference, made.reverses_id, _array(line.account.pk for line in lines),
              _array(line.account.currency for line in lines), _array(str(line.amount) for line in lines),
              _array(line.chart for line in lines)],
-        )  # fmt: skip
-        return Booked(*cursor.fetchone())
+            prepare=True,
+        ).fetchone()  # fmt: skip
+    assert row is not None
+    return Booked(*row)
 
 
 def _array(values: Iterable[str]) -> str:
