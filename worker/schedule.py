@@ -6,6 +6,7 @@ TIMETABLE: dict[str, int] = {
     "banking.match": 20,
     "distributions.compute": 20,
     "exports.keep_names": 60,
+    "ledger.expire_holds": 60,
     "ledger.seal": 30,
     "notifications.compose": 20,
     "notifications.send": 30,

@@ -18,7 +18,7 @@ from backend.exports.hledger import hledger
 from backend.identity.models import User
 from backend.identity.permissions import require
 from backend.identity.services import fiscal_year, the_host
-from backend.ledger.models import JournalEntry, Posting
+from backend.ledger.models import Posting
 from backend.payees.services import booked_names
 
 if TYPE_CHECKING:
@@ -97,16 +97,6 @@ def export(
         names=Names(lambda payee: booked_names([payee]).get(payee, [])),
     )
     return _named(form, extract), chunks(form.write(extract), form.encode)
-
-
-def unsealed(*, first: date | None = None, last: date | None = None) -> int:
-    """How many entries of these days are not sealed yet, hence in no export: a minute later there are none."""
-    found = JournalEntry.objects.filter(seal=None)
-    if first:
-        found = found.filter(happened_on__gte=first)
-    if last:
-        found = found.filter(happened_on__lte=last)
-    return found.count()
 
 
 def chunks(pieces: Iterator[str], encode: Callable[[str], bytes]) -> Iterator[bytes]:

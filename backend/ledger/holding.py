@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict
@@ -99,16 +99,25 @@ def release(*, hold_ids: Sequence[str], now: datetime) -> int:
     return _end([HoldEnd(hold_id=key, how="released", ended_at=now) for key in waiting])
 
 
+def holds_due(now: datetime) -> tuple[int, datetime | None]:
+    """How many holds wait to be ended because their time is over, and since when the oldest does."""
+    found = _over(now).aggregate(count=Count("pk"), oldest=Min("expires_at"))
+    return found["count"], found["oldest"]
+
+
 def expire_due(now: datetime) -> int:
     """End the holds whose time is over; returns how many."""
-    due = Hold.objects.filter(expires_at__lte=now, end=None).order_by("account", "pk").values_list("pk", flat=True)
     ended = 0
-    for key in list(due[:1000]):
+    for key in list(_over(now).order_by("account", "pk").values_list("pk", flat=True)[:1000]):
         try:
             ended += _end([HoldEnd(hold_id=key, how="expired", ended_at=now)])
         except Conflict:
             continue  # captured or released since we looked
     return ended
+
+
+def _over(now: datetime) -> QuerySet[Hold]:
+    return Hold.objects.filter(expires_at__lte=now, end=None)
 
 
 def _end(ends: list[HoldEnd]) -> int:
@@ -134,9 +143,3 @@ def holds_of(*, scope: str, references: Sequence[str]) -> dict[str, tuple[str, i
     """Key of the fact → (hold id, minor units) of the holds in force about these rows."""
     rows = Hold.objects.filter(scope=scope, reference__in=references, end=None)
     return {row.key: (row.pk, row.amount) for row in rows}
-
-
-def held_in_all() -> dict[tuple[str, str, str], int]:
-    """(purse kind, owner, currency) → minor units of the holds in force, summed from their rows."""
-    rows = Hold.objects.filter(end=None).values_list("account__kind", "account__owner", "currency")
-    return {(kind, owner, money): int(total) for kind, owner, money, total in rows.annotate(total=Sum("amount"))}

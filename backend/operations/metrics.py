@@ -15,8 +15,7 @@ from backend.banking.models import BankLine
 from backend.core.models import SweepRun
 from backend.distributions.models import Distribution
 from backend.events.models import Untold
-from backend.ledger.sealing import last_seal
-from backend.ledger.services import balances, entry_count, frozen
+from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
 from backend.notifications.models import OutgoingMail
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.sweeps import SWEEPS
@@ -34,6 +33,7 @@ def _rows(rows: "QuerySet[Any]", since: str) -> Due:
 QUEUES: dict[str, Callable[[datetime], Due]] = {
     "banking.match": lambda now: _rows(BankLine.objects.filter(state="new"), "statement__imported_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
+    "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
     "notifications.send": lambda now: _rows(OutgoingMail.objects.filter(state="due", due_at__lte=now), "due_at"),

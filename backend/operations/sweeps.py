@@ -6,7 +6,7 @@ from datetime import datetime
 from backend.banking.services import match_due
 from backend.distributions.services import compute_due
 from backend.exports.retention import keep_names
-from backend.ledger.services import seal_due
+from backend.ledger.services import expire_due, seal_due
 from backend.notifications.services import compose_due, send_due
 from backend.operations.selfcheck import check_due
 
@@ -14,6 +14,7 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
     "distributions.compute": compute_due,
     "exports.keep_names": keep_names,
+    "ledger.expire_holds": expire_due,
     "ledger.seal": seal_due,
     "notifications.compose": compose_due,
     "notifications.send": send_due,

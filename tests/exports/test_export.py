@@ -14,9 +14,9 @@ from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.core.money import to_decimal
 from backend.events.models import Event
 from backend.exports import services
-from backend.exports.services import FORMATS, chunks, export, unsealed
+from backend.exports.services import FORMATS, chunks, export
 from backend.identity.models import Host, Role
-from backend.ledger.services import Line, open_account, post, reverse, seal_due, trial_balance
+from backend.ledger.services import Line, open_account, post, reverse, seal_due, trial_balance, unsealed
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from tests.exports import readers

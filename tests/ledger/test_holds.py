@@ -16,10 +16,12 @@ from backend.ledger.services import (
     held,
     hold,
     hold_all,
+    holds_due,
     holds_of,
     post,
     release,
 )
+from backend.operations.sweeps import SWEEPS
 from tests.concurrency import at_once
 from tests.ledger.books import DAY, NOW, bank, book, pot
 
@@ -88,7 +90,8 @@ def test_release_and_expire(db: None) -> None:
     assert release(hold_ids=[first.pk], now=NOW) == 0
     assert figures() == (100, 50)
     assert expire_due(NOW + timedelta(hours=23)) == 0
-    assert expire_due(NOW + timedelta(days=1)) == 1
+    assert holds_due(NOW + timedelta(days=1)) == (1, NOW + timedelta(days=1))
+    assert SWEEPS["ledger.expire_holds"](NOW + timedelta(days=1)) == 1
     assert expire_due(NOW + timedelta(days=1)) == 0
     assert figures() == (100, 30)
     with pytest.raises(Conflict) as refused:
