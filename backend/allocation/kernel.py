@@ -1,220 +1,91 @@
-"""The exact kernel that every rule shares: FILL divides with rationals, HAMILTON rounds to whole cents."""
+"""The exact kernel that every rule shares: FILL divides with rationals, HAMILTON rounds to whole cents.
+
+Both work on columns (plain lists of integers, one entry a person): a million people take a few passes over a few
+lists, and no object is made for anyone.
+"""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from itertools import compress, repeat
 from math import gcd
+from operator import add, eq, lt, not_
 from typing import NamedTuple
 
 MAX_PASSES = 128
-FLOORS_NOT_MET = "FLOORS_NOT_MET"
+BUCKET_BITS = 12  # the remainders are first counted by this many leading bits
 
 
 class AllocationError(ValueError):
-    """What was asked of the engine cannot be computed; the text says which value and what to do."""
+    """What was asked of the engine cannot be computed.
+
+    `code` is stable and in snake case; the text says which value and what to do; `param` is where it stands in what
+    was given (`people[2].ceiling`), empty when it is no single value.
+    """
+
+    def __init__(self, code: str, message: str, param: str = "") -> None:
+        """Keep the three; `message` is what str() gives."""
+        super().__init__(message)
+        self.code = code
+        self.param = param
 
 
-class NotWhole(AllocationError):
-    """A quantity is not a Python integer."""
+class Person(NamedTuple):
+    """One person as a rule sees her; amounts in minor units, `weight` in any whole unit.
 
-
-class NegativeQuantity(AllocationError):
-    """A quantity that must be zero or more is negative."""
-
-
-class BadIdentifier(AllocationError):
-    """An id or a seed is empty or cannot be written in UTF-8."""
-
-
-class DuplicateIdentifier(AllocationError):
-    """The same id was given twice."""
-
-
-class BadBounds(AllocationError):
-    """A floor is above its ceiling."""
-
-
-class NotDivisible(AllocationError):
-    """The exact shares do not add up to whole cents, or there is money and nobody to give it to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One person as FILL sees her; amounts in minor units, `weight` in any whole unit.
-
-    `already` is what was counted before (signed), `ceiling` None means no ceiling.
+    `counted` is what was paid before (signed), `ceiling` None means no ceiling, `rank` orders who is served first.
     """
 
     id: str
-    weight: int
-    already: int = 0
+    weight: int = 0
+    claim: int = 0
+    counted: int = 0
     floor: int = 0
     ceiling: int | None = None
-    claim: int | None = None
-
-    @property
-    def entitlement(self) -> int:
-        """What breaks a tie between equal remainders: the claim if there is one, else the weight."""
-        return self.weight if self.claim is None else self.claim
+    rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FillResult:
-    """Exact shares: person i gets numerators[i] / denominator minor units. Persons are sorted by id.
+class Columns(NamedTuple):
+    """What FILL reads, one list a quantity, in the order of the people. Floors are at most the ceilings.
 
-    `theta` is in lowest terms, None when nobody has weight.
+    `scale` is how many units of these columns make one minor unit (2 where a rule needs half cents).
     """
+
+    weights: list[int]
+    counted: list[int]
+    floors: list[int]
+    ceilings: list[int]
+    scale: int = 1
+
+
+class Filled(NamedTuple):
+    """Exact shares: person i gets numerators[i] / denominator units; `theta` in lowest terms, None without weight."""
 
     theta: tuple[int, int] | None
-    persons: tuple[Person, ...]
-    numerators: tuple[int, ...]
+    numerators: list[int]
     denominator: int
-    unspent: int
-    frozen_low: tuple[str, ...] = ()
-    frozen_high: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExactShare:
-    """A share before rounding: numerator over the denominator that all the shares of a call have in common."""
-
-    id: str
-    numerator: int
-    entitlement: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rounded:
-    """A share after rounding. `remainder_rank` is None when nothing was rounded off.
-
-    Equal remainders and entitlements share a rank, except where the last cents stopped among them:
-    there, `tie_hash` decided and is given.
-    """
-
-    id: str
-    base: int
-    extra_cent: int
-    remainder_rank: int | None
-    tie_hash: str | None
-
-    @property
-    def cents(self) -> int:
-        """Minor units, rounding cent included."""
-        return self.base + self.extra_cent
-
-
-class _Solution(NamedTuple):
-    """theta = slope / weight for those who are free; the others are frozen at a bound, by position."""
-
-    slope: int
-    weight: int
-    frozen: dict[int, int]
-
-
-def require_whole(name: str, value: int, *, signed: bool = False) -> None:
+def require_whole(param: str, value: int, *, signed: bool = False) -> None:
     """Refuse what is not an integer, and what is negative unless `signed`.
 
-    Raises NotWhole or NegativeQuantity, with `name` in the text.
+    Raises AllocationError not_whole or negative, on `param`.
     """
     if type(value) is not int:  # bool is an int for Python, and True is not an amount
-        raise NotWhole(f"{name} must be a whole number of the smallest unit, not {value!r}.")
+        raise AllocationError("not_whole", f"{param} must be a whole number, not a {type(value).__name__}.", param)
     if value < 0 and not signed:
-        raise NegativeQuantity(f"{name} must be zero or more, not {value}.")
+        raise AllocationError("negative", f"{param} must be zero or more.", param)
 
 
-def require_identifier(name: str, value: str) -> None:
-    """Refuse an empty id and one that has no UTF-8 bytes to hash. Raises BadIdentifier, with `name` in the text."""
+def require_identifier(param: str, value: str) -> None:
+    """Refuse an empty id and one that has no UTF-8 bytes to hash. Raises AllocationError bad_identifier."""
     if not isinstance(value, str) or not value:
-        raise BadIdentifier(f"{name} must be a text that is not empty, not {value!r}.")
+        raise AllocationError("bad_identifier", f"{param} must be a text that is not empty.", param)
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise BadIdentifier(f"{name} must be a text that UTF-8 can write, not {value!r}.") from error
-
-
-def fill(amount: int, persons: Sequence[Person], *, max_passes: int = MAX_PASSES) -> FillResult:
-    """Share `amount` minor units as x = min(ceiling, max(floor, theta*weight - already)), with one theta for all.
-
-    The shares add up to min(amount, sum of ceilings). Weight 0 gives the floor. If `amount` is below the sum of the
-    floors, the floors themselves are levelled (the same cut for all, never more than one's floor) and the flag
-    FLOORS_NOT_MET is set. After `max_passes` passes the breakpoints are sorted: same result, in bounded time.
-
-    Raises NotWhole, NegativeQuantity, BadBounds, BadIdentifier, DuplicateIdentifier.
-    """
-    _check(amount, persons)
-    ordered = tuple(sorted(persons, key=lambda person: person.id))
-    if amount < sum(person.floor for person in ordered):
-        return _level_floors(amount, ordered, max_passes)
-
-    weighted = tuple(person for person in ordered if person.weight > 0)
-    room = amount - sum(person.floor for person in ordered if person.weight == 0)
-    solution = _saturated(room, weighted) or _by_passes(room, weighted, max_passes) or _by_breakpoints(room, weighted)
-    denominator = solution.weight
-    values = {
-        person.id: solution.frozen[position] * denominator
-        if position in solution.frozen
-        else solution.slope * person.weight - person.already * denominator
-        for position, person in enumerate(weighted)
-    }
-    numerators = tuple(values.get(person.id, person.floor * denominator) for person in ordered)
-    theta = _theta(weighted, values, denominator)
-    low, high = _frozen(weighted, theta)
-    spent = sum(numerators) // denominator
-    return FillResult(theta, ordered, numerators, denominator, amount - spent, low, high)
-
-
-def hamilton(shares: Sequence[ExactShare], denominator: int, seed: str) -> tuple[Rounded, ...]:
-    """Round numerator / denominator to whole cents by largest remainder, in the order given.
-
-    Each share gets its floor; the missing cents go to the largest remainders; ties go to the larger entitlement,
-    then to the smaller SHA-256 of the UTF-8 bytes of `seed|id`. Only the tie that the last cent meets is hashed.
-
-    Raises NotDivisible when the shares do not add up to whole cents.
-    """
-    require_identifier("The seed", seed)
-    parts = [divmod(share.numerator, denominator) for share in shares]
-    missing, left_over = divmod(sum(remainder for _, remainder in parts), denominator)
-    if left_over:
-        raise NotDivisible("The exact shares must add up to whole cents before they are rounded.")
-
-    def key(position: int) -> tuple[int, int]:
-        return -parts[position][1], -shares[position].entitlement
-
-    order = sorted((position for position in range(len(shares)) if parts[position][1]), key=key)
-    hashes: dict[int, str] = {}
-    # Fewer cents are missing than there are remainders, so order[missing] exists.
-    if missing and key(order[missing - 1]) == key(order[missing]):
-        at_stake = key(order[missing])
-        hashes = {position: tie_hash(seed, shares[position].id) for position in order if key(position) == at_stake}
-        order.sort(key=lambda position: (*key(position), hashes.get(position, "")))
-
-    ranks: dict[int, int] = {}
-    for index, position in enumerate(order):
-        previous = order[index - 1] if index else None
-        tied = previous is not None and position not in hashes and key(previous) == key(position)
-        ranks[position] = ranks[previous] if tied and previous is not None else index + 1
-    lucky = set(order[:missing])
-    return tuple(
-        Rounded(share.id, parts[position][0], int(position in lucky), ranks.get(position), hashes.get(position))
-        for position, share in enumerate(shares)
-    )
-
-
-def split(amount: int, weights: Sequence[tuple[str, int]], seed: str) -> tuple[Rounded, ...]:
-    """Divide `amount` minor units over (id, weight) pairs by HAMILTON, in the order given.
-
-    Raises NotDivisible when there is money and no weight, NotWhole, NegativeQuantity.
-    """
-    require_whole("The amount", amount)
-    for identifier, weight in weights:
-        require_whole(f"The weight of {identifier}", weight)
-    total = sum(weight for _, weight in weights)
-    if total == 0 and amount > 0:
-        raise NotDivisible(f"There are {amount} cents to divide and no weight: give at least one positive weight.")
-    shares = [ExactShare(identifier, amount * weight, weight) for identifier, weight in weights]
-    return hamilton(shares, total or 1, seed)
+        raise AllocationError("bad_identifier", f"{param} must be a text that UTF-8 can write.", param) from error
 
 
 def tie_hash(seed: str, identifier: str) -> str:
@@ -222,161 +93,276 @@ def tie_hash(seed: str, identifier: str) -> str:
     return hashlib.sha256(f"{seed}|{identifier}".encode()).hexdigest()
 
 
-def _check(amount: int, persons: Sequence[Person]) -> None:
-    require_whole("The amount to share", amount)
-    seen: set[str] = set()
-    for person in persons:
-        require_identifier("A person's id", person.id)
-        if person.id in seen:
-            raise DuplicateIdentifier(f"Person {person.id} is given twice: sum her lines into one person.")
-        seen.add(person.id)
-        require_whole(f"The weight of {person.id}", person.weight)
-        require_whole(f"The amount already counted for {person.id}", person.already, signed=True)
-        require_whole(f"The floor of {person.id}", person.floor)
-        require_whole(f"The claim of {person.id}", person.entitlement)
-        if person.ceiling is not None:
-            require_whole(f"The ceiling of {person.id}", person.ceiling)
-            if person.floor > person.ceiling:
-                raise BadBounds(
-                    f"The floor of {person.id} ({person.floor}) must not be above her ceiling ({person.ceiling})."
-                )
+def fill(amount: int, columns: Columns, *, max_passes: int = MAX_PASSES) -> Filled:
+    """Share `amount` units as x = min(ceiling, max(floor, theta*weight - counted)), with one theta for all.
+
+    The caller has checked that 0 <= floor <= ceiling and that `amount` covers the floors; the shares add up to
+    min(amount, what those with weight may get at most). Weight 0 gives the floor. After `max_passes` passes the
+    breakpoints are sorted: same result, in bounded time. Theta does not depend on the path taken to it.
+    """
+    weights, counted, floors, ceilings, _ = columns
+    if not weights or not all(weights):  # whoever has no weight is settled already
+        counted = [before if weight else 0 for weight, before in zip(weights, counted, strict=True)]
+        ceilings = [high if weight else low for weight, low, high in zip(weights, floors, ceilings, strict=True)]
+        room = amount - sum(compress(floors, map(not_, weights)))
+        active = Columns(
+            list(filter(None, weights)),
+            list(compress(counted, weights)),
+            list(compress(floors, weights)),
+            list(compress(ceilings, weights)),
+        )
+        if not active.weights:
+            return Filled(None, list(floors), 1)
+    else:
+        room, active = amount, columns
+    theta = _theta(room, active, max_passes)
+    top, bottom = theta
+    if not any(counted) and not any(floors):
+        numerators = [
+            value if (value := top * weight) < (most := high * bottom) else most
+            for weight, high in zip(weights, ceilings, strict=True)
+        ]
+    else:
+        numerators = [
+            least
+            if (value := top * weight - before * bottom) < (least := low * bottom)
+            else (value if value < (most := high * bottom) else most)
+            for weight, before, low, high in zip(weights, counted, floors, ceilings, strict=True)
+        ]
+    return Filled(theta, numerators, bottom)
 
 
-def _level_floors(amount: int, ordered: tuple[Person, ...], max_passes: int) -> FillResult:
-    floors = [
-        Person(person.id, weight=1 if person.floor else 0, ceiling=person.floor, claim=person.entitlement)
-        for person in ordered
+def hamilton(
+    numerators: Sequence[int], denominator: int, entitlements: Sequence[int], ids: Sequence[str], seed: str
+) -> list[int]:
+    """Round numerators[i] / denominator to whole cents by largest remainder, in the order given.
+
+    Each gets the floor; the missing cents go to the largest remainders; ties go to the larger entitlement, then to the
+    smaller SHA-256 of the UTF-8 bytes of `seed|id`. Only the tie that the last cent meets is hashed.
+
+    Raises AllocationError not_divisible when the shares do not add up to whole cents.
+    """
+    if denominator == 1:
+        return list(numerators)
+    cents = [numerator // denominator for numerator in numerators]
+    remainders = [numerator % denominator for numerator in numerators]
+    missing, odd = divmod(sum(remainders), denominator)
+    if odd:
+        raise AllocationError("not_divisible", "The exact shares must add up to whole cents before they are rounded.")
+    if not missing:
+        return cents
+    cut = _nth_largest(remainders, missing)
+    above = list(map(lt, repeat(cut), remainders))
+    tied = list(compress(range(len(remainders)), map(eq, repeat(cut), remainders)))
+    cents = list(map(add, cents, above))
+    for position in _winners(tied, missing - sum(above), entitlements, ids, seed):
+        cents[position] += 1
+    return cents
+
+
+def rounding(
+    numerators: Sequence[int], denominator: int, entitlements: Sequence[int], ids: Sequence[str], seed: str
+) -> list[tuple[int, int, int | None, str | None]]:
+    """How `hamilton` rounds each: (base, extra cent, rank of the remainder, tie hash), in the order given.
+
+    The rank is None when nothing was rounded off. Equal remainders and entitlements share a rank, except where the last
+    cents stopped among them: there the hash decided, and is given.
+    """
+    parts = [divmod(numerator, denominator) for numerator in numerators]
+    missing = sum(remainder for _, remainder in parts) // denominator
+
+    def key(position: int) -> tuple[int, int]:
+        return -parts[position][1], -entitlements[position]
+
+    order = sorted((position for position in range(len(parts)) if parts[position][1]), key=key)
+    hashes: dict[int, str] = {}
+    # Fewer cents are missing than there are remainders, so order[missing] exists.
+    if missing and key(order[missing - 1]) == key(order[missing]):
+        at_stake = key(order[missing])
+        hashes = {position: tie_hash(seed, ids[position]) for position in order if key(position) == at_stake}
+        order.sort(key=lambda position: (*key(position), hashes.get(position, "")))
+    ranks: dict[int, int] = {}
+    for index, position in enumerate(order):
+        tied = index and position not in hashes and key(order[index - 1]) == key(position)
+        ranks[position] = ranks[order[index - 1]] if tied else index + 1
+    lucky = set(order[:missing])
+    return [
+        (base, int(position in lucky), ranks.get(position), hashes.get(position))
+        for position, (base, _) in enumerate(parts)
     ]
-    levelled = fill(amount, floors, max_passes=max_passes)
-    return FillResult(
-        levelled.theta,
-        ordered,
-        levelled.numerators,
-        levelled.denominator,
-        levelled.unspent,
-        levelled.frozen_low,
-        levelled.frozen_high,
-        (FLOORS_NOT_MET,),
+
+
+def split(amount: int, weights: Sequence[tuple[str, int]], seed: str) -> list[int]:
+    """Divide `amount` minor units over (id, weight) pairs by HAMILTON; cents in the order given.
+
+    Raises AllocationError not_divisible when there is money and no weight, not_whole, negative.
+    """
+    require_whole("amount", amount)
+    for position, (_, weight) in enumerate(weights):
+        require_whole(f"weights[{position}]", weight)
+    total = sum(weight for _, weight in weights)
+    if total == 0 and amount > 0:
+        raise AllocationError("not_divisible", f"There are {amount} cents to divide and no weight: give a weight.")
+    column = [weight for _, weight in weights]
+    ids = [identifier for identifier, _ in weights]
+    return hamilton([amount * weight for weight in column], total or 1, column, ids, seed)
+
+
+def frozen(columns: Columns, ids: Sequence[str], theta: tuple[int, int] | None) -> tuple[list[str], list[str]]:
+    """Ids whose floor, then whose ceiling, changed what theta alone would have given; theta in the columns' unit."""
+    low: list[str] = []
+    high: list[str] = []
+    if theta is None:
+        return low, high
+    top, bottom = theta
+    weights, counted, floors, ceilings, _ = columns
+    for identifier, weight, before, least, most in zip(ids, weights, counted, floors, ceilings, strict=True):
+        value = top * weight - before * bottom
+        if weight and value < least * bottom:
+            low.append(identifier)
+        elif weight and value > most * bottom:
+            high.append(identifier)
+    return low, high
+
+
+def _nth_largest(values: Sequence[int], rank: int) -> int:
+    """The value of that rank, counted from 1, of whole numbers from zero; only its neighbourhood is sorted."""
+    shift = max(0, max(values).bit_length() - BUCKET_BITS)
+    buckets = [value >> shift for value in values] if shift else values
+    held = Counter(buckets)
+    for bucket in sorted(held, reverse=True):
+        if rank <= held[bucket]:
+            break
+        rank -= held[bucket]
+    near = (
+        [value for value, found in zip(values, buckets, strict=True) if found == bucket] if shift else [bucket] * rank
     )
+    return sorted(near, reverse=True)[rank - 1]
 
 
-def _saturated(room: int, persons: tuple[Person, ...]) -> _Solution | None:
-    ceilings = [person.ceiling for person in persons if person.ceiling is not None]
-    if len(ceilings) < len(persons) or sum(ceilings) > room:
-        return None
-    return _Solution(0, 1, dict(enumerate(ceilings)))
+def _winners(tied: list[int], missing: int, entitlements: Sequence[int], ids: Sequence[str], seed: str) -> list[int]:
+    """Who of those with equal remainders gets a cent: the larger entitlements, then the smaller hashes."""
+    if missing == len(tied):
+        return tied
+    cut = _nth_largest([entitlements[position] for position in tied], missing)
+    above = [position for position in tied if entitlements[position] > cut]
+    equal = [position for position in tied if entitlements[position] == cut]
+    left = missing - len(above)
+    if left < len(equal):
+        equal = sorted(equal, key=lambda position: tie_hash(seed, ids[position]))[:left]
+    return above + equal
 
 
-def _by_passes(room: int, persons: tuple[Person, ...], max_passes: int) -> _Solution | None:
+def _theta(room: int, columns: Columns, max_passes: int) -> tuple[int, int]:
+    """The theta to publish, in lowest terms; everyone in the columns has weight and the room covers their floors.
+
+    Whoever is strictly between her bounds gives it. If everyone is at a bound it is the theta at which the last person
+    met her ceiling, or, if all are at their floor, the theta at which the first would leave it.
+    """
+    weights, counted, floors, ceilings, _ = columns
+    if sum(ceilings) > room:
+        if any(counted) or any(floors):
+            found = _by_passes(room, columns, max_passes)
+        else:
+            found = _by_ceilings(room, weights, ceilings, max_passes)
+        top, bottom = found or _by_breakpoints(room, columns)
+        for weight, before, low, high in zip(*columns[:4], strict=True):
+            if low * bottom < top * weight - before * bottom < high * bottom:
+                shrink = gcd(top, bottom)
+                return top // shrink, bottom // shrink
+        settled = [
+            (high if high > low and top * weight - before * bottom >= high * bottom else low) + before
+            for weight, before, low, high in zip(*columns[:4], strict=True)
+        ]
+    else:
+        settled = [high + before for high, before in zip(ceilings, counted, strict=True)]
+    raised = [value - before > low for value, before, low in zip(settled, counted, floors, strict=True)]
+    if any(raised):
+        return _extreme(list(compress(settled, raised)), list(compress(weights, raised)), 1)
+    return _extreme(settled, weights, -1)
+
+
+def _extreme(values: list[int], weights: list[int], sign: int) -> tuple[int, int]:
+    """The largest (sign 1) or smallest (sign -1) value / weight, in lowest terms."""
+    top, bottom = values[0], weights[0]
+    for value, weight in zip(values, weights, strict=True):
+        if sign * value * bottom > sign * top * weight:
+            top, bottom = value, weight
+    shrink = gcd(top, bottom)
+    return top // shrink, bottom // shrink
+
+
+def _by_ceilings(room: int, weights: list[int], ceilings: list[int], max_passes: int) -> tuple[int, int] | None:
+    """Theta where only ceilings can bind: whoever is above hers stays there, the others share the rest, again.
+
+    Someone always stays free, as the ceilings add up to more than the room. None when the passes are used up.
+    """
+    total = sum(weights)
+    for _ in range(max_passes):
+        below = [room * weight <= high * total for weight, high in zip(weights, ceilings, strict=True)]
+        free = list(compress(weights, below))
+        if len(free) == len(weights):
+            return room, total
+        room -= sum(compress(ceilings, map(not_, below)))
+        ceilings = list(compress(ceilings, below))
+        weights, total = free, sum(free)
+    return None
+
+
+def _by_passes(room: int, columns: Columns, max_passes: int) -> tuple[int, int] | None:
     """Clamp everyone at the theta that would do without bounds; freeze the side that theta got wrong; repeat.
 
     A clamped total above the room means theta must fall, so those at their floor stay there; below, the reverse.
     Each pass freezes at least one person. None when the passes are used up.
     """
-    free = list(range(len(persons)))
-    frozen: dict[int, int] = {}
+    weights, counted, floors, ceilings, _ = columns
     for _ in range(max_passes):
-        weight = sum(persons[position].weight for position in free)
-        slope = room + sum(persons[position].already for position in free)
-        low: dict[int, int] = {}
-        high: dict[int, int] = {}
-        gap = -room * weight
-        for position in free:
-            person = persons[position]
-            value = slope * person.weight - person.already * weight
-            if value < person.floor * weight:
-                low[position] = person.floor
-                value = person.floor * weight
-            elif person.ceiling is not None and value > person.ceiling * weight:
-                high[position] = person.ceiling
-                value = person.ceiling * weight
-            gap += value
+        bottom = sum(weights)
+        top = room + sum(counted)
+        values = [top * weight - before * bottom for weight, before in zip(weights, counted, strict=True)]
+        is_low = [value < low * bottom for value, low in zip(values, floors, strict=True)]
+        is_high = [value > high * bottom for value, high in zip(values, ceilings, strict=True)]
+        lowest, highest = sum(compress(floors, is_low)), sum(compress(ceilings, is_high))
+        gap = (lowest + highest) * bottom - sum(compress(values, is_low)) - sum(compress(values, is_high))
         if gap == 0:
-            return _Solution(slope, weight, {**frozen, **low, **high})
-        wrong = low if gap > 0 else high
-        frozen.update(wrong)
-        room -= sum(wrong.values())
-        free = [position for position in free if position not in wrong]
+            return top, bottom
+        room -= lowest if gap > 0 else highest
+        stays = list(map(not_, is_low if gap > 0 else is_high))
+        weights, counted, floors, ceilings = (
+            list(compress(column, stays)) for column in (weights, counted, floors, ceilings)
+        )
     return None
 
 
-def _by_breakpoints(room: int, persons: tuple[Person, ...]) -> _Solution:
+def _by_breakpoints(room: int, columns: Columns) -> tuple[int, int]:
     """Find the two neighbouring thetas, among those where somebody meets a bound, between which the answer lies."""
-    lows = [Fraction(person.floor + person.already, person.weight) for person in persons]
-    highs = [
-        None if person.ceiling is None else Fraction(person.ceiling + person.already, person.weight)
-        for person in persons
-    ]
+    weights, counted, floors, ceilings, _ = columns
+    lows = [Fraction(low + before, weight) for weight, before, low in zip(weights, counted, floors, strict=True)]
+    highs = [Fraction(high + before, weight) for weight, before, high in zip(weights, counted, ceilings, strict=True)]
 
-    def total(theta: Fraction) -> Fraction:
-        shares = Fraction(0)
-        for person, low, high in zip(persons, lows, highs, strict=True):
-            if high is not None and theta >= high:
-                shares += person.ceiling or 0
-            elif theta > low:
-                shares += theta * person.weight - person.already
-            else:
-                shares += person.floor
-        return shares
+    def fits(theta: Fraction) -> bool:
+        top, bottom = theta.numerator, theta.denominator
+        return room * bottom >= sum(
+            max(low * bottom, min(high * bottom, top * weight - before * bottom))
+            for weight, before, low, high in zip(*columns[:4], strict=True)
+        )
 
-    points = sorted({*lows, *(high for high in highs if high is not None)})
+    points = sorted({*lows, *highs})
     # At points[0] everyone is at the floor, which the room covers; the answer is at or after points[first].
     first, last = 0, len(points) - 1
     while first < last:
         middle = (first + last + 1) // 2
-        if total(points[middle]) <= room:
+        if fits(points[middle]):
             first = middle
         else:
             last = middle - 1
     reached = points[first]
-
-    frozen: dict[int, int] = {}
-    for position, (person, low, high) in enumerate(zip(persons, lows, highs, strict=True)):
-        if person.ceiling is not None and high is not None and high <= reached:
-            frozen[position] = person.ceiling
+    top, bottom = room, 0
+    for low, high, weight, before, least, most in zip(lows, highs, *columns[:4], strict=True):
+        if high <= reached:
+            top -= most
         elif low > reached:
-            frozen[position] = person.floor
-    free = [person for position, person in enumerate(persons) if position not in frozen]
-    if not free:
-        return _Solution(reached.numerator, reached.denominator, frozen)
-    slope = room - sum(frozen.values()) + sum(person.already for person in free)
-    return _Solution(slope, sum(person.weight for person in free), frozen)
-
-
-def _theta(persons: tuple[Person, ...], values: dict[str, int], denominator: int) -> tuple[int, int] | None:
-    """The theta to publish, found from the shares alone so that it does not depend on the path taken.
-
-    Whoever is strictly between her bounds gives it. If everyone is at a bound it is the theta at which the last
-    person met her ceiling, or, if all are at their floor, the theta at which the first would leave it.
-    """
-    ceilings: list[Fraction] = []
-    floors: list[Fraction] = []
-    for person in persons:
-        value = values[person.id]
-        at_floor = value == person.floor * denominator
-        if not at_floor and (person.ceiling is None or value < person.ceiling * denominator):
-            numerator, weight = value + person.already * denominator, person.weight * denominator
-            shrink = gcd(numerator, weight)
-            return numerator // shrink, weight // shrink
-        point = Fraction(value + person.already * denominator, person.weight * denominator)
-        (floors if at_floor else ceilings).append(point)
-    if not persons:
-        return None
-    theta = max(ceilings) if ceilings else min(floors)
-    return theta.numerator, theta.denominator
-
-
-def _frozen(persons: tuple[Person, ...], theta: tuple[int, int] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Ids whose floor, then whose ceiling, changed what theta alone would have given."""
-    if theta is None:
-        return (), ()
-    top, bottom = theta
-    low: list[str] = []
-    high: list[str] = []
-    for person in persons:
-        value = top * person.weight - person.already * bottom
-        if value < person.floor * bottom:
-            low.append(person.id)
-        elif person.ceiling is not None and value > person.ceiling * bottom:
-            high.append(person.id)
-    return tuple(low), tuple(high)
+            top -= least
+        else:
+            top, bottom = top + before, bottom + weight
+    return (top, bottom) if bottom else (reached.numerator, reached.denominator)

@@ -1,294 +1,195 @@
-"""The trace: its shape, the cents rebuilt from it alone, and each edit of it refused."""
+"""The trace: its whole shape on a small case, its one text and digest, and what a meeting puts in it."""
 
-import copy
 import json
-from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from backend.allocation.rules import RULES, Line, distribute
-from backend.allocation.trace import BadContext, TraceMismatch, canonical_json, digest, rebuild, trace, verify
+from backend.allocation.closing import arbitrate, compute
+from backend.allocation.kernel import AllocationError
+from backend.allocation.rebuild import rebuild, verify
+from backend.allocation.trace import canonical_json, digest, sha256
+from tests.allocation.closings import PERIOD, POT, cents, closing, line, per_contribution, purse, tiers
 
-SEED = "pot-7|2025-Q1|general"
-LINES = [Line("ctb_1", "ana", 4000), Line("ctb_2", "ana", 3000), Line("ctb_3", "bo", 8000), Line("ctb_4", "cy", 0)]
-# Seven equal requests and two cents to give: the hash decides, and the rank is per person.
-TIED = [Line(f"ctb_{number}", f"m{number}", 10_000) for number in range(1, 8)]
+CHARTER = tiers({"rule": "weighted", "kinds": ["development"]}, bounds={"ceiling": 5000})
+INPUTS: dict[str, Any] = {
+    "purses": [purse(10_000)],
+    "lines": [
+        line("c2", "ana", declared=90, validated=60, rank=2),
+        line("c1", "ana", declared=60, validated=60, rank=1),
+        line("c3", "bo", declared=60, validated=60, validators=2, claim=500),
+        line("c4", "cy", kind="review", declared=60, validated=60),
+    ],
+    "counted": {},
+    "history": [],
+    "owed": {"bo": 5},
+}
 
 
-def made(amount: int = 10_000, lines: list[Line] = LINES) -> dict[str, Any]:
-    return trace(distribute("claims_pro", amount, lines, SEED), context={"pot": "pot-7", "period": "2025-Q1"})
+def made() -> dict[str, Any]:
+    context = {"charter": {"id": "cha_1", "version": 2}, "currency": "EUR"}
+    return compute(CHARTER, INPUTS, pot=POT, period=PERIOD, context=context)
 
 
-def sealed(value: dict[str, Any]) -> dict[str, Any]:
-    """The same trace with its digest made right again, as a forger would."""
-    return {**value, "result_sha256": digest(value)}
+def shown(contribution: str, declared: int, rank: int, **facts: Any) -> dict[str, Any]:
+    """A line of a step as the trace shows it."""
+    weighed = {"coef": 1000, "decay": 1_000_000, "claim": 0, "rank": rank, "weight": 60 * 10**9}
+    own = {"contribution": contribution, "kind": "development", "declared": declared, "validated": 60, "validators": 1}
+    return {**own, **weighed, **facts}
 
 
-def test_the_whole_trace_of_a_small_distribution() -> None:
-    assert made() == {
-        "engine": "tronc-allocation/1",
+def test_the_whole_trace_of_a_small_closing() -> None:
+    trace = made()
+    result = trace.pop("result_sha256")
+    assert result == digest(trace) == digest({**trace, "result_sha256": "anything"})
+    nobody = {"counted": 0, "floor": 0, "ceiling": 5000, "ceiling_reason": "fixed", "claim": 0}
+    unrounded = {"remainder_rank": None, "tie_hash": None, "extra_cent": 0}
+    assert trace == {
+        "engine": "tronc-allocation/2",
+        "charter": {"id": "cha_1", "version": 2, "sha256": sha256(CHARTER), "document": CHARTER},
         "pot": "pot-7",
         "period": "2025-Q1",
+        "currency": "EUR",
+        "snapshot_sha256": sha256(INPUTS),
+        "inputs": INPUTS,
+        "seed": "pot-7|2025-Q1",
+        "waterfall": [
+            {"step": "receipts", "amount": 0, "count": 0},
+            {"step": "fees", "amount": 0},
+            {"step": "upstream_in", "amount": 0},
+            {"step": "base", "amount": 0},
+            {"step": "reserve", "base": 0, "rate_bp": 0, "amount": 0, "target": None, "balance": 0},
+            {"step": "carried", "amount": 10_000},
+            {"step": "to_share", "amount": 10_000},
+        ],
         "steps": [
             {
-                "id": "general",
-                "rule": "claims_pro",
-                "seed": SEED,
+                "id": "t0",
+                "seed": "pot-7|2025-Q1|t0",
+                "rule": "weighted",
+                "purse": "pot-7",
+                "tier": "t0",
                 "in": 10_000,
-                "theta": [2, 3],
+                "theta": [1, 12_000_000],
+                "unit": "minutes",
                 "frozen_low": [],
-                "frozen_high": [],
+                "frozen_high": ["ana"],
                 "unspent": 0,
-                "missing_cents": 1,
+                "missing_cents": 0,
                 "flags": [],
                 "persons": [
                     {
                         "id": "ana",
-                        "lines": [
-                            {"contribution": "ctb_1", "claim": 4000},
-                            {"contribution": "ctb_2", "claim": 3000},
-                        ],
-                        "weight": 7000,
-                        "already": 0,
-                        "floor": 0,
-                        "ceiling": 7000,
-                        "claim": 7000,
-                        "exact": [14_000, 3],
-                        "base": 4666,
-                        "remainder_rank": 1,
-                        "tie_hash": None,
-                        "extra_cent": 1,
-                        "cents": 4667,
-                        "per_line_cents": [2667, 2000],
+                        "lines": [shown("c1", 60, 1), shown("c2", 90, 2)],
+                        "weight": 120 * 10**9,
+                        "rank": 1,
+                        "exact": [5000, 1],
+                        "base": 5000,
+                        "cents": 5000,
+                        "per_line_cents": [2500, 2500],
+                        **nobody,
+                        **unrounded,
                     },
                     {
                         "id": "bo",
-                        "lines": [{"contribution": "ctb_3", "claim": 8000}],
-                        "weight": 8000,
-                        "already": 0,
-                        "floor": 0,
-                        "ceiling": 8000,
-                        "claim": 8000,
-                        "exact": [16_000, 3],
-                        "base": 5333,
-                        "remainder_rank": 2,
-                        "tie_hash": None,
-                        "extra_cent": 0,
-                        "cents": 5333,
-                        "per_line_cents": [5333],
-                    },
-                    {
-                        "id": "cy",
-                        "lines": [{"contribution": "ctb_4", "claim": 0}],
-                        "weight": 0,
-                        "already": 0,
-                        "floor": 0,
-                        "ceiling": 0,
-                        "claim": 0,
-                        "exact": [0, 1],
-                        "base": 0,
-                        "remainder_rank": None,
-                        "tie_hash": None,
-                        "extra_cent": 0,
-                        "cents": 0,
-                        "per_line_cents": [0],
+                        "lines": [shown("c3", 60, 0, validators=2, claim=500)],
+                        "weight": 60 * 10**9,
+                        "rank": 0,
+                        "exact": [5000, 1],
+                        "base": 5000,
+                        "cents": 5000,
+                        "per_line_cents": [5000],
+                        **nobody,
+                        **unrounded,
                     },
                 ],
             }
         ],
-        "totals": {"sources": {"in": 10_000}, "uses": {"shares": 10_000, "unspent": 0}},
-        "result_sha256": "4aee5adf8735ea46019ddfb24506aa2ebe933498204c3282f41a7fcd0da501bb",
+        "moves": [],
+        "purses": [{"id": "pot-7", "held": 10_000, "shared": 10_000, "moved_out": 0, "moved_in": 0, "left": 0}],
+        "persons": [
+            {
+                "id": "ana",
+                "claim": 0,
+                "cents": 5000,
+                "by_purse": {"pot-7": 5000},
+                "per_contribution": {"c1": 2500, "c2": 2500},
+            },
+            {"id": "bo", "claim": 500, "cents": 5000, "by_purse": {"pot-7": 5000}, "per_contribution": {"c3": 5000}},
+            {"id": "cy", "claim": 0, "cents": 0, "by_purse": {}, "per_contribution": {"c4": 0}},
+        ],
+        "settle": [
+            {"person": "ana", "before": 0, "credited": 5000, "paid": 5000, "carried": 0, "reason": None},
+            {"person": "bo", "before": 5, "credited": 5000, "paid": 5005, "carried": 0, "reason": None},
+            {"person": "cy", "before": 0, "credited": 0, "paid": 0, "carried": 0, "reason": None},
+        ],
+        "arbitration": None,
+        "totals": {"sources": {"held": 10_000}, "uses": {"shares": 10_000, "upstream": 0, "reserve": 0, "left": 0}},
     }
+    assert json.loads(canonical_json(trace)) == trace
 
 
-def test_the_digest_is_of_sorted_compact_json_in_utf8() -> None:
-    assert canonical_json({"b": [1, None], "a": "é"}) == '{"a":"é","b":[1,null]}'
-    assert digest({"a": "é", "result_sha256": "ignored"}) == (
-        "b3a092a6af48807fa9482b2ee140105575daa26d5b24b3c0e60a7e2dee6683b1"  # printf '{"a":"é"}' | sha256sum
-    )
+def test_the_canonical_text_sorts_keys_and_leaves_letters_as_they_are() -> None:
+    assert canonical_json({"é": [1, None], "a": True}) == '{"a":true,"é":[1,null]}'
+    # The digest that anybody computes with another tool: printf '{"a":1}' | sha256sum
+    assert sha256({"a": 1}) == "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
 
 
-def test_a_tie_is_in_the_trace_with_its_hash() -> None:
-    persons = made(8500, TIED)["steps"][0]["persons"]
-    assert [(p["id"], p["remainder_rank"], p["tie_hash"][:6], p["extra_cent"]) for p in persons] == [
-        ("m1", 7, "ccff09", 0),
-        ("m2", 3, "817582", 0),
-        ("m3", 1, "369b7e", 1),
-        ("m4", 5, "9fa652", 0),
-        ("m5", 6, "b5e52a", 0),
-        ("m6", 2, "7e99f0", 1),
-        ("m7", 4, "85083b", 0),
-    ]
+def agreed(trace: dict[str, Any], *changes: tuple[str, str, int]) -> dict[str, Any]:
+    rows = [dict(zip(("person", "purse", "agreed"), one, strict=True), confirmed_on="2025-04-02") for one in changes]
+    return arbitrate(trace, reason="Meeting of 1 April", entered_by="usr_s", changes=rows)
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
-@settings(max_examples=120, derandomize=True, deadline=None, database=None)
-@given(
-    amount=st.integers(0, 100) | st.integers(0, 10**8),
-    found=st.lists(
-        st.tuples(st.integers(0, 7), st.sampled_from([0, 100, 10_000]) | st.integers(0, 10**7)), max_size=12
-    ),
+def test_a_meeting_replaces_amounts_and_the_steps_keep_what_was_computed() -> None:
+    trace = made()
+    other = agreed(trace, ("cy", POT, 1000), ("ana", POT, 3999))
+    assert verify(other)
+    assert rebuild(other) == cents(other) == {"ana": 3999, "bo": 5000, "cy": 1000}
+    assert sorted(per_contribution(other).values()) == [1000, 1999, 2000, 5000]
+    assert other["steps"] == trace["steps"]
+    assert other["purses"] == [{"id": POT, "held": 10_000, "shared": 9999, "moved_out": 0, "moved_in": 0, "left": 1}]
+    assert other["totals"]["uses"] == {"shares": 9999, "upstream": 0, "reserve": 0, "left": 1}
+    assert other["arbitration"] == {
+        "reason": "Meeting of 1 April",
+        "entered_by": "usr_s",
+        "changes": [
+            {"person": "ana", "purse": POT, "computed": 5000, "agreed": 3999, "confirmed_on": "2025-04-02"},
+            {"person": "cy", "purse": POT, "computed": 0, "agreed": 1000, "confirmed_on": "2025-04-02"},
+        ],
+    }
+    assert other["result_sha256"] not in (trace["result_sha256"], agreed(trace, ("cy", POT, 0))["result_sha256"])
+    # A second arbitration starts again from what was computed.
+    assert agreed(other, ("cy", POT, 0))["persons"] == trace["persons"]
+
+
+def test_money_of_an_envelope_stays_in_it_when_a_meeting_decides() -> None:
+    frozen = {"purses": [purse(100), purse(60, "bud_a", POT)], "lines": [line("c1", "ana", claim=500)]}
+    trace = closing(tiers({"rule": "claims_pro"}), frozen)
+    with pytest.raises(AllocationError, match="bud_a has 60 to share"):
+        agreed(trace, ("ana", "bud_a", 61), ("ana", POT, 0))
+    assert cents(agreed(trace, ("ana", "bud_a", 50), ("ana", POT, 99))) == {"ana": 149}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "param"),
+    [
+        ([("zoe", POT, 1)], "unknown_person", "changes[0].person"),
+        ([("ana", POT, 1), ("ana", "bud_x", 1)], "unknown_purse", "changes[1].purse"),
+        ([("ana", POT, 1), ("ana", POT, 2)], "given_twice", "changes[1]"),
+        ([("ana", POT, -1)], "too_small", "changes[0].agreed"),
+        ([("ana", POT, 5001)], "above_the_money", "changes"),
+    ],
 )
-def test_every_cent_is_rebuilt_from_the_trace_alone(rule: str, amount: int, found: list[tuple[int, int]]) -> None:
-    lines = [Line(f"ctb_{number:02}", f"per_{person}", claim) for number, (person, claim) in enumerate(found)]
-    result = distribute(rule, amount, lines, SEED)
-    stored = json.loads(json.dumps(trace(result)))
-    assert stored == trace(result)
-    assert rebuild(stored) == {share.person: share.cents for share in result.shares}
-    assert verify(stored) is True
-
-
-def test_rebuild_reads_the_exact_shares_and_not_the_cents() -> None:
-    value = made()
-    for person in value["steps"][0]["persons"]:
-        person["cents"] = person["base"] = person["extra_cent"] = 99
-    assert rebuild(value) == {"ana": 4667, "bo": 5333, "cy": 0}
-
-
-def test_rebuild_refuses_shares_that_are_not_whole_together() -> None:
-    value = made()
-    value["steps"][0]["persons"][0]["exact"] = [14_001, 3]
-    with pytest.raises(TraceMismatch, match="add up to 30001/3, which is not a whole number"):
-        rebuild(value)
-
-
-def leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(value, dict | list) and value:
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(item, (*path, key))
-    else:
-        yield path
-
-
-def edited(value: dict[str, Any], path: tuple[str | int, ...], change: object) -> dict[str, Any]:
-    copied = copy.deepcopy(value)
-    spot: Any = copied
-    for key in path[:-1]:
-        spot = spot[key]
-    old = spot[path[-1]]
-    spot[path[-1]] = change(old) if callable(change) else change
-    return copied
-
-
-# Names are inputs, and so is a seed that no tie looked at: another one gives another trace, not a false one.
-FREE = {("pot",), ("period",), ("result_sha256",)}
-NAMES = {"id", "contribution"}
-FORGERIES = [
-    pytest.param(amount, lines, path, id=f"{name}: {'.'.join(map(str, path))}")
-    for name, amount, lines in (("short", 10_000, LINES), ("tied", 8500, TIED), ("enough", 20_000, LINES))
-    for path in leaves(made(amount, lines))
-    if path not in FREE and path[-1] not in NAMES and not (path[-1] == "seed" and name != "tied")
-]
-
-
-def wrong(old: object) -> object:
-    if isinstance(old, int):
-        return old + 1
-    if isinstance(old, list):
-        return ["ana"]
-    return f"{old}x" if isinstance(old, str) else 1
-
-
-@pytest.mark.parametrize(("amount", "lines", "path"), FORGERIES)
-def test_no_figure_can_be_changed_alone_even_with_the_digest_made_right(
-    amount: int, lines: list[Line], path: tuple[str | int, ...]
+def test_a_meeting_cannot_go_beyond_the_people_the_purses_or_the_money(
+    changes: list[tuple[str, str, int]], code: str, param: str
 ) -> None:
-    forged = sealed(edited(made(amount, lines), path, wrong))
-    with pytest.raises(TraceMismatch):
-        verify(forged)
+    with pytest.raises(AllocationError) as refused:
+        agreed(made(), *changes)
+    assert (refused.value.code, refused.value.param) == (code, param)
 
 
-@pytest.mark.parametrize("path", [("pot",), ("steps", 0, "id"), ("steps", 0, "persons", 0, "lines", 0, "contribution")])
-def test_what_the_figures_do_not_depend_on_is_held_by_the_digest(path: tuple[str | int, ...]) -> None:
-    with pytest.raises(TraceMismatch, match="result_sha256"):
-        verify(edited(made(), path, "ctb_0"))
-
-
-def test_a_cent_moved_between_two_people_is_refused() -> None:
-    value = made()
-    ana, bo, _ = value["steps"][0]["persons"]
-    ana.update(extra_cent=0, cents=4666, per_line_cents=[2666, 2000])
-    bo.update(extra_cent=1, cents=5334, per_line_cents=[5334])
-    with pytest.raises(TraceMismatch, match=r"steps\[0\]\.ana\.extra_cent: the trace says 0, the computation gives 1"):
-        verify(sealed(value))
-
-
-def test_figures_that_only_look_equal_are_refused() -> None:
-    for path, change in ((("steps", 0, "persons", 0, "extra_cent"), True), (("steps", 0, "unspent"), 0.0)):
-        with pytest.raises(TraceMismatch):
-            verify(sealed(edited(made(), path, change)))
-    one = made(1, [Line("ctb_1", "ana", 1)])
-    with pytest.raises(TraceMismatch, match="a claim is not a whole number"):
-        verify(sealed(edited(one, ("steps", 0, "persons", 0, "lines", 0, "claim"), True)))
-    with pytest.raises(TraceMismatch, match=r"\.in is not a whole number"):
-        verify(sealed(edited(edited(one, ("steps", 0, "in"), True), ("totals", "sources", "in"), True)))
-
-
-def test_money_hidden_as_unspent_is_refused_even_if_the_totals_agree() -> None:
-    value = edited(made(), ("steps", 0, "unspent"), 500)
-    value["totals"]["uses"]["unspent"] = 500
-    with pytest.raises(TraceMismatch, match=r"\.unspent: the trace says 500, the computation gives 0"):
-        verify(sealed(value))
-
-
-@pytest.mark.parametrize(
-    ("path", "change", "text"),
-    [
-        (("steps", 0, "persons", 3), {}, "malformed"),
-        (("steps",), [], "malformed"),
-        (("steps",), None, "malformed"),
-        (("steps", 0, "theta"), [1, 0], "theta"),
-        (("steps", 0, "persons", 0, "exact"), "x", "exact"),
-        (("steps", 0, "in"), -1, "not a whole number of zero or more"),
-        (("steps", 0, "persons", 0, "lines", 0, "claim"), -4000, "not a whole number of zero or more"),
-        (("steps", 0, "rule"), "equal", "cannot check the rule 'equal'"),
-        (("engine",), "other/9", "engine"),
-    ],
-)
-def test_a_malformed_trace_is_one_clear_refusal(path: tuple[str | int, ...], change: object, text: str) -> None:
-    value = made()
-    value["steps"][0]["persons"].append({"id": "zoe"})
-    if path != ("steps", 0, "persons", 3):
-        value["steps"][0]["persons"].pop()
-    with pytest.raises(TraceMismatch, match=text):
-        verify(sealed(edited(value, path, change)))
-
-
-def test_people_and_contributions_appear_once_and_in_order() -> None:
-    value = made()
-    value["steps"][0]["persons"].reverse()
-    with pytest.raises(TraceMismatch, match="in order of id and once each"):
-        verify(sealed(value))
-    value = made()
-    value["steps"][0]["persons"][0]["lines"].reverse()
-    value["steps"][0]["persons"][0]["per_line_cents"].reverse()
-    with pytest.raises(TraceMismatch, match="lines, in order of id"):
-        verify(sealed(value))
-    with pytest.raises(TraceMismatch, match="a contribution appears twice"):
-        verify(sealed(edited(made(), ("steps", 0, "persons", 1, "lines", 0, "contribution"), "ctb_1")))
-
-
-def test_a_trace_without_steps_rebuilds_to_nobody_and_without_the_key_is_refused() -> None:
-    assert rebuild({"steps": []}) == {}
-    with pytest.raises(TraceMismatch, match="incomplete or malformed"):
-        rebuild({})
-
-
-@pytest.mark.parametrize(
-    ("context", "text"),
-    [
-        ({"steps": []}, "rename steps"),
-        ({"rate": 0.5}, "whole numbers only: 0.5"),
-        ({"rate": float("nan")}, "plain JSON with whole numbers only"),
-        ({"share": Fraction(1, 2)}, "plain JSON with whole numbers only"),
-        ({"pair": (1, 2)}, "come back unchanged"),
-        ({"names": {1: "a"}}, "come back unchanged"),
-    ],
-)
-def test_a_context_that_json_would_change_is_refused(context: dict[str, Any], text: str) -> None:
-    with pytest.raises(BadContext, match=text):
-        trace(distribute("claims_pro", 10_000, LINES, SEED), context=context)
+def test_an_arbitration_says_why_and_by_whom() -> None:
+    for param, reason, entered_by in (("reason", "", "usr_s"), ("entered_by", "Meeting", "")):
+        with pytest.raises(AllocationError) as refused:
+            arbitrate(made(), reason=reason, entered_by=entered_by, changes=[])
+        assert refused.value.param == param
