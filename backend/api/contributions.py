@@ -26,6 +26,12 @@ BODY: dict[str, Reader | Optional] = {
     "amount": Optional(money, None),
     "description": text,
     "evidence": Optional(links, ()),
+    "over_cap_reason": Optional(text_up_to(500), ""),
+}
+REVIEW: dict[str, Reader | Optional] = {
+    "verdict": text,
+    "reason": Optional(text_up_to(500), ""),
+    "minutes": Optional(whole, None),
 }
 FILTERS: dict[str, Reader] = {
     **PAGING,
@@ -81,6 +87,7 @@ class ContributionList(Resource):
                 amount=value,
                 description=given["description"],
                 evidence=given["evidence"],
+                over_cap_reason=given["over_cap_reason"],
                 form_key=form_key(request),
                 now=now,
             )
@@ -113,7 +120,7 @@ class ReviewList(Resource):
         """Approve someone else's contribution, or reject it with a reason."""
         read_parameters(request._request, {})
         require_key(request)
-        given = read_fields(request.data, {"verdict": text, "reason": Optional(text_up_to(500), "")})
+        given = read_fields(request.data, REVIEW)
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
@@ -122,6 +129,7 @@ class ReviewList(Resource):
                 contribution_id=contribution_id,
                 verdict=given["verdict"],
                 reason=given["reason"],
+                minutes=given["minutes"],
                 now=now,
             )
             state = Contribution.objects.values_list("state", flat=True).get(pk=contribution_id)

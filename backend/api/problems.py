@@ -1,5 +1,7 @@
 """The catalogue of refusals: what each stable code means, why it came, what to do. Each has its page."""
 
+from backend.api.problems_of_charters import PROBLEMS as OF_CHARTERS
+from backend.api.problems_of_distributions import PROBLEMS as OF_DISTRIBUTIONS
 from backend.api.problems_of_exports import PROBLEMS as OF_EXPORTS
 from backend.api.problems_of_ledger import PROBLEMS as OF_LEDGER
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
@@ -13,7 +15,8 @@ Texts = tuple[object, object, object]
 
 # code → (title, cause, what to do), in the language of the reader when they are shown
 CATALOGUE: dict[str, Texts] = {
-    **OF_REQUESTS, **OF_WORK, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP, **OF_TRANSFERS, **OF_EXPORTS, **OF_LEDGER,
+    **OF_REQUESTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
+    **OF_TRANSFERS, **OF_EXPORTS, **OF_LEDGER,
 }  # fmt: skip
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from backend.commons.models import Budget, Commons, Period
+from backend.commons.models import Budget, Charter, Commons, Period
 from backend.contributions.models import Contribution, Review
-from backend.distributions.models import Distribution, Share
+from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
+from backend.distributions.services import approvable_from
 from backend.identity.models import HostBankAccount, User
 from backend.ledger.services import StatementRow, TrialRow, WholeEntry
 from backend.operations.figures import Figures
@@ -114,6 +115,19 @@ def payment_instructions(row: Pledge, account: HostBankAccount) -> dict[str, Any
     }
 
 
+def charter(row: Charter, *, adopted_by: User | None) -> dict[str, Any]:
+    """A version of a charter. `document` is complete; `adopted_by` is for those who may know."""
+    return {
+        "id": row.pk,
+        "budget": row.budget_id,
+        "version": row.version,
+        "document": row.document,
+        "sha256": row.sha256,
+        "adopted_at": moment(row.created_at),
+        "adopted_by": person(adopted_by),
+    }
+
+
 def contribution(row: Contribution) -> dict[str, Any]:
     """A contribution; its contributor is loaded by the caller."""
     settled = row.settled_amount
@@ -128,6 +142,9 @@ def contribution(row: Contribution) -> dict[str, Any]:
         "amount": money(row.amount, row.currency),
         "description": row.description,
         "evidence": row.evidence,
+        "over_cap_reason": row.over_cap_reason,
+        "remainder_of": row.remainder_of_id,
+        "validated_at": moment(row.validated_at),
         "state": row.state,
         "settled_amount": None if settled is None else money(settled, row.currency),
         "created_at": moment(row.created_at),
@@ -142,12 +159,17 @@ def review(row: Review) -> dict[str, Any]:
         "reviewer": person(row.reviewer),
         "verdict": row.verdict,
         "reason": row.reason,
+        "minutes": row.minutes,
         "created_at": moment(row.created_at),
     }
 
 
-def distribution(row: Distribution, shares: Iterable[Share]) -> dict[str, Any]:
-    """A distribution with its shares and its whole computation; `shares`, `trace` and `digest` come once computed."""
+def distribution(
+    row: Distribution, shares: Iterable[Share], moves: Iterable[DistributionMove], arbitrated: Arbitration | None
+) -> dict[str, Any]:
+    """A distribution with its shares and its whole computation; `shares`, `moves`, `trace` and `digest` come once
+    computed, `arbitration` when amounts were entered after a meeting."""
+    first = approvable_from(row)
     return {
         "id": row.pk,
         "period": row.period_id,
@@ -157,6 +179,8 @@ def distribution(row: Distribution, shares: Iterable[Share]) -> dict[str, Any]:
         "pot": money(row.pot, row.currency),
         "prepared_by": person(row.prepared_by),
         "prepared_at": moment(row.prepared_at),
+        "published_at": moment(row.published_at),
+        "approvable_from": first.isoformat() if first else None,
         "approved_by": person(row.approved_by),
         "approved_at": moment(row.approved_at),
         "digest": row.digest or None,
@@ -166,11 +190,50 @@ def distribution(row: Distribution, shares: Iterable[Share]) -> dict[str, Any]:
                 "contributor": person(share.contributor),
                 "asked": money(share.asked, row.currency),
                 "amount": money(share.amount, row.currency),
+                "parts": [
+                    {"budget": part.budget_id, "amount": money(part.amount, row.currency)}
+                    for part in sorted(share.parts.all(), key=lambda part: part.budget_id)
+                ],
                 "state": share.state,
             }
             for share in shares
         ],
+        "moves": [
+            {
+                "kind": move.kind,
+                "from": move.source_id,
+                "to": move.target_id,
+                "amount": money(move.amount, row.currency),
+            }
+            for move in moves
+        ],
+        "arbitration": arbitration(arbitrated, row.currency) if arbitrated else None,
         "trace": row.trace,
+    }
+
+
+def arbitration(row: Arbitration, currency: str) -> dict[str, Any]:
+    """Amounts agreed at a meeting, with the answer of each person they change; its lines are loaded by the caller."""
+    return {
+        "id": row.pk,
+        "state": row.state,
+        "reason": row.reason,
+        "digest": row.digest,
+        "entered_by": person(row.entered_by),
+        "entered_at": moment(row.entered_at),
+        "ended_at": moment(row.ended_at),
+        "lines": [
+            {
+                "person": person(line.person),
+                "budget": line.budget_id,
+                "before": money(line.before, currency),
+                "agreed": money(line.agreed, currency),
+                "answer": line.answer or None,
+                "answered_at": moment(line.answered_at),
+                "recorded_by": person(line.recorded_by),
+            }
+            for line in sorted(row.lines.all(), key=lambda line: line.pk)
+        ],
     }
 
 

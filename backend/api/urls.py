@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from backend.api import commons, contributions, distributions, ledger, log, periods, pledges
+from backend.api import charters, commons, contributions, distributions, ledger, log, periods, pledges
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
@@ -10,6 +10,9 @@ _ID = "[0-9A-Z]{36}"
 urlpatterns = [
     re_path(r"^commons$", commons.CommonsList.as_view()),
     re_path(rf"^commons/(?P<commons_id>com_{_ID})$", commons.CommonsOne.as_view()),
+    re_path(r"^charter\.schema\.json$", charters.Schema.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charter$", charters.InForce.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charters$", charters.Versions.as_view()),
     re_path(r"^pledges$", pledges.PledgeList.as_view()),
     re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})$", pledges.PledgeOne.as_view()),
     re_path(r"^contributions$", contributions.ContributionList.as_view()),
@@ -19,6 +22,7 @@ urlpatterns = [
     re_path(rf"^periods/(?P<period_id>per_{_ID})$", periods.PeriodOne.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})/closure$", periods.Closure.as_view()),
     re_path(rf"^distributions/(?P<distribution_id>dis_{_ID})$", distributions.DistributionOne.as_view()),
+    re_path(rf"^distributions/(?P<distribution_id>dis_{_ID})/trace$", distributions.TraceOne.as_view()),
     re_path(r"^log/heads$", log.HeadList.as_view()),
     re_path(r"^log/heads/latest$", log.HeadLatest.as_view()),
     re_path(r"^log/keys$", log.Keys.as_view()),

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from backend.commons.words import rule_name, rule_sentence
 from backend.core.ids import ID_LENGTH
 
 
@@ -63,27 +64,85 @@ class Budget(models.Model):
 
 
 class Charter(models.Model):
-    """The rules of a budget, versioned; a version never changes."""
+    """The rules of a budget, versioned; a version never changes. `document` is complete: no default is left out."""
 
-    RULES: ClassVar = [("claims_pro", _("pro rata of the validated requests"))]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="charters")
     version = models.PositiveIntegerField()
-    rule = models.CharField(max_length=16, choices=RULES)
-    approvals = models.PositiveSmallIntegerField(default=1)
-    hard_cap = models.BigIntegerField(null=True)
-    # A transfer out of the budget above this many minor units takes two people; 0: all of them do.
-    transfer_threshold = models.BigIntegerField(default=0)
+    document = models.JSONField()
+    # Of the canonical JSON of the document: the same rules have the same one, wherever they are.
+    sha256 = models.CharField(max_length=64)
     created_by = models.ForeignKey("identity.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["budget", "version"], name="charter_version_once"),
-            models.CheckConstraint(condition=Q(approvals__gte=1), name="charter_wants_an_approval"),
-            models.CheckConstraint(condition=Q(hard_cap=None) | Q(hard_cap__gt=0), name="charter_cap_positive"),
-            models.CheckConstraint(condition=Q(transfer_threshold__gte=0), name="charter_threshold_not_negative"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["budget", "version"], name="charter_version_once")]
+
+    @property
+    def rule(self) -> str:
+        """The rule of the last tier, which shares all that is left."""
+        return str(self.document["tiers"][-1]["rule"])
+
+    def get_rule_display(self) -> str:
+        """What that rule does, in a few words."""
+        return rule_name(self.rule)
+
+    @property
+    def how(self) -> list[str]:
+        """How each tier shares, a sentence each, in their order."""
+        return [rule_sentence(tier["rule"]) for tier in self.document["tiers"]]
+
+    @property
+    def rules(self) -> set[str]:
+        """The rules of all tiers."""
+        return {tier["rule"] for tier in self.document["tiers"]}
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """The kinds that can be declared, each with its coefficient in thousandths."""
+        return dict(self.document["kinds"])
+
+    @property
+    def approvals(self) -> int:
+        """How many stewards validate a contribution."""
+        return int(self.document["review"]["approvals"])
+
+    @property
+    def soft_cap(self) -> int | None:
+        """Above this many minor units a request says why."""
+        found: int | None = self.document["soft_cap"]
+        return found
+
+    @property
+    def hard_cap(self) -> int | None:
+        """The largest request, minor units."""
+        found: int | None = self.document["hard_cap"]
+        return found
+
+    @property
+    def transfer_threshold(self) -> int:
+        """A transfer out of the budget above this many minor units takes two people; 0: all of them do."""
+        return int(self.document["transfer_threshold"])
+
+    @property
+    def minimum_payout(self) -> int:
+        """Nobody is paid before this many minor units are owed to them."""
+        return int(self.document["minimum_payout"])
+
+    @property
+    def publication_days(self) -> int:
+        """How many days a distribution is shown before it can be approved."""
+        return int(self.document["publication_days"])
+
+    @property
+    def carry_periods(self) -> int:
+        """For how many periods the unpaid part of a request stays a request."""
+        return int(self.document["unpaid"]["carry_periods"])
+
+    @property
+    def declare(self) -> str:
+        """Who may declare: members or everyone."""
+        return str(self.document["declare"])
 
 
 class Period(models.Model):
@@ -99,6 +158,8 @@ class Period(models.Model):
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="periods")
+    # The version that holds for it, known before its first day: a later one changes nothing in it.
+    charter = models.ForeignKey(Charter, on_delete=models.PROTECT, related_name="periods")
     starts_on = models.DateField()
     ends_before = models.DateField()
     state = models.CharField(max_length=12, choices=STATES, default="open")

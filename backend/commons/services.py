@@ -1,13 +1,18 @@
 """Writes about commons, budgets, charters and periods."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from calendar import monthrange
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from backend.allocation.trace import sha256
+from backend.commons.charters import default_document, valid_document
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
@@ -15,6 +20,7 @@ from backend.core.money import require_currency
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
+from backend.identity.services import host_day
 from backend.ledger.services import balances
 
 OPEN_TO_PLEDGES = {"open"}
@@ -33,6 +39,7 @@ def create_commons(
     first_day: date,
     end_before: date,
     now: datetime,
+    document: Mapping[str, Any] | None = None,
     rule: str = "claims_pro",
     approvals: int = 1,
     hard_cap: int | None = None,
@@ -42,18 +49,21 @@ def create_commons(
 ) -> Commons:
     """Create a commons with its common pot, first charter, first period and first steward.
 
-    Args: currency: that of one of the host's bank accounts. first_day, end_before: the first period. rule: a key of
-        allocation.RULES. approvals: how many stewards validate a contribution. hard_cap: largest request, minor units.
-        transfer_threshold: transfers out of its budgets above this many minor units take two people.
-    Raises: Invalid on a name already taken, a currency without a bank account or an unknown rule.
+    Args: currency: that of one of the host's bank accounts. first_day, end_before: the first period. document: its
+        charter; when not given, a simple one is written of the next four. rule: a key of allocation.RULES. approvals:
+        how many stewards validate a contribution. hard_cap: largest request, minor units. transfer_threshold: transfers
+        out of its budgets above this many minor units take two people.
+    Raises: Invalid on a name already taken, a currency without a bank account, an unknown rule, a bad charter.
     """
     from backend.identity.services import grant_role
 
     require_currency(currency)
     if not HostBankAccount.objects.filter(currency=currency).exists():
         raise Invalid("currency_without_account", _("The host has no bank account in this currency."), param="currency")
-    if rule not in dict(Charter.RULES):
-        raise Invalid("rule_unknown", _("This distribution rule is not known."), param="rule")
+    if document is None:
+        document = default_document(
+            rule=rule, approvals=approvals, hard_cap=hard_cap, transfer_threshold=transfer_threshold
+        )
     name, slug = name.strip(), slugify(name)[:60].strip("-")
     if not slug or len(name) > 140 or Commons.objects.filter(slug=slug).exists():
         raise Invalid("name_taken", _("Choose another name: this one is empty, too long or taken."), param="name")
@@ -63,14 +73,80 @@ def create_commons(
     budget = Budget.objects.create(
         id=new_id("bud"), commons=commons, name=name, currency=currency, state="open", created_at=now
     )
-    Charter.objects.create(
-        id=new_id("cha"), budget=budget, version=1, rule=rule, approvals=approvals, hard_cap=hard_cap,
-        transfer_threshold=transfer_threshold, created_by=steward, created_at=now,
-    )  # fmt: skip
-    Period.objects.create(id=new_id("per"), budget=budget, starts_on=first_day, ends_before=end_before)
+    charter = _write_charter(budget, valid_document(document, budget=budget), steward, now)
+    Period.objects.create(id=new_id("per"), budget=budget, charter=charter, starts_on=first_day, ends_before=end_before)
     grant_role(user=steward, kind="steward", scope=budget.pk, granted_by=steward, now=now)
     record("commons.created", actor=steward, subject=commons.pk, now=now, scopes=[budget.pk])
     return commons
+
+
+def _write_charter(budget: Budget, document: Mapping[str, Any], by: User, now: datetime) -> Charter:
+    """The next version of a budget's charter; the caller validated the document and holds the budget."""
+    latest = budget.charters.order_by("-version").first()
+    return Charter.objects.create(
+        id=new_id("cha"), budget=budget, version=latest.version + 1 if latest else 1, document=dict(document),
+        sha256=sha256(document), created_by=by, created_at=now,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def adopt_charter(
+    *, actor: User, budget: Budget, document: Mapping[str, Any], now: datetime, after: int | None = None
+) -> Charter:
+    """Write the next version of a budget's charter. Moves no money.
+
+    It holds from the first period that begins after today: the running one and those before it keep theirs.
+    The rules that are in the latest version already are that version: nothing is written twice.
+    Args: after: the latest version that the person read; another one is a refusal. None: whatever it is.
+    Raises: Forbidden; CharterInvalid naming each path; Conflict `charter_of_parent`, `budget_not_open`,
+        `charter_changed`.
+    """
+    require(actor, "charter.adopt", scopes=tree_of(budget))
+    Commons.objects.select_for_update(no_key=True).get(pk=budget.commons_id)
+    budget = Budget.objects.select_for_update(of=("self",), no_key=True).get(pk=budget.pk)
+    latest = budget.charters.order_by("-version").first()
+    if latest is None:
+        raise Conflict(
+            "charter_of_parent",
+            _("This budget follows the rules of %(name)s: they are changed there.")
+            % {"name": ruling_budget(budget).full_name},
+        )
+    if budget.state not in OPEN_TO_WORK:
+        raise Conflict("budget_not_open", _("This budget is not open: its rules do not change any more."))
+    valid = valid_document(document, budget=budget)
+    if sha256(valid) == latest.sha256:
+        return latest
+    if after is not None and after != latest.version:
+        raise Conflict(
+            "charter_changed",
+            _("Version %(version)s was adopted in the meantime: read it, then adopt yours if you still want it.")
+            % {"version": latest.version},
+        )
+    _hold_periods(budget)
+    made = _write_charter(budget, valid, actor, now)
+    Period.objects.filter(budget=budget, state="open", starts_on__gt=host_day(now)).update(charter=made)
+    record(
+        "charter.adopted", actor=actor, subject=made.pk, now=now, scopes=tree_of(budget), version=made.version,
+        sha256=made.sha256,
+    )  # fmt: skip
+    return made
+
+
+def _hold_periods(budget: Budget) -> None:
+    """Lock the open periods of a budget, and its last one so that none is opened after it, until the transaction ends.
+
+    Who opens a period locks the one before it first, and reads the latest charter after that.
+    """
+    held: set[str] = set()
+    while True:
+        last = Period.objects.filter(budget=budget).order_by("-starts_on").values("pk")[:1]
+        wanted = Period.objects.filter(
+            Q(budget=budget, state="open") | Q(pk__in=list(last.values_list("pk", flat=True)))
+        )
+        found = set(wanted.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        if found <= held:
+            return
+        held |= found
 
 
 @transaction.atomic
@@ -80,13 +156,15 @@ def open_envelope(
     parent: Budget,
     name: str,
     now: datetime,
+    own_rules: bool = True,
     first_day: date | None = None,
     end_before: date | None = None,
 ) -> Budget:
-    """Open an envelope: a purse below a budget, with the same rules and a period of its own. Moves no money.
+    """Open an envelope: a purse below a budget. Moves no money.
 
-    Its charter is a copy, so that its money is shared among those who worked for it alone.
-    Args: first_day, end_before: its first period; that of the budget above when not given.
+    Args: own_rules: True gives it a copy of the rules and periods of its own; False lets it follow those of the budget
+        above: its money is for the work in it, and is shared at the same closing. first_day, end_before: its first
+        period, with rules of its own; that of the budget above when not given.
     Raises: Forbidden; Invalid `envelope_name_taken`, `period_without_days`; Conflict `budget_not_open`.
     """
     require(actor, "budget.open", scopes=tree_of(parent))
@@ -102,23 +180,27 @@ def open_envelope(
         )
     if parent.state != "open":
         raise Conflict("budget_not_open", _("This budget is not open: no envelope can be opened below it."))
+    if own_rules:
+        first, end = _first_days(parent, first_day, end_before)
+    envelope = Budget.objects.create(
+        id=new_id("bud"), commons=parent.commons, parent=parent, name=name, currency=parent.currency, state="open",
+        created_at=now,
+    )  # fmt: skip
+    if own_rules:
+        charter = _write_charter(envelope, charter_of(parent).document, actor, now)
+        Period.objects.create(id=new_id("per"), budget=envelope, charter=charter, starts_on=first, ends_before=end)
+    record("budget.opened", actor=actor, subject=envelope.pk, now=now, scopes=tree_of(envelope))
+    return envelope
+
+
+def _first_days(parent: Budget, first_day: date | None, end_before: date | None) -> tuple[date, date]:
+    """The first period of an envelope with rules of its own."""
     above = current_period(parent)
     first = first_day or (above.starts_on if above else None)
     end = end_before or (above.ends_before if above else None)
     if first is None or end is None or first >= end:
         raise Invalid("period_without_days", _("The first period must end after it begins."), param="first_day")
-    charter = charter_of(parent)
-    envelope = Budget.objects.create(
-        id=new_id("bud"), commons=parent.commons, parent=parent, name=name, currency=parent.currency, state="open",
-        created_at=now,
-    )  # fmt: skip
-    Charter.objects.create(
-        id=new_id("cha"), budget=envelope, version=1, rule=charter.rule, approvals=charter.approvals,
-        hard_cap=charter.hard_cap, transfer_threshold=charter.transfer_threshold, created_by=actor, created_at=now,
-    )  # fmt: skip
-    Period.objects.create(id=new_id("per"), budget=envelope, starts_on=first, ends_before=end)
-    record("budget.opened", actor=actor, subject=envelope.pk, now=now, scopes=tree_of(envelope))
-    return envelope
+    return first, end
 
 
 def root_budget(commons: Commons) -> Budget:
@@ -162,14 +244,14 @@ def hold(budgets: Iterable[Budget]) -> None:
     commons = Commons.objects.filter(pk__in=[budget.commons_id for budget in found]).order_by("pk")
     list(commons.select_for_update(no_key=True))
     list(Budget.objects.filter(pk__in=[budget.pk for budget in found]).order_by("pk").select_for_update(no_key=True))
-    ruled = {charter_of(budget).budget_id for budget in found}
+    ruled = {ruling_budget(budget).pk for budget in found}
     list(Period.objects.filter(budget__in=ruled, state="open").order_by("pk").select_for_update(no_key=True))
 
 
 def being_shared(budget: Budget) -> bool:
     """Whether a closed period is about to share what this budget holds."""
     shared = ["frozen", "computed", "published", "approved"]
-    return Period.objects.filter(budget=charter_of(budget).budget, state__in=shared).exists()
+    return Period.objects.filter(budget=ruling_budget(budget), state__in=shared).exists()
 
 
 def get_budget(budget_id: str) -> Budget:
@@ -180,20 +262,39 @@ def get_budget(budget_id: str) -> Budget:
     return budget
 
 
-def charter_of(budget: Budget) -> Charter:
-    """The charter in force: the budget's own, else that of the nearest budget above it."""
+def ruling_budget(budget: Budget) -> Budget:
+    """The budget whose charter and periods hold for this one: itself, or the nearest above that has charters."""
     above: Budget | None = budget
     while above is not None:
-        charter = above.charters.order_by("-version").first()
-        if charter is not None:
-            return charter
+        if above.charters.exists():
+            return above
         above = above.parent
     raise NotFound("charter_not_found", _("This budget has no charter."), param="budget")
 
 
+def charter_of(budget: Budget) -> Charter:
+    """The charter in force: that of the first open period, else the latest version."""
+    ruling = ruling_budget(budget)
+    running = Period.objects.filter(budget=ruling, state="open").select_related("charter__budget")
+    period = running.order_by("starts_on").first()
+    return period.charter if period else ruling.charters.select_related("budget").latest("version")
+
+
+def following(ruling: Budget) -> list[Budget]:
+    """A budget that has rules, and those below it that follow them, each one right before those below it."""
+    known = set(Charter.objects.filter(budget__commons=ruling.commons_id).values_list("budget_id", flat=True))
+    kept: set[str] = {ruling.pk}
+    found = []
+    for one in subtree_of(ruling):
+        if one.pk in kept or (one.parent_id in kept and one.pk not in known):
+            kept.add(one.pk)
+            found.append(one)
+    return found
+
+
 def current_period(budget: Budget) -> Period | None:
     """The latest open period of the budget whose charter rules this one, if any."""
-    return Period.objects.filter(budget=charter_of(budget).budget, state="open").order_by("-starts_on").first()
+    return Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("-starts_on").first()
 
 
 def require_open_period(budget: Budget, *, day: date) -> Period:
@@ -203,7 +304,7 @@ def require_open_period(budget: Budget, *, day: date) -> Period:
     Raises: Conflict `period_closed` when the day's period is closed; Invalid `day_outside_period` when no period
         reaches it.
     """
-    ruled = charter_of(budget).budget
+    ruled = ruling_budget(budget)
     for _turn in range(MAX_PERIODS_AHEAD):
         covering = Period.objects.filter(budget=ruled, starts_on__lte=day, ends_before__gt=day)
         period = covering.filter(state="open").select_for_update(of=("self",), no_key=True).first()
@@ -228,17 +329,35 @@ def require_open_period(budget: Budget, *, day: date) -> Period:
     )
 
 
+@transaction.atomic
 def open_next_period(*, after: Period, ends_before: date | None = None) -> Period:
-    """The period that follows one, opened if it is not there yet.
+    """The period that follows one, opened under the latest version of the charter if it is not there yet.
 
-    Args: ends_before: its end; when not given, as many whole months or days as the rhythm of the budget says.
+    Args: ends_before: its end; when not given, what the charter says, else as many whole months or days as the rhythm
+        of the budget says.
     """
-    period, _created = Period.objects.get_or_create(
-        budget=after.budget,
-        starts_on=after.ends_before,
-        defaults={"id": new_id("per"), "ends_before": ends_before or _end_by_rhythm(after)},
-    )
-    return period
+    # A charter that is being adopted holds this row: the version is read once it is there.
+    after = Period.objects.select_for_update(of=("self",), no_key=True).get(pk=after.pk)
+    known = Period.objects.filter(budget=after.budget_id, starts_on=after.ends_before).first()
+    if known is not None:
+        return known
+    charter = Charter.objects.filter(budget=after.budget_id).latest("version")
+    return Period.objects.create(
+        id=new_id("per"), budget_id=after.budget_id, charter=charter, starts_on=after.ends_before,
+        ends_before=ends_before or _end(after, charter.document["period"]),
+    )  # fmt: skip
+
+
+def _end(after: Period, length: Mapping[str, int] | None) -> date:
+    """The end of the period that follows, by the charter's length, else by rhythm."""
+    start = after.ends_before
+    if length is None:
+        return _end_by_rhythm(after)
+    if "days" in length:
+        return start + timedelta(days=length["days"])
+    years, month = divmod(start.month - 1 + length["months"], 12)
+    last = monthrange(start.year + years, month + 1)[1]
+    return date(start.year + years, month + 1, min(start.day, last))
 
 
 def _end_by_rhythm(after: Period) -> date:

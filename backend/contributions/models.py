@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
+from backend.commons.words import EXPENSE, KINDS
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import Role, User
 from backend.identity.permissions import holds
@@ -15,14 +16,7 @@ from backend.identity.permissions import holds
 class Contribution(models.Model):
     """Work: what, when, kind, budget, minutes and the amount asked for it in minor units (zero is volunteering)."""
 
-    KINDS: ClassVar = [
-        ("development", _("development")),
-        ("review", _("review")),
-        ("documentation", _("documentation")),
-        ("design", _("design")),
-        ("support", _("support")),
-        ("facilitation", _("facilitation")),
-    ]
+    KINDS: ClassVar = KINDS
     STATES: ClassVar = [
         ("draft", _("draft")),
         ("declared", _("awaiting review")),
@@ -46,7 +40,14 @@ class Contribution(models.Model):
     description = models.CharField(max_length=500)
     evidence = models.JSONField(default=list)
     state = models.CharField(max_length=12, choices=STATES, default="declared")
+    # Why it asks more than the charter's soft cap.
+    over_cap_reason = models.CharField(max_length=500, blank=True)
+    # When the last approval came: requests are served in this order by the rule `as_asked`.
+    validated_at = models.DateTimeField(null=True)
+    # What was given for it, minor units; more than what was asked where work is shared by time and not by requests.
     settled_amount = models.BigIntegerField(null=True)
+    # The request whose unpaid part this one carries into the next period.
+    remainder_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="remainders")
     form_key = models.CharField(max_length=64)
     created_at = models.DateTimeField()
 
@@ -55,9 +56,12 @@ class Contribution(models.Model):
             models.CheckConstraint(condition=Q(amount__gte=0), name="contribution_amount_not_negative"),
             models.CheckConstraint(condition=Q(minutes__lte=60 * 24 * 31), name="contribution_minutes_bounded"),
             models.CheckConstraint(
-                condition=Q(settled_amount=None) | Q(settled_amount__gte=0, settled_amount__lte=F("amount")),
-                name="contribution_settled_within_request",
+                condition=Q(settled_amount=None) | Q(settled_amount__gte=0), name="contribution_settled_not_negative"
             ),
+            models.CheckConstraint(
+                condition=~Q(kind=EXPENSE) | Q(minutes=0, amount__gt=0), name="expense_is_an_amount_alone"
+            ),
+            models.CheckConstraint(condition=~Q(remainder_of=F("id")), name="remainder_of_another"),
             models.UniqueConstraint(fields=["contributor", "form_key"], name="one_contribution_per_form"),
             models.UniqueConstraint(fields=["id", "contributor"], name="contribution_with_its_contributor"),
         ]
@@ -82,6 +86,8 @@ class Review(models.Model):
     contributor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     verdict = models.CharField(max_length=8, choices=VERDICTS)
+    # The minutes this reviewer validates; null: as declared. Never said of a rejection.
+    minutes = models.PositiveIntegerField(null=True)
     reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
 
@@ -89,5 +95,6 @@ class Review(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(reviewer=F("contributor")), name="nobody_reviews_their_own"),
             models.CheckConstraint(condition=~Q(verdict="reject", reason=""), name="rejection_has_a_reason"),
+            models.CheckConstraint(condition=Q(minutes=None) | Q(verdict="approve"), name="minutes_of_an_approval"),
             models.UniqueConstraint(fields=["contribution", "reviewer"], name="one_review_per_person"),
         ]

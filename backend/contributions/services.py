@@ -1,6 +1,6 @@
 """Declares and reviews contributions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from backend.commons.models import Budget, Period
+from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
+from backend.commons.words import EXPENSE
 from backend.contributions.models import Contribution, Review
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
@@ -17,7 +18,7 @@ from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
 from backend.events.services import record
 from backend.identity.models import User
-from backend.identity.permissions import require
+from backend.identity.permissions import may, require
 from backend.identity.services import host_day
 from backend.payees.services import payee_of
 
@@ -41,6 +42,12 @@ def _require_facts(*, kind: str, minutes: int, amount: int, description: str, ev
             param="minutes",
         )
     require_amount(amount, minimum=0)
+    if kind == EXPENSE and minutes:
+        raise Invalid("expense_has_no_time", _("An expense has an amount and no duration."), param="minutes")
+    if kind == EXPENSE and not amount:
+        raise Invalid("expense_without_amount", _("Say how much was spent."), param="amount")
+    if kind == EXPENSE and not evidence:
+        raise Invalid("expense_without_paper", _("Give a link to the receipt or invoice."), param="evidence")
     if not minutes and not amount:
         raise Invalid("nothing_declared", _("Give a duration, an amount, or both."), param="minutes")
     if not description.strip() or len(description) > 500:
@@ -63,6 +70,38 @@ def _is_link(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
+def _require_within_charter(charter: Charter, *, kind: str, amount: int, why: str, currency: str) -> None:
+    """Refuse what the charter of the day's period does not allow."""
+    if kind not in charter.kinds:
+        names = dict(Contribution.KINDS)
+        raise Invalid(
+            "kind_not_in_charter",
+            _("The charter has no contributions of this kind. Use one of: %(known)s.")
+            % {"known": ", ".join(str(names.get(one, one)) for one in charter.kinds)},
+            param="kind",
+        )
+    if charter.hard_cap is not None and amount > charter.hard_cap:
+        raise Invalid(
+            "over_the_cap",
+            _("The charter allows at most %(cap)s a request.") % {"cap": format_money(charter.hard_cap, currency)},
+            param="amount",
+        )
+    if charter.soft_cap is not None and amount > charter.soft_cap and not why:
+        raise Invalid(
+            "reason_over_soft_cap",
+            _("Above %(cap)s the charter wants a reason: say why this request is larger.")
+            % {"cap": format_money(charter.soft_cap, currency)},
+            param="over_cap_reason",
+        )
+
+
+def may_declare(actor: User, budget: Budget) -> bool:
+    """Whether a person may declare work against a budget: its contributors and stewards, or everyone."""
+    if may(actor, "contribution.declare", scopes=tree_of(budget)):
+        return True
+    return bool(actor.is_active) and charter_of(budget).declare == "everyone"
+
+
 def declare(
     *,
     actor: User,
@@ -75,28 +114,26 @@ def declare(
     minutes: int = 0,
     amount: int = 0,
     evidence: Sequence[str] = (),
+    over_cap_reason: str = "",
 ) -> Contribution:
     """Declare one's own work against a budget. Moves no money.
 
-    Args: worked_on: a day of the open period, not in the future. minutes: duration. amount: what is asked for it, minor
-        units of the budget's currency; zero is volunteering. form_key: a repetition gives back the first one.
-    Raises: Forbidden `not_a_member`; Invalid naming the field; Conflict `period_closed`, `budget_not_open`.
+    Args: worked_on: a day of the open period, not in the future. minutes: duration, none for an expense. amount: what
+        is asked for it, minor units of the budget's currency; zero is volunteering. over_cap_reason: needed above the
+        soft cap of the charter. form_key: a repetition gives back the first one.
+    Raises: Forbidden `not_allowed`; Invalid naming the field; Conflict `period_closed`, `budget_not_open`.
     """
-    require(actor, "contribution.declare", scopes=tree_of(budget))
+    if not may_declare(actor, budget):
+        raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."))
     _require_facts(kind=kind, minutes=minutes, amount=amount, description=description, evidence=evidence)
     if worked_on > host_day(now):
         raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
-    charter = charter_of(budget)
-    if charter.hard_cap is not None and amount > charter.hard_cap:
-        raise Invalid(
-            "over_the_cap",
-            _("The charter allows at most %(cap)s a request.")
-            % {"cap": format_money(charter.hard_cap, budget.currency)},
-            param="amount",
-        )
+    why = over_cap_reason.strip()
+    if len(why) > 500:
+        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
     facts: dict[str, Any] = {
         "budget_id": budget.pk, "worked_on": worked_on, "kind": kind, "minutes": minutes, "amount": amount,
-        "description": description.strip(), "evidence": list(evidence),
+        "description": description.strip(), "evidence": list(evidence), "over_cap_reason": why,
     }  # fmt: skip
     first = Contribution.objects.filter(contributor=actor, form_key=form_key).first()
     if first is not None:
@@ -109,6 +146,7 @@ def declare(
                 raise Conflict(
                     "budget_not_open", _("This budget does not take contributions at present."), param="budget"
                 )
+            _require_within_charter(period.charter, kind=kind, amount=amount, why=why, currency=budget.currency)
             contribution = Contribution.objects.create(
                 id=new_id("ctr"), period=period, contributor=actor, currency=budget.currency, form_key=form_key,
                 created_at=now, **facts,
@@ -134,17 +172,26 @@ def _same_contribution(first: Contribution, facts: dict[str, Any]) -> Contributi
     return first
 
 
-def review(*, actor: User, contribution_id: str, verdict: str, now: datetime, reason: str = "") -> Review:
+def review(
+    *,
+    actor: User,
+    contribution_id: str,
+    verdict: str,
+    now: datetime,
+    reason: str = "",
+    minutes: int | None = None,
+) -> Review:
     """Say of someone else's contribution that it is approved, or rejected with a reason.
 
-    The contribution is validated once the charter's number of stewards approved it, rejected by one of them.
-    Raises: NotFound; Forbidden `own_contribution`, `not_allowed`; Invalid `verdict_unknown`, `reason_missing`;
-        Conflict `contribution_not_open` (already reviewed, naming the state), `already_reviewed`.
+    The contribution is validated once the number of stewards of its period's charter approved it, rejected by one.
+    Args: minutes: those that an approval validates, at most what was declared; None: as declared.
+    Raises: NotFound; Forbidden `own_contribution`, `not_allowed`; Invalid `verdict_unknown`, `reason_missing`,
+        `validated_minutes`; Conflict `contribution_not_open` (already reviewed, naming the state), `already_reviewed`.
     """
     with transaction.atomic():
         contribution = (
             Contribution.visible_to(actor)
-            .select_related("budget")
+            .select_related("budget", "period__charter")
             .select_for_update(of=("self",))
             .filter(pk=contribution_id)
             .first()
@@ -158,6 +205,14 @@ def review(*, actor: User, contribution_id: str, verdict: str, now: datetime, re
             raise Invalid("verdict_unknown", _("The verdict is “approve” or “reject”."), param="verdict")
         if verdict == "reject" and not reason.strip():
             raise Invalid("reason_missing", _("Say why the contribution is rejected."), param="reason")
+        whole = not isinstance(minutes, bool) and isinstance(minutes, int) and 0 <= minutes <= contribution.minutes
+        if minutes is not None and (verdict == "reject" or not whole):
+            raise Invalid(
+                "validated_minutes",
+                _("An approval validates from 0 to the %(declared)s minutes that were declared.")
+                % {"declared": contribution.minutes},
+                param="minutes",
+            )
         if contribution.state != "declared":
             raise Conflict(
                 "contribution_not_open",
@@ -168,21 +223,38 @@ def review(*, actor: User, contribution_id: str, verdict: str, now: datetime, re
             raise Conflict("already_reviewed", _("You have already reviewed this contribution."))
         said = Review.objects.create(
             id=new_id("rev"), contribution=contribution, contributor_id=contribution.contributor_id, reviewer=actor,
-            verdict=verdict, reason=reason.strip()[:500], created_at=now,
+            verdict=verdict, reason=reason.strip()[:500], minutes=minutes, created_at=now,
         )  # fmt: skip
         approvals = contribution.reviews.filter(verdict="approve").count()
         if verdict == "reject":
             contribution.state = "rejected"
-        elif approvals >= charter_of(contribution.budget).approvals:
-            contribution.state = "validated"
+        elif approvals >= contribution.period.charter.approvals:
+            contribution.state, contribution.validated_at = "validated", now
         if contribution.state != "declared":
-            contribution.save(update_fields=["state"])
+            contribution.save(update_fields=["state", "validated_at"])
             record(
                 f"contribution.{contribution.state}", actor=actor, subject=contribution.pk, now=now,
                 scopes=[contribution.budget_id],
             )  # fmt: skip
         around_commit("contribution.reviewed")
     return said
+
+
+def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[int, int]]:
+    """Contribution id → (validated minutes, how many validated them): the low median of what its approvals said.
+
+    Nobody approved yet: the declared minutes, by nobody.
+    """
+    rows = list(contributions)
+    approved = Review.objects.filter(contribution__in=[one.pk for one in rows], verdict="approve")
+    said: dict[str, list[int | None]] = {}
+    for contribution_id, minutes in approved.values_list("contribution_id", "minutes"):
+        said.setdefault(contribution_id, []).append(minutes)
+    found = {}
+    for one in rows:
+        counts = sorted(one.minutes if minutes is None else minutes for minutes in said.get(one.pk, ()))
+        found[one.pk] = (counts[(len(counts) - 1) // 2] if counts else one.minutes, len(counts))
+    return found
 
 
 def withdraw(*, actor: User, contribution_id: str, now: datetime) -> Contribution:

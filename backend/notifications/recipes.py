@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from backend.commons.models import Budget
+from backend.commons.models import Budget, Charter
 from backend.commons.services import tree_of
 from backend.contributions.models import Contribution
 from backend.core.money import format_money
@@ -17,20 +15,15 @@ from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_toke
 from backend.identity.models import Role, User
 from backend.identity.services import people_with, the_host
 from backend.ledger.services import closings, last_seal
+from backend.notifications.letters import Letter
+from backend.notifications.letters import link as _link
+from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.payees.services import mask
 from backend.payments.models import Payment
 from backend.payouts.models import Payout, PayoutBatch
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
 from backend.transfers.models import Opening, Transfer
-
-# who is told, and what gives (subject, body) once the reader's language is set
-Letter = tuple[list[User], Callable[[], tuple[str, str]]]
-
-
-def _link(path: str) -> str:
-    """An address in the reader's language."""
-    return f"{settings.BASE_URL}/{translation.get_language()}/{path}"
 
 
 def _sealed() -> str:
@@ -251,6 +244,31 @@ def _transfer_proposed(event: Event) -> Letter:
     return ([] if transfer.amount <= transfer.alone_up_to else list(people.values())), write
 
 
+def _charter_adopted(event: Event) -> Letter:
+    charter = Charter.objects.select_related("budget__commons", "created_by").get(pk=event.subject)
+    kinds = ("contributor", "steward", "treasurer")
+    people = {one.pk: one for kind in kinds for one in people_with(kind, event.scopes)}
+    people.pop(charter.created_by_id or "", None)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "name": charter.created_by.name if charter.created_by else "",
+            "budget": charter.budget.full_name,
+            "version": charter.version,
+            "link": _link(f"charters/{charter.budget_id}/"),
+        }
+        return (
+            _("New rules for %(budget)s, version %(version)s") % values,
+            _(
+                "%(name)s adopted them. They hold from the next period on: the one that is running keeps its rules, "
+                "and no money moves. What changes is said on this page: %(link)s"
+            )
+            % values,
+        )
+
+    return list(people.values()), write
+
+
 def _transfer_decided(event: Event) -> Letter:
     transfer = Transfer.objects.select_related("proposed_by", "decided_by").get(pk=event.subject)
 
@@ -372,11 +390,15 @@ def _month_asked(event: Event) -> Letter:
 
 RECIPES: dict[str, Callable[[Event], Letter]] = {
     "pledge.made": _pledge_made,
+    "charter.adopted": _charter_adopted,
     "contribution.declared": _contribution_declared,
     "contribution.validated": _contribution_decided,
     "contribution.rejected": _contribution_decided,
     "distribution.published": _distribution_published,
     "distribution.approved": _distribution_approved,
+    "distribution.arbitrated": arbitration_ended,
+    "arbitration.proposed": arbitration_proposed,
+    "arbitration.refused": arbitration_ended,
     "batch.prepared": _batch_prepared,
     "payout.settled": _payout_settled,
     "transfer.proposed": _transfer_proposed,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.core.errors import DomainError
 from backend.core.money import CURRENCIES, parse_amount
 from backend.identity.inviting import Named
+from backend.web.forms_transfers import rules_field
 
 REGIONS = ("Europe", "Africa", "America", "Asia", "Atlantic", "Australia", "Indian", "Pacific")
 NAME = {"autocomplete": "name"}
@@ -187,6 +188,7 @@ class EnvelopeForm(forms.Form):
     """An envelope below a common pot."""
 
     name = forms.CharField(label=_("Name of the envelope"), max_length=140, widget=forms.TextInput(attrs=OFF))
+    rules = rules_field()
 
 
 class InviteForm(forms.Form):

@@ -15,10 +15,22 @@ from backend.web.forms_work import KeyedForm
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 
 
+def rules_field() -> forms.ChoiceField:
+    """Whether an envelope follows the rules of the budget above."""
+    return forms.ChoiceField(
+        label=_("Its rules"), required=False, initial="follow", widget=forms.RadioSelect,
+        choices=[
+            ("follow", _("those of the budget above: its money is for the work in it, shared at the same closing")),
+            ("own", _("rules and periods of its own, at first a copy of those above")),
+        ],
+    )  # fmt: skip
+
+
 class EnvelopeForm(forms.Form):
     """A new envelope of a commons."""
 
     name = forms.CharField(label=_("Name of the envelope"), max_length=140)
+    rules = rules_field()
 
 
 class WhyForm(forms.Form):

@@ -7,10 +7,11 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from backend.commons.models import Budget
-from backend.commons.services import OPEN_TO_WORK
+from backend.commons.models import Budget, Charter
+from backend.commons.services import OPEN_TO_WORK, following
 from backend.contributions.models import Contribution
 from backend.core.errors import Invalid
 from backend.core.money import parse_amount
@@ -100,6 +101,14 @@ class ContributionForm(KeyedForm):
         required=False,
         max_length=30,
     )
+    over_cap_reason = forms.CharField(
+        label=_("Why this much"),
+        help_text=_("Only for a request above the amount from which the charter asks why."),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"max_length": _("Give the reason in 500 characters at most.")},
+    )
     worked_on = forms.DateField(
         label=_("Day of the work"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
@@ -118,10 +127,15 @@ class ContributionForm(KeyedForm):
     )
 
     def __init__(self, *args: Any, actor: User, today: date, **kwargs: Any) -> None:
-        """Offer the budgets where the person works, and today."""
+        """Offer the budgets where the person may declare, the kinds that their charters have, and today."""
         super().__init__(*args, **kwargs)
         choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
-        choice.queryset = budgets_with(actor, "contributor", "steward").filter(state__in=OPEN_TO_WORK)
+        choice.queryset = declarable(actor).filter(state__in=OPEN_TO_WORK)
+        charters = running_charters(choice.queryset)
+        kinds = {kind for charter in charters for kind in charter.kinds}
+        cast(forms.ChoiceField, self.fields["kind"]).choices = [one for one in Contribution.KINDS if one[0] in kinds]
+        if all(charter.soft_cap is None for charter in charters):
+            del self.fields["over_cap_reason"]
         self.fields["worked_on"].initial = today
         self.fields["minutes"].widget.attrs["inputmode"] = "text"
         self.fields["amount"].widget.attrs["inputmode"] = "decimal"
@@ -151,10 +165,29 @@ class ContributionForm(KeyedForm):
         return cleaned
 
 
+def running_charters(budgets: "QuerySet[Budget]") -> list[Charter]:
+    """The charters of the open periods of the commons that have these budgets."""
+    commons = budgets.order_by().values("commons")
+    return list(Charter.objects.filter(periods__state="open", budget__commons__in=commons).distinct())
+
+
+def declarable(actor: User) -> "QuerySet[Budget]":
+    """The budgets where a person may declare: those of their roles, and those whose charter lets everyone."""
+    budgets = Budget.objects.select_related("commons", "parent").order_by("commons__name", "name")
+    public = Charter.objects.filter(periods__state="open", document__declare="everyone").values("budget")
+    welcome = {one.pk for ruling in Budget.objects.filter(pk__in=public) for one in following(ruling)}
+    mine = budgets_with(actor, "contributor", "steward").values("pk")
+    return budgets.filter(Q(pk__in=mine.order_by()) | Q(pk__in=welcome))
+
+
 class ReviewForm(forms.Form):
     """What a reviewer says of a contribution; the verdict is that of the button."""
 
     verdict = forms.CharField(max_length=20)
+    minutes = forms.CharField(
+        label=_("Time that you validate"), required=False, max_length=20,
+        help_text=_("90, 1h30 or 1:30. Empty: as declared. With several reviewers the middle one counts."),
+    )  # fmt: skip
     reason = forms.CharField(
         label=_("Reason for rejecting"),
         help_text=_("The contributor reads it."),
@@ -171,6 +204,15 @@ class ReviewForm(forms.Form):
         super().__init__(*args, **kwargs)
         if self.data.get("verdict") == "approve":
             self.fields["reason"].required = False
+
+    def clean_minutes(self) -> int | None:
+        """Minutes; None when nothing is written, or with a rejection."""
+        if not self.cleaned_data["minutes"].strip() or self.data.get("verdict") != "approve":
+            return None
+        try:
+            return parse_duration(self.cleaned_data["minutes"])
+        except Invalid as refusal:
+            raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
 
 
 class AccountForm(forms.Form):

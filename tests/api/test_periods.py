@@ -4,9 +4,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from backend.allocation.trace import verify
+from backend.allocation.rebuild import verify
 from backend.commons.models import Period
 from backend.distributions.models import Distribution
+from backend.distributions.services import answer_arbitration, close_period, propose_arbitration
 from backend.identity.models import User
 from backend.ledger.services import entry_count
 from backend.operations.demo import sweep
@@ -89,3 +90,36 @@ def test_an_approved_distribution_says_who_approved_it(play: Any, call: Any) -> 
     body = shown(call(world.users["bo"]).get(f"distributions/{world.distribution.pk}"), 200)
     assert (body["state"], body["approved_by"]["name"]) == ("booked", "Denis Caron")
     assert {share["state"] for share in body["shares"]} == {"owed"}
+
+
+def test_the_computation_alone_is_read_once_it_is_there(play: Any, call: Any) -> None:
+    world = play("work")
+    bo = call(world.users["bo"])
+    made = close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
+    refused(bo.get(f"distributions/{made.pk}/trace"), 409, "distribution_not_ready")
+    sweep(timezone.now())
+    made.refresh_from_db()
+    assert shown(bo.get(f"distributions/{made.pk}/trace"), 200) == made.trace
+    refused(call(world.users["ana"]).get(f"distributions/{made.pk}/trace"), 404, "distribution_not_found")
+
+
+def test_an_arbitration_is_read_with_the_answers(play: Any, call: Any) -> None:
+    world = play("close")
+    bo, purse = world.users["bo"], world.budget.pk
+    entered = propose_arbitration(
+        actor=world.users["sacha"], distribution_id=world.distribution.pk, digest=world.distribution.digest,
+        amounts={(bo.pk, purse): 50_00}, reason="Réunion", form_key="k", now=world.now,
+    )  # fmt: skip
+    body = shown(call(bo).get(f"distributions/{world.distribution.pk}"), 200)
+    assert (body["arbitration"]["id"], body["arbitration"]["state"]) == (entered.pk, "waiting")
+    answer_arbitration(
+        actor=world.users["denis"], arbitration_id=entered.pk, accept=True, person_id=bo.pk, now=world.now
+    )
+    body = shown(call(bo).get(f"distributions/{world.distribution.pk}"), 200)
+    (line,) = body["arbitration"]["lines"]
+    money = [line["before"]["value"], line["agreed"]["value"], line["budget"], line["answer"]]
+    assert money == [57_00, 50_00, purse, "accepted"]
+    assert (line["person"]["name"], line["recorded_by"]["name"]) == ("Bo Nguyen", "Denis Caron")
+    (share,) = [one for one in body["shares"] if one["contributor"]["id"] == bo.pk]
+    assert (share["amount"]["value"], [one["amount"]["value"] for one in share["parts"]]) == (50_00, [50_00])
+    assert body["trace"]["arbitration"]["reason"] == "Réunion"

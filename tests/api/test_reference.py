@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from backend.api import ledger, log
-from backend.api.contributions import BODY, FILTERS
+from backend.api.contributions import BODY, FILTERS, REVIEW
 from backend.api.pagination import PAGING
 from backend.ledger.models import Seal
 from backend.ledger.services import last_seal, seal_due
@@ -18,11 +18,12 @@ from tests.api.test_requests import ID, SCOPES
 # (method, address) → the names its table must list
 NAMES: dict[tuple[str, str], set[str]] = {
     ("GET", "commons"): set(PAGING),
+    ("GET", "budgets/{budget}/charters"): set(PAGING),
     ("GET", "pledges"): set(PAGING),
     ("POST", "pledges"): {"budget", "organisation", "amount"},
     ("GET", "contributions"): set(FILTERS),
     ("POST", "contributions"): set(BODY),
-    ("POST", "contributions/{contribution}/reviews"): {"verdict", "reason"},
+    ("POST", "contributions/{contribution}/reviews"): set(REVIEW),
     ("GET", "log/heads"): set(log.PAGES),
     ("GET", "log/entries/{entry}/proof"): set(log.SIZE),
     ("GET", "log/consistency"): set(log.SIZES),
@@ -40,7 +41,7 @@ WHO = {
 def sections() -> list[tuple[str, str, str]]:
     """(method, address under /v1/, text) of each section of the reference, page after page."""
     found = []
-    for name in ["commons", "pledges", "contributions", "periods", "distributions", "log", "ledger"]:
+    for name in ["commons", "charters", "pledges", "contributions", "periods", "distributions", "log", "ledger"]:
         text = (API_DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
         for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
             heading = re.match(r"`(GET|POST) /v1/([^`]+)`\n", part)

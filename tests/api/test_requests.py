@@ -27,6 +27,9 @@ ID = "0" * 36
 SCOPES = {
     "commons": {"get": "read"},
     f"commons/com_{ID}": {"get": "read"},
+    "charter.schema.json": {"get": "read"},
+    f"budgets/bud_{ID}/charter": {"get": "read"},
+    f"budgets/bud_{ID}/charters": {"get": "read"},
     "pledges": {"get": "read", "post": "pledges:write"},
     f"pledges/plg_{ID}": {"get": "read"},
     "contributions": {"get": "read", "post": "contributions:write"},
@@ -36,6 +39,7 @@ SCOPES = {
     f"periods/per_{ID}": {"get": "read"},
     f"periods/per_{ID}/closure": {"post": "periods:write"},
     f"distributions/dis_{ID}": {"get": "read"},
+    f"distributions/dis_{ID}/trace": {"get": "read"},
     "trial-balance": {"get": "ledger:read"},
     "purses": {"get": "ledger:read"},
     f"purses/budget/bud_{ID}/EUR/postings": {"get": "ledger:read"},

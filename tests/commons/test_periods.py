@@ -27,8 +27,11 @@ Play = Callable[..., Any]
 def test_the_next_period_keeps_the_rhythm(play: Play, periods: list[tuple[str, str]], following: str) -> None:
     world = play("make_house")
     Period.objects.all().delete()
+    charter = world.budget.charters.get()
     for number, (first, end) in enumerate(periods):
-        last = Period.objects.create(id=f"per_{number}", budget=world.budget, starts_on=first, ends_before=end)
+        last = Period.objects.create(
+            id=f"per_{number}", budget=world.budget, charter=charter, starts_on=first, ends_before=end
+        )
     last.refresh_from_db()
     made = open_next_period(after=last)
     assert (made.starts_on, made.ends_before) == (last.ends_before, date.fromisoformat(following))

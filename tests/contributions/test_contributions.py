@@ -8,8 +8,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from backend.allocation.trace import sha256
+from backend.commons.charters import valid_document
+from backend.commons.models import Charter, Period
+from backend.commons.services import adopt_charter
 from backend.contributions.models import Contribution, Review
-from backend.contributions.services import declare, review, withdraw
+from backend.contributions.services import declare, may_declare, review, validated_minutes, withdraw
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.identity.models import Role
 from tests.concurrency import at_once
@@ -25,6 +29,17 @@ def say(world: Any, **changes: Any) -> Contribution:
         "form_key": "k", "now": world.now,
     }  # fmt: skip
     return declare(**{**facts, **changes})
+
+
+def under(world: Any, **changes: Any) -> None:
+    """The running period is under a charter with these changes from its first day on."""
+    latest = world.budget.charters.latest("version")
+    document = valid_document({**latest.document, **changes}, budget=world.budget)
+    written = Charter.objects.create(
+        id=f"cha_{latest.version + 1}", budget=world.budget, version=latest.version + 1, document=document,
+        sha256=sha256(document), created_at=world.now,
+    )  # fmt: skip
+    Period.objects.filter(budget=world.budget, state="open").update(charter=written)
 
 
 def test_work_is_declared(play: Play) -> None:
@@ -88,14 +103,124 @@ def test_a_closed_period_takes_nothing(play: Play) -> None:
 
 def test_the_charters_cap_is_hard(play: Play) -> None:
     world = play("make_house")
-    from backend.commons.models import Charter
-
-    Charter.objects.create(
-        id="cha_2", budget=world.budget, version=2, rule="claims_pro", hard_cap=40_00, created_at=world.now
-    )
+    under(world, hard_cap=40_00)
     with pytest.raises(Invalid) as refusal:
         say(world)
     assert refusal.value.code == "over_the_cap"
+
+
+def test_above_the_soft_cap_a_reason_is_wanted(play: Play) -> None:
+    world = play("make_house")
+    under(world, soft_cap=40_00, hard_cap=50_00)
+    for why in ("", "  "):
+        with pytest.raises(Invalid) as refusal:
+            say(world, over_cap_reason=why)
+        assert (refusal.value.code, refusal.value.param) == ("reason_over_soft_cap", "over_cap_reason")
+    assert "Above €40.00 the charter wants a reason" in str(refusal.value)
+    with pytest.raises(Invalid) as refusal:
+        say(world, amount=50_01, over_cap_reason="Urgent")
+    assert refusal.value.code == "over_the_cap"
+    with pytest.raises(Invalid) as refusal:
+        say(world, over_cap_reason="x" * 501)
+    assert refusal.value.param == "over_cap_reason"
+    assert not Contribution.objects.exists()
+    assert say(world, over_cap_reason=" Urgent ").over_cap_reason == "Urgent"
+    assert say(world, amount=40_00, form_key="at the cap").over_cap_reason == ""
+
+
+def test_only_the_kinds_of_the_charter_are_declared(play: Play) -> None:
+    world = play("make_house")
+    under(world, kinds={"review": 1500, "support": 1000})
+    with pytest.raises(Invalid) as refusal:
+        say(world)
+    assert (refusal.value.code, refusal.value.param) == ("kind_not_in_charter", "kind")
+    assert str(refusal.value).endswith("Use one of: review, support.")
+    assert not Contribution.objects.exists()
+    assert say(world, kind="review").kind == "review"
+
+
+def test_the_charter_of_the_day_s_period_counts_not_a_later_one(play: Play) -> None:
+    world = play("make_house")
+    latest = world.budget.charters.get().document
+    adopt_charter(
+        actor=world.users["sacha"], budget=world.budget, document={**latest, "kinds": {"review": 1000}}, now=world.now
+    )
+    assert say(world).kind == "development"
+
+
+def test_an_expense_is_an_amount_with_its_receipt_and_no_duration(play: Play) -> None:
+    world = play("make_house")
+    under(world, kinds={"expense": 1000})
+    for changes, code, param in (
+        ({"minutes": 1}, "expense_has_no_time", "minutes"),
+        ({"minutes": 0, "amount": 0}, "expense_without_amount", "amount"),
+        ({"minutes": 0, "evidence": []}, "expense_without_paper", "evidence"),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            say(world, kind="expense", **changes)
+        assert (refusal.value.code, refusal.value.param) == (code, param)
+    made = say(world, kind="expense", minutes=0)
+    assert (made.kind, made.minutes, made.amount) == ("expense", 0, 45_00)
+    for change in ({"minutes": 5}, {"amount": 0}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Contribution.objects.filter(pk=made.pk).update(**change)
+
+
+def test_everyone_may_declare_where_the_charter_says_so(play: Play) -> None:
+    world = play("make_house")
+    ana = world.users["ana"]
+    with pytest.raises(Forbidden):
+        say(world, actor=ana)
+    under(world, declare="everyone")
+    assert may_declare(ana, world.budget)
+    made = say(world, actor=ana)
+    assert made.contributor == ana
+    assert [one.pk for one in Contribution.visible_to(ana)] == [made.pk]
+    ana.is_active = False
+    assert not may_declare(ana, world.budget)
+
+
+def reviewers(world: Any, count: int) -> list[Any]:
+    """Sacha and as many other stewards as it takes."""
+    users = [world.users[name] for name in ("sacha", "camille", "claire", "denis")][:count]
+    for user in users[1:]:
+        Role.objects.create(user=user, kind="steward", scope=world.budget.pk, created_at=world.now)
+    return users
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ([None], 90), ([60], 60), ([0], 0), ([60, None], 60), ([80, 30], 30), ([80, 30, 70], 70),
+        ([80, 30, 70, 40], 40), ([None, None, 10], 90),
+    ],
+)  # fmt: skip
+def test_the_low_median_of_what_reviewers_validate_counts(play: Play, said: list[int | None], counted: int) -> None:
+    world = play("make_house")
+    under(world, review={"mode": "approvals", "approvals": len(said)})
+    made = say(world)
+    assert validated_minutes([made]) == {made.pk: (90, 0)}
+    for number, (user, minutes) in enumerate(zip(reviewers(world, len(said)), said, strict=True)):
+        made.refresh_from_db()
+        assert (made.state, made.validated_at) == ("declared", None)
+        moment = world.now + timedelta(minutes=number)
+        review(actor=user, contribution_id=made.pk, verdict="approve", minutes=minutes, now=moment)
+    made.refresh_from_db()
+    assert (made.state, made.validated_at) == ("validated", moment)
+    assert validated_minutes([made]) == {made.pk: (counted, len(said))}
+
+
+@pytest.mark.parametrize(("verdict", "minutes"), [("approve", 91), ("approve", -1), ("approve", True), ("reject", 0)])
+def test_validated_minutes_stay_within_what_was_declared(play: Play, verdict: str, minutes: Any) -> None:
+    world = play("make_house")
+    made = say(world)
+    with pytest.raises(Invalid) as refusal:
+        review(
+            actor=world.users["sacha"], contribution_id=made.pk, verdict=verdict, reason="no", minutes=minutes,
+            now=world.now,
+        )  # fmt: skip
+    assert (refusal.value.code, refusal.value.param) == ("validated_minutes", "minutes")
+    assert not Review.objects.exists()
 
 
 def test_ten_submissions_declare_once(committed: str, play: Play) -> None:

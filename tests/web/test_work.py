@@ -157,7 +157,7 @@ def test_the_form_shows_the_charter_and_offers_one_s_budgets_and_today(play: Pla
     world = play("receive")
     answer = sign_in(world.users["bo"]).get(DECLARE)
     text = text_of(answer)
-    assert "Each contribution is validated by 1 steward, never one’s own; if the pot does not suffice" in text
+    assert "Each contribution is validated by 1 steward, never one’s own. If the pot does not suffice" in text
     assert f'value="{host_day(timezone.now()).isoformat()}"' in answer.content.decode()
     assert re.findall(r'<option value="(bud_[^"]+)"', answer.content.decode()) == [world.budget.pk]
     assert answer.headers["Cache-Control"].find("no-store") >= 0

@@ -1,0 +1,74 @@
+"""`/v1/budgets/{id}/charter`: the rules of a budget, their versions, and the schema of their documents. Read only:
+rules are changed by a person on a page.
+"""
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from backend.api import serialize
+from backend.api.auth import caller
+from backend.api.pagination import PAGING, page, read_parameters
+from backend.api.views import Resource, answer
+from backend.commons.charter_schema import charter_schema
+from backend.commons.models import Budget, Charter, Period
+from backend.commons.services import charter_of, get_budget, ruling_budget, tree_of
+from backend.identity.models import User
+from backend.identity.permissions import may
+
+
+def _shown(row: Charter, actor: User, budget: Budget) -> dict[str, Any]:
+    known = may(actor, "budget.read", scopes=tree_of(budget))
+    return serialize.charter(row, adopted_by=row.created_by if known else None)
+
+
+class InForce(Resource):
+    """The charter that holds for a budget now: its own, or that of the budget it follows."""
+
+    scopes = {"get": "read"}
+
+    def get(self, request: Request, budget_id: str) -> HttpResponse:
+        """Show it, with the version that the next periods will have."""
+        read_parameters(request._request, {})
+        budget = get_budget(budget_id)
+        ruling = ruling_budget(budget)
+        periods = Period.objects.filter(budget=ruling, state="open").order_by("starts_on")
+        body = _shown(charter_of(budget), caller(request), budget)
+        return answer(
+            {
+                **body,
+                "latest_version": ruling.charters.latest("version").version,
+                "open_periods": [
+                    {**serialize.period(one), "charter_version": one.charter.version}
+                    for one in periods.select_related("charter")
+                ],
+            }
+        )
+
+
+class Versions(Resource):
+    """The versions of the charter of a budget."""
+
+    scopes = {"get": "read"}
+
+    def get(self, request: Request, budget_id: str) -> HttpResponse:
+        """List them, newest first."""
+        wanted = read_parameters(request._request, PAGING)
+        budget = get_budget(budget_id)
+        rows = ruling_budget(budget).charters.select_related("created_by")
+        body, headers = page(
+            request._request, rows, lambda found: [_shown(row, caller(request), budget) for row in found], wanted
+        )
+        return answer(body, headers=headers)
+
+
+class Schema(Resource):
+    """The JSON Schema of the documents of charters, also public at /charter.schema.json."""
+
+    scopes = {"get": "read"}
+
+    def get(self, request: Request) -> HttpResponse:
+        """Show it."""
+        read_parameters(request._request, {})
+        return answer(charter_schema())
