@@ -1,12 +1,13 @@
-"""Distribution and Share."""
+"""Distribution, its shares by purse and its moves; Arbitration and its lines."""
 
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from backend.commons.models import Charter, Period
+from backend.commons.models import Budget, Charter, Period
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import Role, User
 from backend.identity.permissions import holds
@@ -14,7 +15,10 @@ from backend.payees.models import Payee
 
 
 class Distribution(models.Model):
-    """The computed split of a closed period. `inputs` is frozen at closing; `trace` is all that explains the result."""
+    """The computed split of a closed period. `inputs` is frozen at closing; `trace` is all that explains the result.
+
+    `pot` is what its purses could share together when the period was closed, in minor units.
+    """
 
     STATES: ClassVar = [
         ("frozen", _("being computed")),
@@ -26,6 +30,7 @@ class Distribution(models.Model):
     charter = models.ForeignKey(Charter, on_delete=models.PROTECT, related_name="+")
     prepared_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     prepared_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
     approved_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     approved_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=12, choices=STATES, default="frozen")
@@ -44,19 +49,31 @@ class Distribution(models.Model):
                 condition=~Q(state="booked") | Q(approved_by__isnull=False), name="distribution_booked_by_someone"
             ),
             models.CheckConstraint(condition=Q(pot__gte=0), name="distribution_pot_not_negative"),
+            models.CheckConstraint(
+                condition=Q(state="frozen") ^ Q(published_at__isnull=False), name="distribution_published_at_some_time"
+            ),
         ]
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Distribution]":
-        """Those of the budgets one has a role in and of their envelopes; all of them for treasurers and auditors."""
+        """Those of the budgets one has a role in and of their envelopes, and those that share the money of such a
+        budget or pay the person; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
         budgets = Role.objects.filter(user=actor, scope__startswith="bud_").values("scope")
-        return cls.objects.filter(Q(period__budget__in=budgets) | Q(period__budget__parent__in=budgets))
+        shared = Budget.objects.filter(pk__in=budgets, charters=None)  # their money follows the rules of one above
+        paid = Share.objects.filter(contributor=actor).values("distribution")
+        return cls.objects.filter(
+            Q(period__budget__in=budgets)
+            | Q(period__budget__parent__in=budgets)
+            | Q(period__budget__in=shared.values("parent"))
+            | Q(period__budget__in=shared.filter(parent__charters=None).values("parent__parent"))
+            | Q(pk__in=paid)
+        )
 
 
 class Share(models.Model):
-    """One contributor's part of a distribution, in minor units."""
+    """One contributor's part of a distribution, in minor units: all purses together, see `parts`."""
 
     STATES: ClassVar = [
         ("owed", _("owed")),
@@ -74,10 +91,121 @@ class Share(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["distribution", "contributor"], name="one_share_per_person"),
-            models.CheckConstraint(condition=Q(amount__gte=0, amount__lte=F("asked")), name="share_within_request"),
+            models.CheckConstraint(condition=Q(amount__gte=0, asked__gte=0), name="share_not_negative"),
         ]
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Share]":
         """One's own, and those of the distributions one may see."""
         return cls.objects.filter(Q(contributor=actor) | Q(distribution__in=Distribution.visible_to(actor)))
+
+
+class SharePart(models.Model):
+    """What of a share comes from one purse, in minor units; the parts of a share add up to it."""
+
+    share = models.ForeignKey(Share, on_delete=models.CASCADE, related_name="parts")
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="+")
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["share", "budget"], name="one_part_per_purse"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="share_part_positive"),
+        ]
+
+
+class DistributionMove(models.Model):
+    """Money that a distribution moves between purses, in minor units: to a pot it depends on, to the reserve of its
+    own budget, or back from an envelope to the budget above."""
+
+    KINDS: ClassVar = [
+        ("upstream", pgettext_lazy("distribution", "to a project it depends on")),
+        ("reserve", pgettext_lazy("distribution", "to the reserve")),
+        ("release", pgettext_lazy("distribution", "from an envelope back to the budget above")),
+    ]
+    distribution = models.ForeignKey(Distribution, on_delete=models.PROTECT, related_name="moves")
+    kind = models.CharField(max_length=8, choices=KINDS)
+    source = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="+")
+    target = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="+")
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["distribution", "kind", "source", "target"], name="one_move_of_a_kind"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="distribution_move_positive"),
+            models.CheckConstraint(
+                condition=(Q(kind="reserve") & Q(source=F("target"))) | (~Q(kind="reserve") & ~Q(source=F("target"))),
+                name="distribution_move_between_two_purses",
+            ),
+        ]
+
+
+class Arbitration(models.Model):
+    """Amounts agreed at a meeting, to replace the computed ones once each person they change has confirmed.
+
+    `digest` is that of the computation it was written over.
+    """
+
+    STATES: ClassVar = [
+        ("waiting", pgettext_lazy("arbitration", "awaiting the answers")),
+        ("accepted", pgettext_lazy("arbitration", "accepted by all")),
+        ("refused", pgettext_lazy("arbitration", "refused")),
+        ("withdrawn", pgettext_lazy("arbitration", "withdrawn")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    distribution = models.ForeignKey(Distribution, on_delete=models.PROTECT, related_name="arbitrations")
+    digest = models.CharField(max_length=64)
+    reason = models.CharField(max_length=500)
+    entered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    entered_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=STATES, default="waiting")
+    ended_at = models.DateTimeField(null=True)
+    form_key = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["entered_by", "form_key"], name="one_arbitration_per_form"),
+            models.UniqueConstraint(
+                fields=["distribution"], condition=Q(state="waiting"), name="one_arbitration_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting") ^ Q(ended_at__isnull=False), name="arbitration_ended_at_some_time"
+            ),
+        ]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[Arbitration]":
+        """Those of the distributions one may see."""
+        return cls.objects.filter(distribution__in=Distribution.visible_to(actor))
+
+
+class ArbitrationLine(models.Model):
+    """One person's amount from one purse: what held when it was written and what was agreed, in minor units.
+
+    A person's lines are answered together; `recorded_by` is the treasurer who wrote the answer on their behalf.
+    """
+
+    ANSWERS: ClassVar = [
+        ("", pgettext_lazy("arbitration", "awaiting the answer")),
+        ("accepted", pgettext_lazy("arbitration", "accepted")),
+        ("refused", pgettext_lazy("arbitration", "refused")),
+    ]
+    arbitration = models.ForeignKey(Arbitration, on_delete=models.PROTECT, related_name="lines")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="arbitration_lines")
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="+")
+    before = models.BigIntegerField()
+    agreed = models.BigIntegerField()
+    answer = models.CharField(max_length=8, choices=ANSWERS, blank=True, default="")
+    answer_reason = models.CharField(max_length=500, blank=True)
+    answered_at = models.DateTimeField(null=True)
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["arbitration", "person", "budget"], name="one_agreed_amount_per_purse"),
+            models.CheckConstraint(condition=Q(agreed__gte=0, before__gte=0), name="agreed_amount_not_negative"),
+            models.CheckConstraint(condition=~Q(agreed=F("before")), name="agreed_amount_changes_something"),
+            models.CheckConstraint(
+                condition=Q(answer="") ^ Q(answered_at__isnull=False), name="arbitration_answered_at_some_time"
+            ),
+        ]

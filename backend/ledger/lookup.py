@@ -69,6 +69,55 @@ def _place(entry_id: str) -> Place | None:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Receipts:
+    """What came into a pot, minor units: entries, before the host's fees, and these fees. What was taken back is
+    subtracted and counts as no receipt."""
+
+    count: int
+    gross: int
+    fees: int
+
+
+def receipts_of(*, owner: str, currency: str) -> dict[str, Receipts]:
+    """What ever came into a pot by payments (`payment.received`, less what was taken back) and from the pots that
+    share with it (`upstream.received`), in one look at the books.
+
+    What served its deficit came in too; transfers, openings and its own reserve are no receipts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH mine AS (
+                SELECT posting.entry_id, -sum(posting.amount) AS net
+                  FROM ledger_posting posting JOIN ledger_account account ON account.id = posting.account_id
+                 WHERE account.owner = %(owner)s AND account.currency = %(currency)s
+                   AND account.kind IN ('budget', 'deficit')
+                 GROUP BY posting.entry_id
+            ), known AS (
+                SELECT mine.entry_id, mine.net, entry.kind, CASE
+                       WHEN entry.kind IN ('payment.received', 'payment.received.reversed', 'payment.taken_back',
+                                           'payment.taken_back.reversed') THEN 'payment.received'
+                       WHEN entry.kind = 'distribution.upstream' AND mine.net > 0 THEN 'upstream.received'
+                       WHEN entry.kind = 'distribution.upstream.reversed' AND mine.net < 0 THEN 'upstream.received'
+                       END AS receipt
+                  FROM mine JOIN ledger_journalentry entry ON entry.id = mine.entry_id
+            )
+            SELECT known.receipt, sum(known.net) AS net, sum(CASE
+                       WHEN known.kind IN ('payment.received', 'distribution.upstream') THEN 1
+                       WHEN known.kind IN ('payment.received.reversed', 'distribution.upstream.reversed') THEN -1
+                       ELSE 0 END) AS count,
+                   sum(coalesce((SELECT -sum(posting.amount) FROM ledger_posting posting
+                                   JOIN ledger_account account ON account.id = posting.account_id
+                                  WHERE posting.entry_id = known.entry_id AND account.kind = 'host_fees'), 0)) AS fees
+              FROM known WHERE known.receipt IS NOT NULL GROUP BY known.receipt
+            """,
+            {"owner": owner, "currency": currency},
+        )
+        found = cursor.fetchall()
+    return {kind: Receipts(int(count), int(net + fees), int(fees)) for kind, net, count, fees in found}
+
+
 def purses(*, kind: str = "", owner: str = "") -> QuerySet[Balance]:
     """The purses with their balance and what of it is held, all or those of a kind or an owner; not ordered."""
     found = Balance.objects.select_related("account")

@@ -14,9 +14,9 @@ ROLES = (
 )  # fmt: skip
 # Every kind of entry that the code books; a test reads them from the code.
 KINDS = (
-    "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved", "batch.sent",
-    "payout.settled", "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit",
-    "transfer.remainder",
+    "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved",
+    "distribution.upstream", "distribution.reserve", "distribution.release", "batch.sent", "payout.settled",
+    "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",
 )  # fmt: skip
 SECTIONS = ("accounts", "roles", "journals", "journal_roles", "kinds")
 JOURNAL_ROLES = ("opening", "other")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import F, Sum
 
 from backend.commons.models import Budget
-from backend.contributions.models import Contribution
+from backend.distributions.services import committed
 from backend.ledger import chart
 from backend.ledger.services import balances, charted_by_owner
 from backend.pledges.models import Pledge
@@ -17,7 +17,8 @@ class Figures:
     """Amounts in minor units of one currency.
 
     expected: pledged and not received. received: what came in, less the host's fees, what was taken back and what was
-    moved to other budgets. committed: validated requests not booked yet. paid: booked to payees. available: what the
+    moved to other budgets or set aside. committed: validated requests not booked yet, nothing where work is shared by
+    time or equally, whatever was asked. paid: booked to payees. available: what the
     purse holds, less what is committed; below zero when more was validated than the pot holds.
     """
 
@@ -48,12 +49,7 @@ def figures_of(budgets: Sequence[Budget]) -> dict[str, Figures]:
         .values_list("budget")
         .annotate(total=Sum(F("amount") - F("received")))
     )
-    committed = dict(
-        Contribution.objects.filter(budget__in=ids, state__in=["validated", "included"])
-        .order_by()
-        .values_list("budget")
-        .annotate(total=Sum("amount"))
-    )
+    asked = committed(ids)
     paid = charted_by_owner(kind="budget", owners=ids, chart=chart.SERVICES)
     held = balances(kind="budget")
     return {
@@ -61,9 +57,9 @@ def figures_of(budgets: Sequence[Budget]) -> dict[str, Figures]:
             currency=budget.currency,
             expected=int(expected.get(budget.pk, 0)),
             received=held.get((budget.pk, budget.currency), 0) + paid.get(budget.pk, 0),
-            committed=int(committed.get(budget.pk, 0)),
+            committed=asked.get(budget.pk, 0),
             paid=paid.get(budget.pk, 0),
-            available=held.get((budget.pk, budget.currency), 0) - int(committed.get(budget.pk, 0)),
+            available=held.get((budget.pk, budget.currency), 0) - asked.get(budget.pk, 0),
         )
         for budget in budgets
     }

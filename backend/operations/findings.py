@@ -9,6 +9,10 @@ from backend.core.money import format_money
 
 TEXTS: dict[str, object] = {
     "I1.pot": _("Budget %(thing)s: what came in and went out gives %(expected)s, the ledger holds %(found)s."),
+    "I1.reserve": _(
+        "Reserve of %(thing)s: what was set aside and taken back gives %(expected)s, the ledger holds %(found)s."
+    ),
+    "I1.share": _("Share %(thing)s is of %(expected)s and its parts by budget add up to %(found)s."),
     "I1.payee": _("Payee %(thing)s: shares and payouts give %(expected)s owed, the ledger says %(found)s."),
     "I1.bank": _("Bank account %(thing)s: its lines give %(expected)s, the ledger says %(found)s."),
     "I1.host": _("Host fees %(thing)s: receipts give %(expected)s, the ledger says %(found)s."),

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from backend.banking.models import BankLine
-from backend.distributions.models import Share
+from backend.distributions.models import DistributionMove, Share, SharePart
 from backend.events.services import record
 from backend.ledger import audit
 from backend.ledger.audit import FEW, Finding
@@ -48,6 +48,7 @@ class Books:
     shared: Amounts = field(default_factory=dict)
     owed: Amounts = field(default_factory=dict)
     left: Amounts = field(default_factory=dict)
+    reserved: Amounts = field(default_factory=dict)
     fees: dict[str, int] = field(default_factory=dict)
     lines: Amounts = field(default_factory=dict)
     opened_bank: Amounts = field(default_factory=dict)
@@ -88,7 +89,7 @@ def check(*, sealing: bool = True) -> list[Finding]:
     late, keyless = _seal_late() if sealing else (set[str](), False)
     with _one_snapshot():
         books = _read()
-        found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_pledges(), *_together(books)]
+        found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
         found += audit.everything()
         still = sorted(late & set(audit.unsealed_since(0))) if late else []
         if still and keyless:
@@ -140,6 +141,8 @@ def _read() -> Books:
     transfers = Transfer.objects.filter(state="booked").order_by()
     opened = OpeningLine.objects.filter(opening__state="booked").order_by()
     shares = Share.objects.filter(distribution__state="booked").order_by()
+    parts = SharePart.objects.filter(share__distribution__state="booked").order_by()
+    moves = DistributionMove.objects.filter(distribution__state="booked").exclude(kind="reserve").order_by()
     payouts = Payout.objects.filter(state__in=LEFT).order_by()
     lines = BankLine.objects.exclude(state__in=["new", "duplicate"]).order_by()
     money = "distribution__currency"
@@ -148,11 +151,22 @@ def _read() -> Books:
         moved=audit.moved(),
         received=_sums(payments.annotate(total=Sum(F("amount") - F("fee")))),
         taken_back=_sums(backs.annotate(total=Sum(F("from_budget") + F("to_deficit")))),
-        moved_out=_sums(transfers.values_list("source", "currency").annotate(total=total)),
-        moved_in=_sums(transfers.values_list("target", "currency").annotate(total=total)),
+        moved_out=_sums(
+            [
+                *transfers.values_list("source", "currency").annotate(total=total),
+                *moves.values_list("source", "distribution__currency").annotate(total=total),
+            ]
+        ),
+        moved_in=_sums(
+            [
+                *transfers.values_list("target", "currency").annotate(total=total),
+                *moves.values_list("target", "distribution__currency").annotate(total=total),
+            ]
+        ),
+        reserved=_reserved(),
         opened=_sums(opened.exclude(budget=None).values_list("budget", "currency").annotate(total=total)),
         opened_bank=_sums(opened.exclude(account=None).values_list("account", "currency").annotate(total=total)),
-        shared=_sums(shares.values_list("distribution__period__budget", money).annotate(total=total)),
+        shared=_sums(parts.values_list("budget", f"share__{money}").annotate(total=total)),
         owed=_sums(shares.values_list("payee", money).annotate(total=total)),
         left=_sums(payouts.values_list("payee", "batch__currency").annotate(total=total)),
         transit=_sums(
@@ -172,6 +186,18 @@ def _read() -> Books:
         fees[currency] -= amount
     books.fees = dict(fees)
     return books
+
+
+def _reserved() -> Amounts:
+    """What each reserve must hold: set aside by transfers and distributions, less what was taken from it."""
+    transfers = Transfer.objects.filter(state="booked").order_by()
+    kept = DistributionMove.objects.filter(distribution__state="booked", kind="reserve").order_by()
+    total = Sum("amount")
+    return _add(
+        (1, _sums(transfers.filter(kind="to_reserve").values_list("source", "currency").annotate(total=total))),
+        (-1, _sums(transfers.filter(kind="from_reserve").values_list("source", "currency").annotate(total=total))),
+        (1, _sums(kept.values_list("source", "distribution__currency").annotate(total=total))),
+    )
 
 
 def _compare(code: str, expected: Amounts, found: Amounts) -> list[Finding]:
@@ -197,8 +223,19 @@ def _expected_pots(books: Books) -> Amounts:
 
 
 def _pots(books: Books) -> list[Finding]:
-    """I1 per pot and currency."""
-    return _compare("I1.pot", _expected_pots(books), books.purse(POT, POT))
+    """I1 per pot and currency, and the reserve of each."""
+    return [
+        *_compare("I1.pot", _expected_pots(books), books.purse(POT, POT)),
+        *_compare("I1.reserve", books.reserved, books.purse(["reserve"])),
+    ]
+
+
+def _shares() -> list[Finding]:
+    """I1 per share: its parts by purse add up to it."""
+    whole = Coalesce(Sum("parts__amount"), 0)
+    wrong = Share.objects.annotate(whole=whole).exclude(amount=F("whole")).order_by("pk")
+    rows = wrong.values_list("pk", "distribution__currency", "amount", "whole")
+    return [Finding("I1.share", key, currency, int(amount), int(parts)) for key, currency, amount, parts in rows[:FEW]]
 
 
 def _people_and_bank(books: Books) -> list[Finding]:
@@ -221,6 +258,9 @@ def _kinds(books: Books) -> list[Finding]:
         "payment.received": (1, books.received),
         "payment.taken_back": (-1, books.taken_back),
         "distribution.approved": (-1, books.shared),
+        "distribution.upstream": (0, {}),
+        "distribution.reserve": (0, {}),
+        "distribution.release": (0, {}),
         "opening": (1, books.opened),
         "transfer.": (0, {}),
     }

@@ -2,11 +2,14 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from backend.commons.models import Budget
+from backend.commons.services import charter_of
 from backend.core import crypto
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
@@ -33,14 +36,60 @@ from backend.payees.services import archive_names, open_iban
 from backend.payouts.models import PaidShare, Payout, PayoutBatch
 from backend.payouts.sepa import Transfer, pain001
 
+OVER = {"closed", "archived"}  # a pot that is over pays what it owes, however little
+
 
 def payable_shares(*, currency: str) -> list[Share]:
-    """The booked shares that wait for a payout, those without an account included, by payee."""
+    """The booked shares that can be paid, those without an account included, by payee.
+
+    Those of a person to whom a pot owes less than the smallest payment of its charter wait: see `waiting_shares`.
+    """
+    shares = _owed(currency)
+    low = {share.pk for share in _below_minimum(shares)}
+    return [share for share in shares if share.pk not in low]
+
+
+def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
+    """The booked shares that are not paid yet, by payee, each with its reason: `below_minimum`, until what the pot owes
+    the person reaches the smallest payment of its charter."""
+    return [(share, "below_minimum") for share in _below_minimum(_owed(currency))]
+
+
+def below_minimum(share: Share) -> bool:
+    """Whether a booked share waits because its pot owes the person less in all than the charter's smallest payment."""
+    if share.state != "owed" or share.distribution.state != "booked":
+        return False
+    together = Share.objects.filter(
+        contributor=share.contributor_id, state="owed", amount__gt=0, distribution__state="booked",
+        distribution__period__budget=share.distribution.period.budget_id,
+    ).select_related("distribution__period__budget__commons")  # fmt: skip
+    return share.pk in {one.pk for one in _below_minimum(together)}
+
+
+def _owed(currency: str) -> list[Share]:
+    """The booked shares that no batch pays, by payee."""
     return list(
         Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency)
-        .select_related("payee", "contributor", "distribution__period__budget")
+        .select_related("payee", "contributor", "distribution__period__budget__commons")
         .order_by("payee__name", "id")
     )
+
+
+def _below_minimum(shares: Iterable[Share]) -> list[Share]:
+    """Those of people to whom a pot owes less in all than its smallest payment; a pot that is over pays all it owes."""
+    groups: dict[tuple[str, str], list[Share]] = defaultdict(list)
+    pots: dict[str, Budget] = {}
+    for share in shares:
+        budget = share.distribution.period.budget
+        pots[budget.pk] = budget
+        groups[budget.pk, share.contributor_id].append(share)
+    least = {pk: 0 if pot.state in OVER else charter_of(pot).minimum_payout for pk, pot in pots.items()}
+    return [
+        share
+        for (pot, _person), mine in groups.items()
+        if sum(share.amount for share in mine) < least[pot]
+        for share in mine
+    ]
 
 
 def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch:
@@ -63,6 +112,8 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state="owed").order_by("pk").values_list("pk", flat=True))
             owed = [share for share in owed if share.pk in still]
+            low = {share.pk for share in _below_minimum(owed)}  # another batch may have taken the rest of a debt
+            owed = [share for share in owed if share.pk not in low]
             if not owed:
                 raise Conflict(
                     "nothing_to_pay", _("Nothing can be paid now: no share is owed to a payee who gave an account.")

@@ -12,6 +12,7 @@ from backend.contributions.models import Contribution
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
+from backend.distributions.services import about_to_receive, committed
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import require
@@ -45,8 +46,7 @@ def purse_of(budget: Budget, kind: str = "budget") -> int:
 
 def transferable(budget: Budget) -> int:
     """What may leave a budget: what it holds less the validated requests, in minor units, zero at least."""
-    committed = Contribution.objects.filter(budget=budget, state__in=["validated", "included"])
-    return max(0, purse_of(budget) - int(committed.aggregate(total=Sum("amount"))["total"] or 0))
+    return max(0, purse_of(budget) - committed([budget.pk]).get(budget.pk, 0))
 
 
 def propose_transfer(
@@ -281,6 +281,8 @@ def _require_finished(budget: Budget, *, deciding: bool) -> None:
         what = _("a pledge to it awaits its money")
     elif purse_of(budget, "reserve"):
         what = _("its reserve holds money")
+    elif about_to_receive(budget):
+        what = _("a distribution that awaits its approval sends it money")
     elif budget.children.exclude(state__in=["closed", "archived"]).exists():
         what = _("it has envelopes that are not closed")
     if what is not None:

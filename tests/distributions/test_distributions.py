@@ -82,9 +82,22 @@ def test_unreviewed_work_goes_to_the_next_period(play: Play) -> None:
     late.refresh_from_db()
     assert (late.state, late.period.state) == ("declared", "open")
     review(actor=world.users["sacha"], contribution_id=late.pk, verdict="approve", now=world.now)
-    assert Distribution.objects.get().inputs == [
-        {"contribution": one.pk, "person": one.contributor_id, "claim": one.amount} for one in world.contributions
-    ]
+    inputs = Distribution.objects.get().inputs
+    assert inputs["purses"] == [
+        {
+            "id": world.budget.pk, "parent": None, "held": 95_00, "reserve": 0,
+            "receipts": [{"kind": "payment.received", "count": 1, "gross": 100_00, "fees": 5_00}],
+        }
+    ]  # fmt: skip
+    assert inputs["lines"] == [
+        {
+            "contribution": one.pk, "person": one.contributor_id, "purse": world.budget.pk, "kind": one.kind,
+            "declared": one.minutes, "validated": one.minutes, "validators": 1, "claim": one.amount, "rank": rank,
+            "age": 0,
+        }
+        for rank, one in enumerate(world.contributions, start=1)
+    ]  # fmt: skip
+    assert [inputs[key] for key in ("counted", "history", "owed", "closed_targets")] == [{}, [], {}, []]
 
 
 def test_the_preparer_does_not_approve(play: Play) -> None:
@@ -190,7 +203,7 @@ def test_work_declared_while_closing_falls_wholly_in_one_period(committed: str, 
     results = at_once(act, times=12)
     assert set(results) <= {"declared", "frozen", "period_closed", "day_outside_period"}
     distribution = Distribution.objects.get()
-    named = {one["contribution"] for one in distribution.inputs}
+    named = {one["contribution"] for one in distribution.inputs["lines"]}
     assert named == set(Contribution.objects.filter(state="included").values_list("pk", flat=True))
     assert set(Contribution.objects.filter(pk__in=named).values_list("period_id", flat=True)) == {
         distribution.period_id

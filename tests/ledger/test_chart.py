@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.utils import timezone
 
+from backend.distributions.models import DistributionMove
 from backend.ledger import chart, plan
 from backend.ledger.checks import chart_is_sound
 from backend.ledger.services import Line, open_account, post
@@ -160,11 +161,12 @@ def test_every_kind_that_the_code_books_has_its_journal() -> None:
     for app in ("payments", "banking", "distributions", "payouts", "transfers"):
         for source in (ROOT / "backend" / app).glob("*.py"):
             text = source.read_text(encoding="utf-8")
-            for call in re.findall(r"\bpost\(\s*((?:kind=[^,]+,))", text):
+            for call in re.findall(r"\b(?:post|Entry)\(\s*((?:kind=[^,]+,))", text):
                 booked.add(call.removeprefix("kind=").strip('f",'))
-    assert "transfer.{transfer.kind}" in booked
-    booked.remove("transfer.{transfer.kind}")
-    booked |= {f"transfer.{kind}" for kind, _label in Transfer.KINDS}
+    templates = {"transfer.{transfer.kind}": Transfer.KINDS, "distribution.{move.kind}": DistributionMove.KINDS}
+    for written, kinds in templates.items():
+        booked.remove(written)
+        booked |= {written.replace(written[written.index("{") :], kind) for kind, _label in kinds}
     assert booked == set(plan.KINDS)
 
 

@@ -43,10 +43,11 @@ def propose(world: Any, target: Budget | None, amount: int | None = 40_00, **cha
 def threshold(world: Any, amount: int) -> None:
     """A new version of the charter that lets one person move up to an amount."""
     last = world.budget.charters.latest("version")
-    Charter.objects.create(
-        id=f"cha_{amount}", budget=world.budget, version=last.version + 1, rule=last.rule, created_at=world.now,
-        transfer_threshold=amount, created_by=world.users["sacha"],
+    made = Charter.objects.create(
+        id=f"cha_{amount}", budget=world.budget, version=last.version + 1, sha256="0" * 64, created_at=world.now,
+        document={**last.document, "transfer_threshold": amount}, created_by=world.users["sacha"],
     )  # fmt: skip
+    world.budget.periods.filter(state="open").update(charter=made)
 
 
 def test_a_second_person_books_what_the_first_proposed(play: Play) -> None:

@@ -1,0 +1,14 @@
+"""The pots of these tests."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.distributions.pots import Pots
+
+
+@pytest.fixture
+def pots(play: Callable[..., Any]) -> Pots:
+    """A house where pots can be opened."""
+    return Pots(play("make_house"))
