@@ -4,12 +4,13 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import problem_urls
-from backend.web import log, public, status
+from backend.web import charters, log, public, status
 
 urlpatterns = [
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,
+    *charters.bare,
     *i18n_patterns(
         path("accounts/", include("allauth.account.urls")),
         *problem_urls.pages,

@@ -147,13 +147,14 @@ def start_commons(
     return commons
 
 
-def add_envelope(*, actor: User, slug: str, name: str, now: datetime) -> Budget:
+def add_envelope(*, actor: User, slug: str, name: str, now: datetime, own_rules: bool = True) -> Budget:
     """Open an envelope below the common pot of a commons; the same name twice is refused.
 
+    Args: own_rules: False lets it follow the rules and periods of the pot.
     Raises: Forbidden; NotFound `commons_not_found`; what `commons.services.open_envelope` refuses.
     """
     require(actor, "setup.commons")
     commons = Commons.objects.filter(slug=slug).first()
     if commons is None:
         raise NotFound("commons_not_found", _("There is no such commons."))
-    return open_envelope(actor=actor, parent=root_budget(commons), name=name, now=now)
+    return open_envelope(actor=actor, parent=root_budget(commons), name=name, now=now, own_rules=own_rules)

@@ -1,7 +1,6 @@
 """Pages of distributions: the computed split, its approval by another person, its trace as a file."""
 
 import json
-from fractions import Fraction
 from typing import Any
 
 from django.contrib import messages
@@ -14,12 +13,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.allocation import texts
+from backend.allocation.rules import RULES
+from backend.commons.models import Budget
 from backend.commons.services import tree_of
+from backend.commons.words import rule_name
 from backend.contributions.models import Contribution
-from backend.core.errors import Conflict, DomainError, Forbidden
+from backend.core.errors import DomainError, Forbidden
 from backend.core.money import format_money
 from backend.distributions.models import Distribution
-from backend.distributions.services import approve, last_day
+from backend.distributions.services import approval_hindrance, approve, last_day
 from backend.identity.models import User
 from backend.identity.permissions import holds, may
 from backend.web.pages import AuthedRequest, fresh_factor, private, told_in
@@ -38,18 +40,10 @@ def _distribution(request: AuthedRequest, distribution_id: str) -> Distribution:
 
 
 def hindrance(actor: User, distribution: Distribution) -> DomainError | None:
-    """Why this person may not approve this distribution, or None; `approve` checks it again under lock."""
+    """Why this person may not approve this distribution now, or None; `approve` checks it again under lock."""
     if not may(actor, "distribution.approve", scopes=tree_of(distribution.period.budget)):
         return Forbidden("not_allowed", _("A treasurer must approve this distribution."))
-    if distribution.state == "frozen":
-        return Conflict("distribution_not_ready", _("The computation is not finished: try again in a moment."))
-    if distribution.prepared_by_id == actor.pk:
-        return Forbidden("own_distribution", _("You closed this period: another person must approve its distribution."))
-    if distribution.shares.filter(contributor=actor, amount__gt=0).exists():
-        return Forbidden(
-            "paid_by_distribution", _("You are paid by this distribution: another person must approve it.")
-        )
-    return None
+    return approval_hindrance(actor=actor, distribution=distribution, now=timezone.now())
 
 
 @private
@@ -57,15 +51,22 @@ def hindrance(actor: User, distribution: Distribution) -> DomainError | None:
 def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpResponse:
     """The computed split: inputs, pot, each person's computation, the digest; refreshed while it is being computed."""
     distribution = _distribution(request, distribution_id)
-    inputs = Contribution.visible_to(request.user).in_bulk([one["contribution"] for one in distribution.inputs])
+    lines = distribution.inputs["lines"]
+    inputs = Contribution.visible_to(request.user).in_bulk([one["contribution"] for one in lines])
+    arbitrations = distribution.arbitrations.order_by("-entered_at", "-id")
     context = {
         "distribution": distribution,
         "budget": distribution.period.budget,
         "period": distribution.period,
         "last_day": last_day(distribution.period),
-        "inputs": [{"row": inputs.get(one["contribution"]), **one} for one in distribution.inputs],
+        "rules": ", ".join(rule_name(tier["rule"]) for tier in distribution.charter.document["tiers"]),
+        "inputs": [{"row": inputs.get(one["contribution"]), **one} for one in lines],
         "hindrance": hindrance(request.user, distribution) if distribution.state != "booked" else None,
         "treasurer": holds(request.user, "treasurer"),
+        "arbitrations": arbitrations,
+        "can_arbitrate": distribution.state == "published"
+        and not any(one.state == "waiting" for one in arbitrations)
+        and may(request.user, "distribution.arbitrate", scopes=tree_of(distribution.period.budget)),
     }
     reload_at = ""
     if distribution.state == "frozen":
@@ -82,35 +83,57 @@ def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpRespo
 
 
 def _computation(distribution: Distribution) -> dict[str, Any]:
-    """The trace made readable: one row a person, and the sentences of the whole."""
+    """The trace made readable: what was set aside, one row a person, each purse, the sentences of the whole."""
     language = get_language() or "fr"
-    written = told_in(distribution.currency)
-    money = texts.Money(language.split("-", maxsplit=1)[0], **written)
     trace: dict[str, Any] = distribution.trace or {}
     shares = {share.contributor_id: share for share in distribution.shares.select_related("contributor")}
-    rows = []
+    budgets = Budget.objects.select_related("commons", "parent").in_bulk(_budgets_in(trace))
+    names = {share.contributor_id: share.contributor.name for share in shares.values()}
+    names |= {budget.pk: budget.full_name for budget in budgets.values()}
+    written = {**told_in(distribution.currency), "names": names}
+    minutes: dict[str, dict[str, int]] = {}
+    extra: dict[str, int] = {}
     for step in trace["steps"]:
         for person in step["persons"]:
-            rows.append(
-                {
-                    "share": shares[person["id"]],
-                    "name": shares[person["id"]].contributor.name,
-                    "asked": person["claim"],
-                    "exact": money.exact(Fraction(*person["exact"])).removeprefix("= "),
-                    "extra": person["extra_cent"],
-                    "cents": person["cents"],
-                    "words": texts.explain(trace, person["id"], language, **written),
-                }
-            )
-    rows.sort(key=lambda row: row["name"])
+            lines = minutes.setdefault(person["id"], {})
+            lines |= {line["contribution"]: line["validated"] for line in person["lines"]}
+            extra[person["id"]] = extra.get(person["id"], 0) + person["extra_cent"]
+    rows = [
+        {
+            "share": shares[person["id"]],
+            "name": names[person["id"]],
+            "asked": person["claim"],
+            "minutes": sum(minutes.get(person["id"], {}).values()),
+            "extra": extra.get(person["id"], 0),
+            "cents": person["cents"],
+            "words": texts.explain(trace, person["id"], language, **written),
+        }
+        for person in trace["persons"]
+        if person["id"] in shares
+    ]
+    rows.sort(key=lambda row: row["name"].casefold())
+    uses = trace["totals"]["uses"]
     return {
         "rows": rows,
-        "asked": sum(row["asked"] for row in rows),
-        "shared": sum(row["cents"] for row in rows),
-        "unspent": trace["totals"]["uses"]["unspent"],
+        "asked": sum(row["asked"] for row in rows) if _by_requests(trace) else 0,
+        "minutes": sum(row["minutes"] for row in rows),
+        "shared": uses["shares"],
+        "set_aside": uses["upstream"] + uses["reserve"],
+        "unspent": uses["left"],
         "extras": sum(row["extra"] for row in rows),
+        "purses": [{**purse, "name": names.get(purse["id"], purse["id"])} for purse in trace["purses"]],
         "whole": texts.explain_whole(trace, language, **written),
     }
+
+
+def _by_requests(trace: dict[str, Any]) -> bool:
+    """Whether any step tries to meet what people asked."""
+    return any(RULES[step["rule"]].tie == "claim" for step in trace["steps"])
+
+
+def _budgets_in(trace: dict[str, Any]) -> set[str]:
+    """The ids of all the budgets a trace names."""
+    return {purse["id"] for purse in trace["purses"]} | {move[end] for move in trace["moves"] for end in ("from", "to")}
 
 
 @private

@@ -9,8 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backend.allocation.rules import RULES
 from backend.commons.models import Period
-from backend.commons.services import charter_of, tree_of
+from backend.commons.services import tree_of
+from backend.commons.words import rule_name
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution
 from backend.distributions.services import close_period, last_day
@@ -66,6 +68,7 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
     sums = validated.aggregate(asked=Sum("amount"), minutes=Sum("minutes"))
     asked = sums["asked"] or 0
     pot = max(0, balance(kind="budget", owner=budget.pk, currency=budget.currency))
+    tiers = period.charter.document["tiers"]
     unreviewed = mine.filter(state__in=["declared", "questioned"]).order_by("worked_on", "id")
     return render(
         request,
@@ -75,7 +78,8 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             "budget": budget,
             "last_day": last_day(period),
             "over": period.ends_before <= today,
-            "charter": charter_of(budget),
+            "rules": ", ".join(rule_name(tier["rule"]) for tier in tiers),
+            "claims": any(RULES[tier["rule"]].tie == "claim" for tier in tiers),
             "unreviewed": unreviewed[:20],
             "unreviewed_count": unreviewed.count(),
             "people": validated.values("contributor__name", "contributor_id")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backend.commons.services import charter_of, tree_of
+from backend.commons.services import tree_of
 from backend.contributions.models import Contribution
 from backend.contributions.services import review
 from backend.core.errors import Conflict, Invalid
@@ -50,7 +50,7 @@ def reviews(request: AuthedRequest) -> HttpResponse:
 def review_one(request: AuthedRequest, contribution_id: str) -> HttpResponseBase:
     """Everything about one contribution, then approve it or reject it with a reason. Moves no money."""
     contribution = get_object_or_404(
-        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period"),
+        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period__charter"),
         pk=contribution_id,
     )
     form = ReviewForm(request.POST or None)
@@ -97,7 +97,7 @@ def _context(request: AuthedRequest, contribution: Contribution) -> dict[str, An
     spoken = any(one.reviewer_id == request.user.pk for one in said)
     return {
         "contribution": contribution,
-        "charter": charter_of(contribution.budget),
+        "charter": contribution.period.charter,
         "reviews": said,
         "approvals": sum(one.verdict == "approve" for one in said),
         "mine": mine,

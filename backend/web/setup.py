@@ -242,7 +242,10 @@ def envelope_new(request: AuthedRequest, slug: str) -> HttpResponseBase:
     form = EnvelopeForm(request.POST or None)
 
     def act() -> str:
-        envelope = add_envelope(actor=request.user, slug=slug, name=form.cleaned_data["name"], now=timezone.now())
+        envelope = add_envelope(
+            actor=request.user, slug=slug, name=form.cleaned_data["name"], now=timezone.now(),
+            own_rules=form.cleaned_data["rules"] != "follow",
+        )  # fmt: skip
         return _("The envelope “%(name)s” is open. No money moved.") % {"name": envelope.name}
 
     return _steps(request, form, act, "setup/envelope.html", {"commons": commons})

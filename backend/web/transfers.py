@@ -95,8 +95,9 @@ def envelope_new(request: AuthedRequest, budget_id: str) -> HttpResponseBase:
         if form.is_valid():
             try:
                 made = open_envelope(
-                    actor=request.user, parent=budget, name=form.cleaned_data["name"], now=timezone.now()
-                )
+                    actor=request.user, parent=budget, name=form.cleaned_data["name"], now=timezone.now(),
+                    own_rules=form.cleaned_data["rules"] != "follow",
+                )  # fmt: skip
             except (Invalid, Conflict) as refusal:
                 add_domain_error(form, refusal)
                 status = refusal.status

@@ -25,6 +25,7 @@ from backend.payouts.services import (
     payable_shares,
     prepare_batch,
     refuse_batch,
+    waiting_shares,
 )
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import PrepareForm, ReasonForm
@@ -77,6 +78,7 @@ def _payable(account: HostBankAccount) -> dict[str, Any]:
     return {
         "account": account,
         "ready": ready,
+        "small": [share for share, _reason in waiting_shares(currency=account.currency)],
         "waiting": [row for row in rows if not row[0].iban_sealed],
         "total": sum(amount for _payee, _shares, amount in ready),
     }

@@ -4,8 +4,10 @@ from django.urls import URLPattern
 
 from backend.web import (
     accounts,
+    arbitrations,
     bank,
     books,
+    charters,
     demo,
     distributions,
     exports,
@@ -16,6 +18,7 @@ from backend.web import (
     public,
     reviews,
     setup,
+    simulations,
     status,
     transfers,
     treasury,
@@ -24,13 +27,16 @@ from backend.web import (
 
 SECTIONS = (
     public,
+    charters,
     accounts,
     setup,
     organisations,
     work,
     reviews,
     periods,
+    simulations,
     distributions,
+    arbitrations,
     transfers,
     treasury,
     bank,

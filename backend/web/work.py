@@ -15,22 +15,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.allocation import texts
 from backend.commons.models import Period
-from backend.commons.services import charter_of, tree_of
+from backend.commons.services import charter_of, ruling_budget, tree_of
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare as declare_work
 from backend.contributions.services import withdraw as withdraw_work
 from backend.core.errors import Conflict, Invalid
 from backend.core.idempotency import fingerprint, once
-from backend.distributions.models import Distribution, Share
+from backend.distributions.models import Arbitration, Distribution, Share
 from backend.distributions.services import last_day, settled_lines
 from backend.identity.models import ApiToken, User
 from backend.identity.permissions import may
 from backend.identity.services import create_token, host_day, revoke_token
 from backend.payees.models import Payee
 from backend.payees.services import set_account
+from backend.payouts.services import below_minimum
 from backend.web.forms import add_domain_error
-from backend.web.forms_work import AccountForm, ContributionForm, TokenForm
-from backend.web.pages import AuthedRequest, budgets_with, cut, fresh_factor, private, told_in
+from backend.web.forms_work import AccountForm, ContributionForm, TokenForm, declarable
+from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
 WITHDRAWABLE = {"declared", "validated"}
 NOT_COUNTED = {"withdrawn", "rejected"}
@@ -63,7 +64,10 @@ def work(request: AuthedRequest) -> HttpResponse:
             .select_related("distribution__period__budget")
             .order_by("-id")[:50],
             "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
-            "works": budgets_with(request.user, "contributor", "steward").exists(),
+            "works": declarable(request.user).exists(),
+            "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
+            .select_related("distribution__period__budget")
+            .distinct(),
         },
     )
 
@@ -95,10 +99,10 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
 def _charters(actor: User) -> list[dict[str, Any]]:
     """The rules of the budgets where a person works, those that say the same shown once, with their open periods."""
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for budget in budgets_with(actor, "contributor", "steward")[:20]:
+    for budget in declarable(actor)[:20]:
         charter = charter_of(budget)
-        open_ones = Period.objects.filter(budget=charter.budget, state="open").order_by("starts_on")
-        same = (charter.rule, charter.approvals, charter.hard_cap, budget.currency)
+        open_ones = Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("starts_on")
+        same = (charter.sha256, budget.currency)
         group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
         group["rows"].append({"budget": budget, "period": open_ones.first()})
     return list(groups.values())
@@ -164,7 +168,7 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
     distribution = share.distribution
     trace: dict[str, Any] = distribution.trace or {"steps": []}
     cents = settled_lines(trace)
-    inside = [one["contribution"] for one in distribution.inputs if one["person"] == share.contributor_id]
+    inside = [one["contribution"] for one in distribution.inputs["lines"] if one["person"] == share.contributor_id]
     rows = Contribution.visible_to(request.user).filter(pk__in=inside).order_by("worked_on", "id")
     payout = share.payouts.filter(live=True).select_related("payout").first()
     return render(
@@ -179,6 +183,8 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             ),
             "lines": [(row, cents.get(row.pk, 0)) for row in rows],
             "payout": payout.payout if payout else None,
+            "small": below_minimum(share),
+            "agreement": distribution.arbitrations.filter(state="waiting", lines__person=share.contributor).first(),
             "sees_distribution": Distribution.visible_to(request.user).filter(pk=distribution.pk).exists(),
             "last_day": last_day(distribution.period),
         },

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone, translation
 
 from backend.core.errors import Conflict
+from backend.distributions.services import answer_arbitration, propose_arbitration
 from backend.events.models import Event
 from backend.identity.models import Role
 from backend.ledger.models import Freeze, JournalEntry, Posting
@@ -21,12 +22,14 @@ from backend.ledger.services import ask_lift, freeze, frozen, last_seal, lift, s
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import compose_due
 from backend.operations import demo, selfcheck
+from backend.operations.figures import Figures, figures_of
 from backend.operations.findings import TEXTS, in_words
 from backend.operations.models import SelfCheckRun
 from backend.operations.thaw import lift_freeze
 from backend.transfers.services import propose_transfer
 from tests import databases
 from tests.concurrency import at_once
+from tests.distributions.pots import Pots, held
 
 Play = Callable[..., Any]
 BANK = "(SELECT id FROM ledger_account WHERE kind = 'bank')"
@@ -89,6 +92,37 @@ def test_nothing_is_found_with_envelopes_transfers_and_a_reserve(play: Play, com
     assert selfcheck.check() == []
 
 
+def test_nothing_is_found_when_money_goes_through_purses(play: Play, committed: str) -> None:
+    pots = Pots(play("make_house"))
+    library = pots.pot("Biblio", "cy", reserve={"bp": 1000, "target": None})
+    application = pots.pot(
+        "Appli", "ana", "bo", upstream=[{"to": library.pk, "bp": 1000}], reserve={"bp": 500, "target": 40_00},
+        earmarks={"weights": "add", "leftover": "release"}, unpaid={"carry_periods": 1},
+    )  # fmt: skip
+    inside = pots.envelope(application, "Ticket")
+    pots.fund(application, 1_000_00)
+    pots.fund(inside, 300_00)
+    pots.work(inside, "ana", 200_00)
+    pots.work(application, "bo", 2_000_00)
+    made = pots.close(application)
+    assert selfcheck.check() == []
+    entered = propose_arbitration(
+        actor=pots.person("sacha"), distribution_id=made.pk, digest=made.digest, reason="Réunion", form_key="k",
+        amounts={(pots.person("bo").pk, application.pk): 900_00}, now=pots.now,
+    )  # fmt: skip
+    answer_arbitration(actor=pots.person("bo"), arbitration_id=entered.pk, accept=True, now=pots.now)
+    made.refresh_from_db()
+    pots.approve(made)
+    assert selfcheck.check() == []
+    pots.work(library, "cy", 50_00)
+    pots.approve(pots.close(library))
+    assert selfcheck.check() == []
+    kept = [held(one, kind) for one in (application, inside, library) for kind in ("budget", "reserve")]
+    assert kept == [1_000_00 - 100_00 - 40_00 + 100_00 - 900_00, 40_00, 0, 0, 40_00, 10_00]
+    assert figures_of([application])[application.pk] == Figures("EUR", 0, 960_00, 0, 900_00, 60_00)
+    assert figures_of([library])[library.pk] == Figures("EUR", 0, 90_00, 0, 50_00, 40_00)
+
+
 LOCKED = (
     "INSERT INTO ledger_closing (id, first_day, ends_before, asked_by_id, asked_at, locked_by_id, locked_at, "
     "last_posting, unlock_reason) SELECT 'clo_x', '2199-01-01', '2199-02-01', min(id), now(), max(id), now(), 1000000, "
@@ -97,6 +131,11 @@ LOCKED = (
 KEPT = (
     "INSERT INTO ledger_closingbalance (closing_id, account_id, ends_before, balance, booked) "
     "SELECT 'clo_x', account_id, '2199-02-01', {balance}, {booked} FROM ledger_balance WHERE account_id = " + BUDGET
+)
+MOVED = (
+    "INSERT INTO distributions_distributionmove (kind, distribution_id, source_id, target_id, amount) "
+    "SELECT '{}', distribution.id, period.budget_id, {}, 100 FROM distributions_distribution distribution "
+    "JOIN commons_period period ON period.id = distribution.period_id"
 )
 # What is planted → the codes that must be found, exactly.
 PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
@@ -147,7 +186,23 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a share was raised after it was booked": (
         ("UPDATE distributions_share SET asked = asked + 1, amount = amount + 1 WHERE amount = 5700",),
-        {"I1.pot", "I1.kind", "I1.payee"},
+        {"I1.payee", "I1.share", "I1.global"},
+    ),
+    "what a purse gave to a share was raised": (
+        ("UPDATE distributions_sharepart SET amount = amount + 1 WHERE amount = 5700",),
+        {"I1.pot", "I1.kind", "I1.share", "I1.global"},
+    ),
+    "a share lost its parts": (
+        ("DELETE FROM distributions_sharepart WHERE amount = 5700",),
+        {"I1.pot", "I1.kind", "I1.share", "I1.global"},
+    ),
+    "money was said to have gone upstream": (
+        (MOVED.format("upstream", "'bud_x'"),),
+        {"I1.pot"},
+    ),
+    "money was said to be in the reserve": (
+        (MOVED.format("reserve", "period.budget_id"),),
+        {"I1.reserve"},
     ),
     "a payout was said to have left": (
         ("UPDATE payouts_payout SET state = 'cancelled' WHERE amount = 5700",),

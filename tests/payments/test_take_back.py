@@ -170,7 +170,7 @@ def test_what_is_not_being_shared_gives_first(play: Play) -> None:
 
 def test_what_is_owed_to_the_host_is_not_shared(play: Play) -> None:
     world = play("receive")
-    from backend.distributions.services import _pot
+    from backend.distributions.services import shareable
     from backend.ledger import chart
     from backend.ledger.services import Line, open_account, post
 
@@ -179,7 +179,7 @@ def test_what_is_owed_to_the_host_is_not_shared(play: Play) -> None:
         for kind, amount in (("deficit", 30_00), ("budget", -30_00))
     ]
     post(kind="x", scope="x", key="x", reference="x", happened_on=world.today, lines=lines, now=world.now)
-    assert (purses(world)["budget"], _pot(world.budget)) == (125_00, 95_00)
+    assert (purses(world)["budget"], shareable(world.budget)) == (125_00, 95_00)
 
 
 def test_a_receipt_and_a_take_back_at_once_leave_no_deficit_beside_money(committed: str, play: Play) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from backend.allocation.trace import verify
+from backend.allocation.rebuild import verify
 from backend.commons.models import Period
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare
@@ -34,7 +34,8 @@ def test_the_checklist_says_what_closing_would_do(play: Play, sign_in: SignIn) -
     text = text_of(answer)
     assert "In the pot €95.00 Validated requests €100.00 Validated time 5 h Not reviewed 1" in text
     assert "1 contribution is not reviewed: it will go into the next period." in text
-    assert "The pot is €5.00 short: all requests will be reduced in the same proportion." in text
+    assert "The requests pass the money by €5.00." in text
+    assert "The charter shares what there is: pro rata of the validated requests." in text
     assert "Bo Nguyen 1 3 h €60.00" in text
     assert "Nothing is paid now" in text
     assert "no-store" in answer.headers["Cache-Control"]
@@ -105,14 +106,14 @@ def test_the_computation_is_a_table_that_adds_up(play: Play, sign_in: SignIn) ->
     distribution = close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
     sweep(world.now)
     text = text_of(sign_in(world.users["denis"]).get(f"/en/distributions/{distribution.pk}/"))
-    assert "Bo Nguyen €33.33 ≈ 15.8318 none €15.83" in text
-    assert "Camille Faure €66.67 ≈ 31.6683 + €0.01 €31.67" in text
-    assert "Sacha Le Goff €100.00 47.50 none €47.50" in text
-    assert "Total €200.00 €0.01 €95.00" in text
-    assert "Rounding left €0.01, given to the largest remainder: 1 person." in text
+    assert "Bo Nguyen €33.33 1 h none €15.83" in text
+    assert "Camille Faure €66.67 1 h + €0.01 €31.67" in text
+    assert "Sacha Le Goff €100.00 1 h none €47.50" in text
+    assert "Total €200.00 3 h €0.01 €95.00" in text
+    assert "31.6683" in text
     assert Distribution.objects.get().digest in text
     french = text_of(sign_in(world.users["denis"]).get(f"/fr/distributions/{distribution.pk}/"))
-    assert "≈ 31,6683" in french
+    assert "31,6683" in french
 
 
 def test_the_trace_is_a_file_of_ids_that_anyone_can_verify(play: Play, sign_in: SignIn) -> None:

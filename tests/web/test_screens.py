@@ -37,7 +37,8 @@ ELSEWHERE = {
     "account_reset_password_from_key_done", "account_reauthenticate",  # tests/web/test_accounts.py
     "setup", "setup_start", "setup_account", "setup_commons", "setup_envelope", "setup_person", "invitation",
     "welcome",  # the first run: below, and tests/web/test_setup.py
-    "distribution_trace",  # JSON
+    "distribution_trace", "charter_json",  # JSON
+    "charter_adopt",  # the last step of charter_edit: tests/web/test_charters.py
     "problems", "problem_page",  # tests/api/test_catalogue.py
     "status_ask", "status_lift",  # while payouts are frozen: tests/web/test_status.py
     "month_ask", "month_unlock",  # while nobody asks, or somebody does: tests/web/test_months.py

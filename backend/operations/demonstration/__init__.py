@@ -131,17 +131,21 @@ def _open_books(year: Year) -> None:
 
 def _plan(year: Year) -> None:
     """All that happens, each thing on its day."""
-    for envelope in movilab.ENVELOPES:
+    for envelope in (*movilab.ENVELOPES, *others.ENVELOPES):
         year.plan_envelope(envelope)
     for promise in (*movilab.PROMISES, *others.PROMISES):
         year.plan_promise(promise)
+    for rules in others.RULES:
+        year.plan_rules(rules)
     for work in (*movilab.WORK, *others.WORK):
         year.plan_work(work)
     for month in range(12):
         year.plan_statement(year.first(month + 1), "claire" if month % 2 else "denis")
-    year.plan_moves((*movilab.MOVES, *movilab.LATE_MOVES))
+    year.plan_moves((*movilab.MOVES, *others.MOVES, *movilab.LATE_MOVES))
     for closing in (*movilab.CLOSINGS, *others.CLOSINGS):
         year.plan_closing(closing)
+    for agreement in movilab.AGREEMENTS:
+        year.plan_agreement(agreement)
     year.plan_inside(
         year.day(6, 8), "formation", "remainder", None, "Formation terminée : le reste revient au pot commun"
     )

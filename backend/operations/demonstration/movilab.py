@@ -3,7 +3,7 @@
 Source of the nine amounts: movilab.org/wiki/Coordination_Movilab.org_2023-2024. Who funds and who works is invented.
 """
 
-from backend.operations.demonstration.tables import Closing, Envelope, Move, Promise, Work
+from backend.operations.demonstration.tables import Agreement, Closing, Envelope, Move, Promise, Work
 
 ROOT = "movilab"
 STEWARD = "elodie"
@@ -131,3 +131,14 @@ CLOSINGS = (
     Closing("capsules", 12, "claire", approved=None),
     Closing("machines", 12, "elodie", approved=None),
 )
+
+AGREEMENTS = (
+    Agreement(
+        "contenus", 9, 0, "Réunion du 1er : Camille laisse vingt euros à Maïa, qui a repris une partie de ses fiches.",
+        {"camille": 280_00, "maia": 340_00}, ("camille", "maia"),
+    ),
+    Agreement(
+        "capsules", 12, 1, "Réunion de clôture : le cahier d’exercices a servi à tout le monde, à égalité.",
+        {"camille": 300_00, "fatou": 240_00, "maia": 100_00}, ("camille",),
+    ),
+)  # fmt: skip

@@ -3,7 +3,7 @@
 Totals of the first three are published (field notes in the documentation of each project); who asked what is invented.
 """
 
-from backend.operations.demonstration.tables import Closing, Promise, Work
+from backend.operations.demonstration.tables import Closing, Envelope, Move, Promise, Rules, Work
 from backend.payments.services import host_fee
 
 FEE_BP = 500
@@ -29,6 +29,35 @@ BABEL_CONTRIBUTORS = ("bo", "yoann", "noemie")
 CARTOLIBRE = "cartolibre"
 CARTOLIBRE_CONTRIBUTORS = ("bo", "camille")
 
+# After a first year of amounts asked, SUD Tiers-Lieux shares by time; printing its book has a purse of its own.
+PRINTING = "impression"
+ENVELOPES = (Envelope(PRINTING, SUD, "Impression du recueil", 7, follows=True),)
+MOVES = (Move(SUD, PRINTING, 8, 600_00, "Don de la région réservé à l’impression du recueil"),)
+RULES = (
+    Rules(SUD, 4, 12, {
+        "tiers": [
+            {"id": "expenses", "rule": "claims_pro", "kinds": ["expense"], "take": {"rest": True},
+             "reimburses": True},
+            {"id": "base", "rule": "equal", "take": {"bp": 3_000, "of": "left"}},
+            {"id": "time", "rule": "weighted", "take": {"rest": True}},
+        ],
+        "kinds": {
+            "facilitation": 1_000, "documentation": 1_000, "review": 1_500, "design": 1_000, "expense": 1_000,
+        },
+        "bounds": {"ceiling_bp": 4_000},
+    }),
+    # Cartolibre stands on Movilab's wiki: a tenth of what it receives goes there.
+    Rules(CARTOLIBRE, 5, 20, {
+        "tiers": [{"id": "time", "rule": "weighted", "take": {"rest": True}}],
+        "reserve": {"bp": 500, "target": 500_00},
+        "minimum_payout": 40_00,
+    }, upstream=("movilab", 1_000)),
+    # What Optéos chose after its closing: small requests first, and a reason above 1 500 €.
+    Rules(OPTEOS, 9, 21, {
+        "tiers": [{"id": "general", "rule": "claims_cea", "take": {"rest": True}}], "soft_cap": 1_500_00,
+    }),
+)  # fmt: skip
+
 # The transfer that its bank takes back after it was shared.
 RECALLED = Promise(BABEL, "halles", 6, 8, gross_for(400_00), paid=6)
 
@@ -37,6 +66,7 @@ PROMISES = (
     Promise(OPTEOS, "region", 3, 10, gross_for(4_000_00), paid=4),
     Promise(OPTEOS, "cooperative", 11, 18, 3_000_00),
     Promise(SUD, "reseau", 0, 6, gross_for(SUD_POT), paid=1),
+    Promise(SUD, "region", 7, 3, gross_for(2_400_00), paid=8),
     Promise(BABEL, "ateliers", 5, 24, gross_for(600_00), paid=6),
     RECALLED,
     Promise(CARTOLIBRE, "fabrique", 10, 3, 100_00, paid=10),
@@ -60,6 +90,13 @@ WORK = (
     Work(SUD, "pierre", 5, 5, "documentation", 720, 280_00, "Trois entretiens, et la transcription des autres"),
     Work(SUD, "simon", 5, 9, "review", 300, 0, "Relecture des trente-cinq entretiens"),
     Work(SUD, "rosemarie", 5, 12, "facilitation", 240, 0, "Mise en relation avec les lieux"),
+    Work(SUD, "maia", 8, 11, "facilitation", 900, 0, "Cinq entretiens dans les Alpes"),
+    Work(SUD, "camille", 9, 7, "documentation", 1_080, 0, "Mise en pages du recueil"),
+    Work(SUD, "simon", 9, 19, "review", 240, 0, "Relecture des épreuves"),
+    Work(SUD, "fatou", 10, 6, "facilitation", 600, 0, "Trois entretiens, et leur restitution"),
+    Work(SUD, "maia", 10, 22, "expense", 0, 84_60, "Train pour Briançon et retour"),
+    Work(PRINTING, "camille", 11, 9, "design", 420, 0, "Couverture et choix du papier"),
+    Work(PRINTING, "lucas", 11, 12, "expense", 0, 132_00, "Épreuves imprimées"),
     Work(BABEL, "bo", 6, 16, "development", 840, 400_00, "Passerelle entre les forums"),
     Work(BABEL, "yoann", 7, 13, "development", 720, 350_00, "Hébergement et reprise des sauvegardes"),
     Work(BABEL, "noemie", 8, 15, "documentation", 540, 250_00, "Guide d’accueil des coopératives"),

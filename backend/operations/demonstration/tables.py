@@ -1,6 +1,7 @@
 """The rows in which the demonstration is written: what happens, in which month, to which pot."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,47 @@ class Work:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A budget opened under a root in `month`, whose periods start with month `first` and last `months` each."""
+    """A budget opened under a root in `month`, whose periods start with month `first` and last `months` each.
+
+    follows: it has the rules and periods of its root instead, and `first` and `months` say nothing.
+    """
 
     pot: str
     root: str
     name: str
     month: int
-    first: int
-    months: int
+    first: int = 0
+    months: int = 0
+    follows: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A charter adopted by the steward of a pot in `month`: what it changes in the one before.
+
+    upstream: (another pot, basis points).
+    """
+
+    pot: str
+    month: int
+    day: int
+    changes: dict[str, Any]
+    upstream: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Amounts that a meeting agreed on for the distribution closed in `month`, `days` after: person → minor units.
+
+    confirmed: who has answered yes by now.
+    """
+
+    pot: str
+    month: int
+    days: int
+    reason: str
+    amounts: dict[str, int]
+    confirmed: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,23 @@ from zoneinfo import ZoneInfo
 from backend.banking.models import BankLine
 from backend.banking.services import identify, import_statement, match_due, take_back
 from backend.commons.models import Budget, Period
-from backend.commons.services import open_envelope, open_next_period
+from backend.commons.services import adopt_charter, charter_of, open_envelope, open_next_period
 from backend.contributions.services import declare, review
 from backend.distributions.models import Distribution
-from backend.distributions.services import approve, close_period, compute_due
+from backend.distributions.services import (
+    answer_arbitration,
+    approve,
+    close_period,
+    compute_due,
+    propose_arbitration,
+)
 from backend.identity.models import Host, HostBankAccount, Organisation, User
 from backend.ledger.services import Closing as MonthClosing
 from backend.ledger.services import ask_lock, lock
 from backend.notifications.services import compose_due
 from backend.operations.demo import World, statement_file
 from backend.operations.demonstration.cast import ORGANISATIONS
-from backend.operations.demonstration.tables import Closing, Envelope, Move, Promise, Work
+from backend.operations.demonstration.tables import Agreement, Closing, Envelope, Move, Promise, Rules, Work
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import approve_batch, hand_over, prepare_batch
 from backend.pledges.models import Pledge
@@ -180,6 +186,8 @@ class Year:
     def plan_envelope(self, envelope: Envelope) -> None:
         """A budget opened under the root of its commons."""
         self.plan(self.day(envelope.month, 2), 9, lambda when: self._open(envelope, when))
+        if envelope.follows:
+            return
         self.plan_periods(envelope.pot, range(envelope.first, MONTHS + envelope.months + 1, envelope.months))
 
     def plan_periods(self, pot: str, bounds: Sequence[int]) -> None:
@@ -195,9 +203,41 @@ class Year:
     def _open(self, envelope: Envelope, when: datetime) -> None:
         self.pots[envelope.pot] = open_envelope(
             actor=self.users[self.stewards[envelope.root]], parent=self.pots[envelope.root], name=envelope.name,
-            first_day=self.first(envelope.first), end_before=self.first(envelope.first + envelope.months), now=when,
+            own_rules=not envelope.follows, now=when,
+            first_day=None if envelope.follows else self.first(envelope.first),
+            end_before=None if envelope.follows else self.first(envelope.first + envelope.months),
         )  # fmt: skip
         self.stewards[envelope.pot] = self.stewards[envelope.root]
+
+    def plan_rules(self, rules: Rules) -> None:
+        """A charter adopted by the steward of its pot."""
+        self.plan(self.day(rules.month, rules.day), 10, lambda when: self._adopt(rules, when))
+
+    def _adopt(self, rules: Rules, when: datetime) -> None:
+        pot = self.pots[rules.pot]
+        upstream = [{"to": self.pots[rules.upstream[0]].pk, "bp": rules.upstream[1]}] if rules.upstream else []
+        adopt_charter(
+            actor=self.users[self.stewards[rules.pot]], budget=pot, now=when,
+            document={**charter_of(pot).document, "upstream": upstream, **rules.changes},
+        )  # fmt: skip
+
+    def plan_agreement(self, agreement: Agreement) -> None:
+        """Amounts that a meeting agreed on, and the answers that have come."""
+        day = self.first(agreement.month) + timedelta(days=agreement.days)
+        self.plan(day, 16, lambda when: self._agree(agreement, when))
+
+    def _agree(self, agreement: Agreement, when: datetime) -> None:
+        found = Distribution.objects.get(period__budget=self.pots[agreement.pot], state="published")
+        arbitration = propose_arbitration(
+            actor=self.users[self.stewards[agreement.pot]], distribution_id=found.pk, digest=found.digest,
+            amounts={(self.users[who].pk, self.pots[agreement.pot].pk): cents
+                     for who, cents in agreement.amounts.items()},
+            reason=agreement.reason, form_key=f"demonstration-{agreement.pot}-{agreement.month}", now=when,
+        )  # fmt: skip
+        for hours, who in enumerate(agreement.confirmed, start=1):
+            answer_arbitration(
+                actor=self.users[who], arbitration_id=arbitration.pk, accept=True, now=when + timedelta(hours=hours)
+            )
 
     def plan_closing(self, closing: Closing) -> None:
         """The end of a period: closed, computed, and approved by another person some days later."""

@@ -9,8 +9,9 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 TONES = {
-    "ok": {"validated", "settled", "paid", "booked", "matched", "fulfilled", "yes"},
+    "ok": {"accepted", "validated", "settled", "paid", "booked", "matched", "fulfilled", "yes"},
     "wait": {
+        "waiting",
         "declared", "questioned", "published", "frozen", "prepared", "approved", "sent", "owed", "batched", "new",
         "proposed", "closing", "suspended",
         "suggested", "unknown",

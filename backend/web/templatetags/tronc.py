@@ -23,6 +23,12 @@ def money(amount: int | None, currency: str) -> str:
 
 
 @register.filter
+def signed(amount: int, currency: str) -> str:
+    """A difference in minor units, with its sign and no space that could break."""
+    return f"{'+' if amount > 0 else '−'}{NO_BREAK}{format_money(abs(amount), currency)}"
+
+
+@register.filter
 def duration(minutes: int | None) -> str:
     """Minutes as `1 h 30`, `2 h` or `45 min`; nothing for None."""
     if minutes is None:
