@@ -115,7 +115,8 @@ RIGHTS = f"""
 """
 CONTENT = [
     "ledger_journalentry", "ledger_posting", "ledger_balance", "ledger_seal", "payouts_payoutbatch", "payouts_payout",
-    "banking_statement", "banking_bankline", "distributions_distribution", "distributions_share", "payees_payee",
+    "banking_statement", "banking_bankline", "distributions_distribution", "distributions_share",
+    "distributions_sharepart", "payees_payee",
     "identity_apitoken", "pledges_pledge",
 ]  # fmt: skip
 

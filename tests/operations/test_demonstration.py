@@ -16,7 +16,7 @@ from backend.banking.models import BankLine
 from backend.banking.services import positions
 from backend.commons.models import Budget, Commons
 from backend.contributions.models import Contribution
-from backend.distributions.models import Distribution, Share
+from backend.distributions.models import Arbitration, Distribution, Share
 from backend.events.models import Event
 from backend.identity.models import Host, User
 from backend.ledger.services import balance, entry_count, trial_balance
@@ -112,9 +112,30 @@ def test_every_envelope_tells_its_own_story(loaded: None) -> None:
     babel = Budget.objects.get(commons__slug="babelcoop", parent=None)
     assert (held(babel), held(babel, "deficit")) == (0, 400_00)
     assert Contribution.objects.filter(budget=babel, state="validated", amount=50_00).count() == 1
-    assert held(Budget.objects.get(commons__slug="sud-tiers-lieux-entretiens"), "reserve") == 100_00
+    assert held(Budget.objects.get(commons__slug="sud-tiers-lieux-entretiens", parent=None), "reserve") == 100_00
     rejected = Contribution.objects.get(state="rejected")
     assert rejected.reviews.get().reason != ""
+
+
+def test_charters_changed_and_amounts_were_agreed(loaded: None) -> None:
+    sud = Budget.objects.get(commons__slug="sud-tiers-lieux-entretiens", parent=None)
+    assert [charter.version for charter in sud.charters.order_by("version")] == [1, 2]
+    assert [period.charter.version for period in sud.periods.order_by("starts_on")] == [1, 2]
+    printing = Budget.objects.get(parent=sud)
+    assert (printing.charters.count(), held(printing)) == (0, 600_00)
+    atlas = Distribution.objects.get(period__budget__commons__slug="cartolibre")
+    # 95.00 received: a tenth to Movilab, a twentieth to the reserve, 80.75 for three hours and two.
+    assert list(atlas.moves.order_by("kind").values_list("kind", "amount")) == [("reserve", 4_75), ("upstream", 9_50)]
+    assert sorted(atlas.shares.values_list("amount", flat=True)) == [32_30, 48_45]
+    assert held(Budget.objects.get(commons__slug="cartolibre"), "reserve") == 4_75
+    agreed = Arbitration.objects.get(state="accepted")
+    assert dict(agreed.distribution.shares.values_list("contributor__name", "amount")) == {
+        "Camille Faure": 280_00, "Maïa Robert": 340_00,
+    }  # fmt: skip
+    waiting = Arbitration.objects.get(state="waiting")
+    assert sorted(waiting.lines.values_list("person__name", "answer")) == [
+        ("Camille Faure", "accepted"), ("Fatou Diallo", ""), ("Maïa Robert", ""),
+    ]  # fmt: skip
 
 
 def test_something_waits_for_everyone(loaded: None) -> None:

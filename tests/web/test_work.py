@@ -215,11 +215,11 @@ def test_a_share_tells_its_computation_in_words(play: Play, sign_in: SignIn) -> 
     share = Share.objects.get(contributor=world.users["bo"])
     text = text_of(sign_in(world.users["bo"]).get(f"/en/shares/{share.pk}/"))
     assert "You asked for €60.00." in text
-    assert "The computation: 60.00 × 95.00 ÷ 100.00 = 57.00." in text
-    assert "Your share is €57.00, with no rounding." in text
+    assert "each receives 95%. 60.00 × 95.00 ÷ 100.00 = 57.00." in text
+    assert "The other 3.00 of your request ends here: this charter does not carry it over." in text
     assert "Paid: the bank shows the transfer to FR14 •••• 2606" in text
     french = text_of(sign_in(world.users["bo"]).get(f"/fr/shares/{share.pk}/"))
-    assert "Le calcul : 60,00 × 95,00 ÷ 100,00 = 57,00." in french
+    assert "60,00 × 95,00 ÷ 100,00 = 57,00." in french
     assert sign_in(world.users["ana"]).get(f"/en/shares/{share.pk}/").status_code == 404
 
 
