@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.allocation import texts
 from backend.allocation.rules import RULES
+from backend.allocation.trace import ENGINE
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
 from backend.commons.words import rule_name
@@ -75,7 +76,8 @@ def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpRespo
         reload_at = f"?wait={tries + 1}" if tries < RELOADS else ""
         context["reloads"] = bool(reload_at)
     if distribution.trace is not None:
-        context |= _computation(distribution)
+        readable = distribution.trace["engine"] == ENGINE
+        context |= _computation(distribution) if readable else {"older": True}
     answer = render(request, "periods/distribution.html", context)
     if reload_at:
         answer["Refresh"] = f"{RELOAD_SECONDS}; url={reload_at}"
@@ -87,9 +89,7 @@ def _computation(distribution: Distribution) -> dict[str, Any]:
     language = get_language() or "fr"
     trace: dict[str, Any] = distribution.trace or {}
     shares = {share.contributor_id: share for share in distribution.shares.select_related("contributor")}
-    budgets = Budget.objects.select_related("commons", "parent").in_bulk(_budgets_in(trace))
-    names = {share.contributor_id: share.contributor.name for share in shares.values()}
-    names |= {budget.pk: budget.full_name for budget in budgets.values()}
+    names = {share.contributor_id: share.contributor.name for share in shares.values()} | names_of_budgets(trace)
     written = {**told_in(distribution.currency), "names": names}
     minutes: dict[str, dict[str, int]] = {}
     extra: dict[str, int] = {}
@@ -131,9 +131,11 @@ def _by_requests(trace: dict[str, Any]) -> bool:
     return any(RULES[step["rule"]].tie == "claim" for step in trace["steps"])
 
 
-def _budgets_in(trace: dict[str, Any]) -> set[str]:
-    """The ids of all the budgets a trace names."""
-    return {purse["id"] for purse in trace["purses"]} | {move[end] for move in trace["moves"] for end in ("from", "to")}
+def names_of_budgets(trace: dict[str, Any]) -> dict[str, str]:
+    """Id → name of all the budgets that a trace speaks of, for its sentences."""
+    ids = {purse["id"] for purse in trace["purses"]}
+    ids |= {move[end] for move in trace["moves"] for end in ("from", "to")}
+    return {one.pk: one.full_name for one in Budget.objects.select_related("commons", "parent").filter(pk__in=ids)}
 
 
 @private

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.allocation import texts
+from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget, tree_of
 from backend.contributions.models import Contribution
@@ -29,6 +30,7 @@ from backend.identity.services import create_token, host_day, revoke_token
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
+from backend.web.distributions import names_of_budgets
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import AccountForm, ContributionForm, TokenForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
@@ -166,8 +168,12 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
         pk=share_id,
     )
     distribution = share.distribution
-    trace: dict[str, Any] = distribution.trace or {"steps": []}
-    cents = settled_lines(trace)
+    trace: dict[str, Any] = distribution.trace or {}
+    words: list[str] = []
+    if trace.get("engine") == ENGINE:  # of an earlier engine the amounts are kept, not the sentences
+        written = {**told_in(distribution.currency), "names": names_of_budgets(trace)}
+        words = texts.explain(trace, share.contributor_id, get_language() or "fr", **written)
+    cents = settled_lines(trace) if words else {}
     inside = [one["contribution"] for one in distribution.inputs["lines"] if one["person"] == share.contributor_id]
     rows = Contribution.visible_to(request.user).filter(pk__in=inside).order_by("worked_on", "id")
     payout = share.payouts.filter(live=True).select_related("payout").first()
@@ -178,10 +184,8 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "share": share,
             "distribution": distribution,
             "mine": share.contributor_id == request.user.pk,
-            "words": texts.explain(
-                trace, share.contributor_id, get_language() or "fr", **told_in(distribution.currency)
-            ),
-            "lines": [(row, cents.get(row.pk, 0)) for row in rows],
+            "words": words,
+            "lines": [(row, cents.get(row.pk, row.settled_amount or 0)) for row in rows],
             "payout": payout.payout if payout else None,
             "small": below_minimum(share),
             "agreement": distribution.arbitrations.filter(state="waiting", lines__person=share.contributor).first(),

@@ -140,7 +140,9 @@ def test_rules_are_previewed_confirmed_and_adopted_and_hold_from_the_next_period
     assert open_next_period(after=world.period).charter == made
     sweep(world.now)
     told = set(
-        OutgoingMail.objects.filter(subject="New rules for Cartolibre, version 2").values_list("recipient", flat=True)
+        OutgoingMail.objects.filter(subject="Nouvelles règles pour Cartolibre, version 2").values_list(
+            "recipient", flat=True
+        )
     )
     assert {world.users[name].email for name in ("bo", "camille", "claire", "denis")} <= told
     assert world.users["sacha"].email not in told
