@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 def measure(people: int, lines: int, pots: int, rounds: int) -> Iterator[Row]:
     """One row a case, each from a process of its own; RuntimeError when one failed."""
     cases: list[tuple[Callable[..., Row], int]] = [
-        (capped, people), (bounded, people), (tied, people), (pooled, lines), (upstream, pots),
+        (capped, people), (claiming, people), (bounded, people), (tied, people), (pooled, lines), (upstream, pots),
     ]  # fmt: skip
     start = multiprocessing.get_context("spawn")
     for case, size in cases:
@@ -68,8 +68,23 @@ def capped(size: int, rounds: int) -> Row:
     ceiling = amount * 5 // 4 // size
     people = [Person(identifier(at), weight, ceiling=ceiling) for at, weight in enumerate(weights)]
     row = compared(f"{size} people with ceilings", "weighted", amount, people, weights, rounds=rounds)
-    row |= {"target": f"<= {TARGET:g}", "verdict": "right" if row["ratio"] <= TARGET else "short"}
-    return row
+    return judged(row)
+
+
+def claiming(size: int, rounds: int) -> Row:
+    """Requests at random, six tenths of them covered; the charter's own cap stops half of the people at half."""
+    claims, _amount = drawn(size)
+    people = [
+        Person(identifier(at), claim=claim, ceiling=claim // 2 + 1 if at % 2 else claim)
+        for at, claim in enumerate(claims)
+    ]
+    amount = sum(claims) * 6 // 10
+    return judged(compared(f"{size} claimants with caps", "claims_pro", amount, people, claims, rounds=rounds))
+
+
+def judged(row: Row) -> Row:
+    """The same row with its target and whether it is met."""
+    return row | {"target": f"<= {TARGET:g}", "verdict": "right" if row["ratio"] <= TARGET else "short"}
 
 
 def bounded(size: int, rounds: int) -> Row:
