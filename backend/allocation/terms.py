@@ -1,6 +1,6 @@
 """The part of a charter that decides amounts, read from its document with the defaults applied."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,13 @@ class Terms:
         """The tier in which earmarked pay is offset: the last that shares by weights, so that it counts once."""
         found = [tier for tier in self.tiers if tier.by_weights and not tier.reimburses]
         return found[-1] if found else None
+
+
+def reads_claims(tiers: Sequence[Mapping[str, Any]], kind: str) -> bool:
+    """Whether some tier of a document tries to meet amounts asked for this kind of work; else they do not count."""
+    return any(
+        RULES[tier["rule"]].tie == "claim" and (tier.get("kinds") is None or kind in tier["kinds"]) for tier in tiers
+    )
 
 
 def _tiers(value: Reader) -> tuple[Tier, ...]:

@@ -1,5 +1,6 @@
 """The JSON Schema of a charter, built from the rules and kinds that exist, and what it says of a document in words."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -47,6 +48,7 @@ def _takes() -> Schema:
     return {
         "description": "What the tier may share: all that is left, an amount in minor units, or basis points of the "
         "whole or of what is left.",
+        "default": {"rest": True},
         "oneOf": [
             _only(rest={"const": True}),
             _only(cents={"type": "integer", "minimum": 1, "maximum": MAX_AMOUNT}),
@@ -58,7 +60,7 @@ def _takes() -> Schema:
 def _tier() -> Schema:
     return _object(
         "Tiers share in their order; what one does not use falls to the next.",
-        "id", "rule", "take",
+        "id", "rule",
         id={"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,31}$"},
         rule={"enum": sorted(RULES)},
         kinds={
@@ -207,7 +209,15 @@ def _completed(value: Any, schema: Schema) -> Any:
 _CHECKER = Draft202012Validator.TYPE_CHECKER.redefine(
     "integer", lambda _checker, value: isinstance(value, int) and not isinstance(value, bool)
 )
-_Validator = extend(Draft202012Validator, type_checker=_CHECKER)
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Schema) -> Iterator[ValidationError]:
+    """The whole text, as in the language of the standard: Python's `$` would let a line break pass."""
+    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=_CHECKER)
 
 
 def schema_faults(document: Any) -> Iterator[tuple[str, str]]:
@@ -284,7 +294,7 @@ def _sentence(keyword: str, wanted: Any, found: Any) -> str:
         "maximum": _("%(found)s is too large: %(wanted)s at most."),
         "minItems": _("This list is too short: %(wanted)s at least."),
         "maxItems": _("This list is too long: %(wanted)s at most."),
-        "minProperties": _("Nothing is written here: %(wanted)s at least."),
+        "minProperties": _("Choose or write at least %(wanted)s."),
         "uniqueItems": _("The same is written twice."),
         "pattern": _("“%(found)s” is not written as it must be: %(wanted)s."),
     }

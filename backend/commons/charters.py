@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from backend.allocation.rules import RULES
 from backend.commons.charter_schema import (
+    ALL_BP,
     FORMAT,
     PPM,
     UPSTREAM_BP,
@@ -66,6 +67,10 @@ def read_document(text: str | bytes) -> dict[str, Any]:
         raise CharterInvalid([("", said)]) from None
     if faults:
         raise CharterInvalid(faults)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a character, written as an escape
+        raise CharterInvalid([("", _("This text cannot be written in UTF-8."))]) from None
     if not isinstance(value, dict):
         raise CharterInvalid([("", _("Write %(what)s here.") % {"what": _("an object between braces")})])
     return value
@@ -156,7 +161,9 @@ def _of_amounts(document: Mapping[str, Any]) -> Faults:
     if bounds["ceiling"] is not None and bounds["floor"] > bounds["ceiling"]:
         faults.append(("bounds.floor", _("The floor is above the ceiling.")))
     if soft is not None and hard is not None and soft > hard:
-        faults.append(("soft_cap", _("The soft cap is above the hard cap.")))
+        faults.append(("soft_cap", _("The amount above which a request says why is larger than the largest request.")))
+    if document["reserve"]["bp"] + sum(edge["bp"] for edge in document["upstream"]) > ALL_BP:
+        faults.append(("reserve.bp", _("With what goes to other commons, the reserve would take more than all.")))
     table = document["decay_ppm"]
     for age in range(1, len(table)):
         if table[age] > table[age - 1]:

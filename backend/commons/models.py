@@ -8,7 +8,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from backend.commons.words import rule_name, rule_sentence
+from backend.allocation.terms import reads_claims
+from backend.commons.words import rule_name
 from backend.core.ids import ID_LENGTH
 
 
@@ -87,10 +88,9 @@ class Charter(models.Model):
         """What that rule does, in a few words."""
         return rule_name(self.rule)
 
-    @property
-    def how(self) -> list[str]:
-        """How each tier shares, a sentence each, in their order."""
-        return [rule_sentence(tier["rule"]) for tier in self.document["tiers"]]
+    def reads_requests(self, kind: str) -> bool:
+        """Whether an amount asked for this kind of work counts: some tier tries to meet it."""
+        return reads_claims(self.document["tiers"], kind)
 
     @property
     def rules(self) -> set[str]:

@@ -67,6 +67,11 @@ class Contribution(models.Model):
         ]
         indexes = [models.Index(fields=["budget", "state"], name="contribution_budget_state")]
 
+    @property
+    def amount_counts(self) -> bool:
+        """Whether the charter of its period looks at amounts asked for this kind; else it shares by time or equally."""
+        return self.period.charter.reads_requests(self.kind)
+
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Contribution]":
         """One's own, and all those of the budgets one has a role in; all of them for treasurers and auditors."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.allocation import closing as engine
 from backend.allocation.kernel import AllocationError
+from backend.commons.models import Budget
 from backend.commons.services import tree_of
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
@@ -244,8 +245,9 @@ def _changes(distribution: Distribution, before: Amounts, amounts: Mapping[tuple
         if total > most[purse]:
             raise Invalid(
                 "arbitration_above_money",
-                _("The amounts add up to %(total)s and there are %(money)s to share: lower them.")
+                _("%(budget)s: the amounts add up to %(total)s and there are %(money)s to share: lower them.")
                 % {
+                    "budget": Budget.objects.get(pk=purse).name,
                     "total": format_money(total, distribution.currency),
                     "money": format_money(most[purse], distribution.currency),
                 },

@@ -18,7 +18,7 @@ from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.closing import BATCH, settled_lines
 from backend.distributions.models import Distribution, DistributionMove, Share, SharePart
-from backend.distributions.snapshot import CLAIM_RULES
+from backend.distributions.snapshot import CLAIM_RULES, RECEIVING
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -108,10 +108,22 @@ def _not_this_person(actor: User, distribution: Distribution) -> DomainError | N
         return Forbidden(
             "own_arbitration", _("You entered the amounts agreed at the meeting: another person must approve them.")
         )
+    if distribution.arbitrations.filter(state="accepted", lines__recorded_by=actor).exists():
+        return Forbidden(
+            "own_arbitration",
+            _("You recorded an answer to the amounts agreed at the meeting: another person must approve them."),
+        )
     return None
 
 
 def _not_yet(distribution: Distribution, now: datetime) -> DomainError | None:
+    shut = distribution.moves.filter(kind="upstream").exclude(target__state__in=RECEIVING).first()
+    if shut is not None:
+        return Conflict(
+            "budget_not_receiving",
+            _("%(name)s, to which this distribution sends money, is closed: it takes no money any more.")
+            % {"name": shut.target.name},
+        )
     if distribution.arbitrations.filter(state="waiting").exists():
         return Conflict(
             "arbitration_waiting",
@@ -151,7 +163,7 @@ def sound(distribution: Distribution) -> bool:
         moves = sorted((move["kind"], move["from"], move["to"], move["amount"])
                        for move in stored["moves"] if move["amount"])  # fmt: skip
         return (
-            stored["result_sha256"] == distribution.digest
+            (stored["result_sha256"], stored["currency"]) == (distribution.digest, distribution.currency)
             and stored["inputs"] == distribution.inputs
             and (stored["charter"]["id"], stored["charter"]["version"]) == (charter.pk, charter.version)
             and (stored["charter"]["document"], stored["charter"]["sha256"]) == (charter.document, charter.sha256)

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from backend.allocation import closing as engine
-from backend.commons.models import Period
+from backend.commons.models import Charter, Period
 from backend.commons.services import open_next_period, tree_of
 from backend.contributions.services import freeze_contributions
 from backend.core.errors import Conflict, NotFound
@@ -95,7 +95,11 @@ def _end(period: Period, today: date) -> Period:
     period.ends_before = min(planned, today + timedelta(days=1))
     period.state = "frozen"
     period.save(update_fields=["state", "ends_before"])
-    return open_next_period(after=period, ends_before=planned if planned > period.ends_before else None)
+    rest = planned if planned > period.ends_before else None
+    length = Charter.objects.filter(budget=period.budget_id).latest("version").document["period"]
+    if length is not None and length != period.charter.document["period"]:
+        rest = None  # a new length of periods begins with the next one, whatever days were left of this one
+    return open_next_period(after=period, ends_before=rest)
 
 
 def compute_due(now: datetime) -> int:

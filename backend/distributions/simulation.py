@@ -57,10 +57,14 @@ def _scopes(period: Period) -> list[str]:
 
 
 def _readable(document: Mapping[str, Any], period: Period) -> Mapping[str, Any]:
-    """A complete document without faults. One that was in force stays readable, whatever changed around it since."""
+    """A complete document without faults. What a charter in force sends upstream stays readable, whatever became of
+    these pots since."""
+    upstream = document.get("upstream")
     for adopted in Charter.objects.filter(budget=period.budget_id).order_by("-version"):
         if adopted.document == document:
             return dict(adopted.document)
+        if upstream and adopted.document["upstream"] == upstream:
+            return {**valid_document({**document, "upstream": []}, budget=period.budget), "upstream": upstream}
     return valid_document(document, budget=period.budget)
 
 

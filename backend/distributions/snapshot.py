@@ -1,7 +1,7 @@
 """What a closing computes from: the money of its purses, the validated work, what was given before. Reads only."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.db.models import Q, Sum
 
 from backend.allocation.closing import counted_by
 from backend.allocation.rules import RULES
+from backend.allocation.terms import reads_claims
 from backend.commons.models import Budget, Period
 from backend.commons.services import following, ruling_budget
 from backend.contributions.models import Contribution
@@ -66,8 +67,11 @@ def about_to_be_shared(budget: Budget) -> int:
 
 
 def about_to_receive(budget: Budget) -> bool:
-    """Whether a distribution that awaits its approval will send money upstream to this budget."""
-    return DistributionMove.objects.filter(distribution__state="published", kind="upstream", target=budget).exists()
+    """Whether a closed period whose distribution is not booked yet will send money upstream to this budget."""
+    edge = [{"to": budget.pk}]
+    frozen = Distribution.objects.filter(state="frozen", charter__document__upstream__contains=edge)
+    moves = DistributionMove.objects.filter(distribution__state="published", kind="upstream", target=budget)
+    return moves.exists() or frozen.exists()
 
 
 def closed_targets(document: Mapping[str, Any]) -> list[str]:
@@ -197,11 +201,6 @@ def _owed(ruling: Budget) -> dict[str, int]:
         person: int(total)
         for person, total in unpaid.order_by("contributor").values_list("contributor").annotate(total=Sum("amount"))
     }
-
-
-def reads_claims(tiers: Sequence[Mapping[str, Any]], kind: str) -> bool:
-    """Whether a request of this kind is an amount that a charter of these tiers tries to meet: some tier reads it."""
-    return any(tier["rule"] in CLAIM_RULES and (tier["kinds"] is None or kind in tier["kinds"]) for tier in tiers)
 
 
 def committed(budgets: Iterable[str]) -> dict[str, int]:

@@ -8,8 +8,8 @@ from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backend.commons.models import Budget
@@ -32,6 +32,12 @@ from backend.web.pages import AuthedRequest, private
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 
 
+def typed(amount: int, currency: str) -> str:
+    """Minor units as the reader would type them."""
+    text = str(to_decimal(amount, currency))
+    return text if (get_language() or "fr").startswith("en") else text.replace(".", ",")
+
+
 class AgreedForm(KeyedForm):
     """One amount for each person and purse, as computed until it is changed; and why."""
 
@@ -45,13 +51,13 @@ class AgreedForm(KeyedForm):
             self.fields[f"amount_{number}"] = forms.CharField(
                 label=f"{label} · {line['budget'].name}" if len(purses) > 1 else label,
                 max_length=40,
-                initial=str(to_decimal(line["computed"], currency)),
+                initial=typed(line["computed"], currency),
                 widget=forms.TextInput(attrs=DECIMAL),
                 help_text=_("Computed: %(amount)s") % {"amount": format_money(line["computed"], currency)},
             )
         self.fields["reason"] = forms.CharField(
             label=gettext_lazy("Why, and when this was agreed"), max_length=500,
-            help_text=gettext_lazy("Everyone in the budget reads it, and it stays in the trace."),
+            help_text=gettext_lazy("Everyone in the budget reads it, and it stays in the trace: name nobody."),
             widget=forms.Textarea(attrs={"rows": 3}),
             error_messages={"required": gettext_lazy("Say why, in one sentence.")},
         )  # fmt: skip
@@ -75,10 +81,12 @@ def _lines(distribution: Distribution) -> list[dict[str, Any]]:
     """The amounts that hold now, one a person and purse of the trace, by name."""
     trace = distribution.trace or {"persons": []}
     purses = Budget.objects.in_bulk([purse["id"] for purse in trace["purses"]])
-    people = User.objects.in_bulk([person["id"] for person in trace["persons"]])
+    # Who is there by earlier work alone and receives nothing has no share to agree on.
+    people = User.objects.filter(shares__distribution=distribution).in_bulk()
     lines = [
         {"person": people[person["id"]], "budget": purses[purse], "computed": cents}
         for person in trace["persons"]
+        if person["id"] in people
         for purse, cents in (person["by_purse"] or {trace["pot"]: 0}).items()
     ]
     return sorted(lines, key=lambda line: (line["person"].name.casefold(), line["budget"].name))
@@ -194,7 +202,7 @@ def arbitration_page(request: AuthedRequest, arbitration_id: str) -> HttpRespons
         "budget": distribution.period.budget,
         "last_day": last_day(distribution.period),
         "rows": rows,
-        "purses": len({row["line"].budget_id for row in rows}) > 1,
+        "purses": len((distribution.trace or {"purses": []})["purses"]) > 1,
         "asked": asked,
         "mine": arbitration.entered_by_id == request.user.pk,
         "absent": [one for one in waiting.values() if one.pk != request.user.pk]

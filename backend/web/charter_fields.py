@@ -41,15 +41,19 @@ class AmountField(forms.CharField):
 class NumberField(forms.CharField):
     """A number with decimals, as people write it, times a power of ten; None when nothing is written."""
 
-    def __init__(self, *, times: int, **facts: Any) -> None:
-        """Args: times: 100 for percentages read as basis points, 1000 for coefficients."""
+    def __init__(self, *, times: int, most: int | None = None, **facts: Any) -> None:
+        """Args: times: 100 for percentages read as basis points, 1000 for coefficients. most: the largest number that
+        may be written."""
         super().__init__(**{"required": False, "max_length": 20, "widget": forms.TextInput(attrs=DECIMAL), **facts})
-        self.times = times
+        self.times, self.most = times, most
 
     def clean(self, value: Any) -> int | None:
         """A whole number of the small unit."""
         text = super().clean(value)
-        return scaled(text, self.times) if text else None
+        found = scaled(text, self.times) if text else None
+        if found is not None and self.most is not None and found > self.most * self.times:
+            raise forms.ValidationError(gettext("Write at most %(most)s.") % {"most": self.most})
+        return found
 
 
 def scaled(text: str, times: int) -> int:

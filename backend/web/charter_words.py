@@ -78,6 +78,15 @@ def sections(document: Document, currency: str, names: Mapping[str, str]) -> lis
     return [Section(title, tuple(lines)) for title, lines in parts]
 
 
+def how(document: Document, currency: str) -> list[str]:
+    """How the money is shared: one sentence for a rule alone, else what each tier does, in their order."""
+    tiers = document["tiers"]
+    if len(tiers) == 1:
+        return [rule_sentence(tiers[0]["rule"])]
+    marks = [_("First:"), *[_("Then:")] * (len(tiers) - 2), _("At last:")]
+    return [f"{mark} {_tier(tier, currency)}" for mark, tier in zip(marks, tiers, strict=True)]
+
+
 def changes(old: Document, new: Document, currency: str) -> list[Change]:
     """What a later document says differently, in words; equal words are no change."""
     names = budget_names([old, new])
@@ -97,7 +106,7 @@ def _sharing(document: Document, currency: str) -> Iterator[Line]:
         yield _("Rule"), _tier(tiers[0], currency)
     for number, tier in enumerate(tiers, start=1):
         if len(tiers) > 1:
-            yield _("Tier %(number)s") % {"number": number}, _tier(tier, currency)
+            yield _("Tier %(number)s, “%(name)s”") % {"number": number, "name": tier["id"]}, _tier(tier, currency)
     rules = {tier["rule"] for tier in tiers}
     if rules & BY_TIME:
         yield _("Work of earlier periods"), _decay(document["decay_ppm"])
@@ -172,7 +181,7 @@ def _bounds(bounds: Mapping[str, Any], currency: str) -> Iterator[Line]:
         limits.append(_("%(part)s of what is shared") % {"part": percent(bounds["ceiling_bp"])})
     if bounds["hourly_cap"]:
         limits.append(_("%(amount)s a validated hour") % {"amount": format_money(bounds["hourly_cap"], currency)})
-    yield _("At most"), "; ".join(limits) or _("no limit")
+    yield _("At most"), _(", and ").join(limits) or _("no limit")
 
 
 def _before(document: Document, currency: str, names: Mapping[str, str]) -> Iterator[Line]:

@@ -300,12 +300,11 @@ def charter_again(request: AuthedRequest, budget_id: str, version: int) -> HttpR
 def charter_adopt(request: AuthedRequest, budget_id: str) -> HttpResponseBase:
     """Adopt the document that the page before showed. Moves no money."""
     budget = _changeable(request, budget_id)
-    after = request.POST.get("after", "")
+    read = request.POST.get("after", "")
+    after = int(read) if read.isdecimal() and len(read) < 9 else None
     document = read_document(request.POST.get("document", ""))
     now = timezone.now()
-    made = adopt_charter(
-        actor=request.user, budget=budget, document=document, now=now, after=int(after) if after.isdecimal() else None
-    )
+    made = adopt_charter(actor=request.user, budget=budget, document=document, now=now, after=after)
     said = _("Version %(version)s is adopted. It holds from %(day)s on; no money moved.")
     messages.success(request, said % {"version": made.version, "day": day(applies_from(budget, host_day(now)))})
     return redirect("charter_page", budget.pk)

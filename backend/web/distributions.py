@@ -72,7 +72,8 @@ def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpRespo
     reload_at = ""
     if distribution.state == "frozen":
         # A reader who needs time must not be interrupted for ever: after some tries the page waits for a click.
-        tries = int(tried) if (tried := request.GET.get("wait", "0")).isdecimal() else RELOADS
+        tried = request.GET.get("wait", "0")
+        tries = int(tried) if tried.isdecimal() and len(tried) < 4 else RELOADS
         reload_at = f"?wait={tries + 1}" if tries < RELOADS else ""
         context["reloads"] = bool(reload_at)
     if distribution.trace is not None:

@@ -65,13 +65,16 @@ class CharterForm(forms.Form):
     )
     ceiling = AmountField(label=_("At most, in all"), help_text=_("An amount a period. Empty: no limit."))
     ceiling_bp = NumberField(
-        label=_("At most, of what is shared"), times=100, help_text=_("In percent. Empty: no limit.")
+        label=_("At most, of what is shared"), times=100, most=100, help_text=_("In percent. Empty: no limit.")
     )
     hourly_cap = AmountField(
         label=_("At most, for a validated hour"), help_text=_("An amount an hour. Empty: no limit.")
     )
     reserve_bp = NumberField(
-        label=_("Set aside in the reserve"), times=100, help_text=_("In percent of what came in. Empty: nothing.")
+        label=_("Set aside in the reserve"),
+        times=100,
+        most=100,
+        help_text=_("In percent of what came in. Empty: nothing."),
     )
     reserve_target = AmountField(label=_("Until the reserve holds"), help_text=_("An amount. Empty: without end."))
     min_edge = AmountField(
@@ -126,7 +129,7 @@ class CharterForm(forms.Form):
                 label=_("%(kind)s can be declared") % {"kind": name}, required=False
             )
             self.fields[f"coefficient_{kind}"] = NumberField(
-                label=_("Coefficient of %(kind)s") % {"kind": name}, times=1000
+                label=_("Coefficient: %(kind)s") % {"kind": name}, times=1000, most=100
             )
         for number in self.edges:
             self.fields[f"to_{number}"] = forms.ChoiceField(
@@ -134,7 +137,7 @@ class CharterForm(forms.Form):
                 choices=[("", "—"), *((pot.pk, pot.full_name) for pot in pots)],
             )  # fmt: skip
             self.fields[f"bp_{number}"] = NumberField(
-                label=_("Its part, in percent of what came in (%(number)s)") % {"number": number}, times=100
+                label=_("Its part, in percent of what came in (%(number)s)") % {"number": number}, times=100, most=50
             )
         for field in self.fields.values():
             if isinstance(field, AmountField):

@@ -15,11 +15,10 @@ from backend.commons.services import tree_of
 from backend.commons.words import rule_name
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution
-from backend.distributions.services import close_period, last_day
+from backend.distributions.services import close_period, last_day, simulate
 from backend.identity.models import User
 from backend.identity.permissions import holds, may
 from backend.identity.services import host_day
-from backend.ledger.services import balance
 from backend.web.pages import AuthedRequest, budgets_with, cut, private
 
 
@@ -67,8 +66,13 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
     validated = mine.filter(state__in=["validated", "included", "settled"])
     sums = validated.aggregate(asked=Sum("amount"), minutes=Sum("minutes"))
     asked = sums["asked"] or 0
-    pot = max(0, balance(kind="budget", owner=budget.pk, currency=budget.currency))
     tiers = period.charter.document["tiers"]
+    distribution = Distribution.visible_to(request.user).filter(period=period).first()
+    held, forecast = (distribution.pot if distribution else 0), None
+    if period.state == "open":
+        documents = [period.charter.document]
+        (found,) = simulate(actor=request.user, period_id=period.pk, documents=documents, now=timezone.now())
+        held, forecast = found["totals"]["sources"]["held"], found["totals"]["uses"]
     unreviewed = mine.filter(state__in=["declared", "questioned"]).order_by("worked_on", "id")
     return render(
         request,
@@ -79,7 +83,7 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             "last_day": last_day(period),
             "over": period.ends_before <= today,
             "rules": ", ".join(rule_name(tier["rule"]) for tier in tiers),
-            "claims": any(RULES[tier["rule"]].tie == "claim" for tier in tiers),
+            "by_requests": all(RULES[tier["rule"]].tie == "claim" for tier in tiers),
             "unreviewed": unreviewed[:20],
             "unreviewed_count": unreviewed.count(),
             "people": validated.values("contributor__name", "contributor_id")
@@ -87,10 +91,10 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
             .order_by("contributor__name"),
             "asked": asked,
             "minutes": sums["minutes"] or 0,
-            "pot": pot,
-            "missing": max(0, asked - pot),
-            "left": max(0, pot - asked),
-            "distribution": Distribution.visible_to(request.user).filter(period=period).first(),
+            "pot": held,
+            "forecast": forecast,
+            "missing": max(0, asked - forecast["shares"]) if forecast else 0,
+            "distribution": distribution,
             "begun": begun,
             "can_close": begun and period.state == "open" and may(request.user, "period.close", scopes=tree_of(budget)),
         },

@@ -29,7 +29,7 @@ def reviews(request: AuthedRequest) -> HttpResponse:
     waiting = (
         Contribution.visible_to(request.user)
         .filter(state="declared", budget__in=budgets)
-        .select_related("budget__commons", "contributor")
+        .select_related("budget__commons", "contributor", "period__charter")
         .prefetch_related("reviews")
         .order_by("created_at", "id")
     )

@@ -19,7 +19,7 @@ from backend.web.periods import readable_periods
 from backend.web.side_by_side import compare
 
 # What a meeting that lacks money compares first.
-USUAL = ("claims_pro", "claims_cea", "claims_talmud")
+USUAL = {"claim": ("claims_pro", "claims_cea", "claims_talmud"), "work": ("weighted", "equal", "catch_up")}
 AT_MOST = 8
 Choices = tuple[list[dict[str, Any]], list[str], list[str]]
 
@@ -46,7 +46,8 @@ def _choices(period: Period, rules: list[str], versions: list[str]) -> Choices:
     for rule in rules:
         document = with_rule(own.document, rule)
         try:
-            documents.append(valid_document(document, budget=period.budget))
+            valid_document({**document, "upstream": []}, budget=period.budget)
+            documents.append(document)
         except CharterInvalid as refusal:
             refused.append(f"{rule_name(rule)} · {refusal}")
         else:
@@ -61,7 +62,8 @@ def simulation(request: AuthedRequest, period_id: str) -> HttpResponse:
     period = get_object_or_404(readable_periods(request.user).select_related("charter"), pk=period_id)
     chosen = "compare" in request.GET
     others = [rule for rule in sorted(RULES) if rule != period.charter.rule]
-    rules = [rule for rule in others if rule in (request.GET.getlist("rule") if chosen else USUAL)]
+    usual = USUAL["claim" if RULES[period.charter.rule].tie == "claim" else "work"]
+    rules = [rule for rule in others if rule in (request.GET.getlist("rule") if chosen else usual)]
     versions = [one for one in request.GET.getlist("version") if one.isdecimal() and len(one) < 6]
     declared = request.GET.get("declared") == "1" and period.state == "open"
     documents, names, refused = _choices(period, rules, versions)

@@ -54,7 +54,9 @@ def work(request: AuthedRequest) -> HttpResponse:
         request,
         "work/list.html",
         {
-            "page": cut(shown.select_related("budget__commons").order_by("-worked_on", "-id"), request),
+            "page": cut(
+                shown.select_related("budget__commons", "period__charter").order_by("-worked_on", "-id"), request
+            ),
             "states": [(state, names[state], counts[state]) for state in names if state in counts],
             "chosen": chosen,
             "count": sum(counts.values()),
@@ -115,7 +117,7 @@ def _charters(actor: User) -> list[dict[str, Any]]:
 def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpResponse:
     """One contribution, what was said of it, and what it was given."""
     contribution = get_object_or_404(
-        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period"),
+        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period__charter"),
         pk=contribution_id,
     )
     mine = contribution.contributor_id == request.user.pk
@@ -175,7 +177,12 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
         words = texts.explain(trace, share.contributor_id, get_language() or "fr", **written)
     cents = settled_lines(trace) if words else {}
     inside = [one["contribution"] for one in distribution.inputs["lines"] if one["person"] == share.contributor_id]
-    rows = Contribution.visible_to(request.user).filter(pk__in=inside).order_by("worked_on", "id")
+    rows = (
+        Contribution.visible_to(request.user)
+        .filter(pk__in=inside)
+        .select_related("period__charter")
+        .order_by("worked_on", "id")
+    )
     payout = share.payouts.filter(live=True).select_related("payout").first()
     return render(
         request,

@@ -346,3 +346,15 @@ def test_a_meeting_may_come_back_to_what_was_computed(pots: Pots, shared: tuple[
     assert made.trace is not None
     assert (pots.shares(made)["ana"], made.digest, made.trace["arbitration"]) == (45_00, digest, None)
     assert pots.approve(made).state == "booked"
+
+
+def test_who_recorded_an_answer_does_not_approve(pots: Pots, shared: tuple[Budget, Distribution]) -> None:
+    _budget, made = shared
+    entered = propose(pots, made, ana=40_00, bo=35_00)
+    answer(pots, entered, "denis", of="ana")
+    answer(pots, entered, "denis", of="bo")
+    made.refresh_from_db()
+    assert Arbitration.objects.get().state == "accepted"
+    refused(lambda: pots.approve(made), "own_arbitration")
+    made.refresh_from_db()
+    assert made.state == "published"

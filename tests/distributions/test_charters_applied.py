@@ -11,8 +11,9 @@ from backend.contributions.models import Contribution
 from backend.contributions.services import review
 from backend.core.errors import Conflict
 from backend.distributions.models import Distribution
-from backend.distributions.services import about_to_be_shared, about_to_receive, committed
+from backend.distributions.services import about_to_be_shared, about_to_receive, close_period, committed
 from backend.distributions.snapshot import earlier
+from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Line, balance, entry_count, open_account, post
 from tests.concurrency import at_once
@@ -384,3 +385,42 @@ def test_two_pots_that_depend_on_each_other_close_and_are_approved_at_once(commi
     assert [waterfall(row)["upstream_in"] for row in made_by.values()] == [0, 0]
     pots.pass_days(1)
     assert [waterfall(pots.close(budget))["upstream_in"] for budget in budgets] == [50_00, 50_00]
+
+
+def test_a_pot_that_is_about_to_receive_is_known_before_the_computation(pots: Pots) -> None:
+    library = pots.pot("Biblio")
+    application = pots.pot("Appli", "ana", upstream=[{"to": library.pk, "bp": 1000}])
+    pots.fund(application, 1_000_00)
+    pots.work(application, "ana", 500_00)
+    period = pots.period(application)
+    made = close_period(actor=pots.person("claire"), period_id=period.pk, now=pots.now)
+    assert (made.state, about_to_receive(library), about_to_receive(application)) == ("frozen", True, False)
+
+
+def test_a_pot_that_closed_since_the_computation_is_not_paid_into(pots: Pots) -> None:
+    library = pots.pot("Biblio")
+    application = pots.pot("Appli", "ana", upstream=[{"to": library.pk, "bp": 1000}])
+    pots.fund(application, 1_000_00)
+    pots.work(application, "ana", 500_00)
+    made = pots.close(application)
+    library.state = "closed"
+    library.save(update_fields=["state"])
+    before = entry_count()
+    with pytest.raises(Conflict) as refusal:
+        pots.approve(made)
+    assert refusal.value.code == "budget_not_receiving"
+    assert (entry_count(), held(library)) == (before, 0)
+
+
+def test_a_new_length_of_periods_holds_after_an_early_closing(pots: Pots) -> None:
+    budget = pots.pot("Appli", "ana", period={"months": 24})
+    period = pots.period(budget)
+    period.ends_before = host_day(pots.now) + timedelta(days=500)
+    period.save(update_fields=["ends_before"])
+    adopt_charter(
+        actor=pots.person("sacha"), budget=budget, document={**document_of(budget), "period": {"days": 10}},
+        now=pots.now,
+    )  # fmt: skip
+    pots.close(budget)
+    following = pots.period(budget)
+    assert (following.ends_before - following.starts_on).days == 10

@@ -190,3 +190,21 @@ def test_who_works_for_an_envelope_reads_the_period_that_shares_it(pots: Pots) -
     made = pots.close(budget)
     assert list(Distribution.visible_to(pots.person("ana"))) == [made]
     assert not Distribution.visible_to(pots.person("bo")).exists()
+
+
+def test_another_rule_is_compared_though_a_pot_upstream_closed_since(pots: Pots) -> None:
+    library = pots.pot("Biblio")
+    budget = pots.pot("Appli", "ana", "bo", upstream=[{"to": library.pk, "bp": 1000}])
+    pots.fund(budget, 90_00)
+    pots.work(budget, "ana", 100_00)
+    pots.work(budget, "bo", 20_00)
+    library.state = "closed"
+    library.save(update_fields=["state"])
+    own = document_of(budget)
+    other = {**own, "tiers": [{**own["tiers"][0], "rule": "equal"}]}
+    assert [given(pots, one) for one in run(pots, budget, own, other)] == [
+        {"ana": 75_00, "bo": 15_00}, {"ana": 45_00, "bo": 45_00},
+    ]  # fmt: skip
+    with pytest.raises(Invalid) as refusal:
+        run(pots, budget, {**other, "upstream": [{"to": library.pk, "bp": 2000}]})
+    assert refusal.value.param == "upstream[0].to"

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from backend.allocation.door import answer
 from backend.allocation.kernel import Person, split
 from backend.allocation.rules import RULES, share_out
+from backend.allocation.trace import digest
 from backend.distributions.models import Distribution
 from backend.operations.recompute import compare_shares, recount
 from tests.allocation.closings import charters, closing, inputs
@@ -184,10 +185,36 @@ def test_recorded_shares_are_compared_with_the_trace() -> None:
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_command_reads_an_exported_trace(tmp_path: Path, *, wrapped: bool) -> None:
     file = tmp_path / "trace.json"
-    file.write_text(json.dumps({"trace": TRACE} if wrapped else TRACE), encoding="utf-8")
+    example = json.loads((ROOT / "api_docs/guides/examples/row40.json").read_text(encoding="utf-8"))
+    trace = json.loads(answer(json.dumps(example)))["trace"]
+    file.write_text(json.dumps({"trace": trace} if wrapped else trace), encoding="utf-8")
     out = StringIO()
     call_command("recompute", str(file), stdout=out)
-    assert out.getvalue() == "5 shares in 2 steps agree.\n"
+    assert out.getvalue() == "5 shares in 1 steps agree; all of it follows from its inputs.\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("inputs", "lines"), []), (("waterfall",), []), (("charter", "document", "bounds"), {}),
+        (("moves",), []), (("persons", 0, "per_contribution"), {}),
+    ],
+)  # fmt: skip
+def test_what_lies_around_the_steps_is_recomputed_too(tmp_path: Path, where: tuple[Any, ...], value: Any) -> None:
+    example = json.loads((ROOT / "api_docs/guides/examples/row40.json").read_text(encoding="utf-8"))
+    trace = json.loads(answer(json.dumps(example)))["trace"]
+    place = trace
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    trace["result_sha256"] = digest(trace)
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(trace), encoding="utf-8")
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("recompute", str(file), stdout=out)
+    assert out.getvalue().startswith("Difference: ")
 
 
 @pytest.mark.django_db
@@ -225,7 +252,10 @@ def test_a_stored_distribution_is_recomputed_with_its_recorded_shares(play: Call
     call_command("recompute", stored.pk, stdout=out)
     count = sum(len(step["persons"]) for step in stored.trace["steps"])
     assert count > 1
-    assert out.getvalue() == f"{count} shares in {len(stored.trace['steps'])} steps agree.\n"
+    assert (
+        out.getvalue()
+        == f"{count} shares in {len(stored.trace['steps'])} steps agree; all of it follows from its inputs.\n"
+    )
 
 
 def test_the_worked_example_is_recomputed(db: None) -> None:

@@ -1,7 +1,6 @@
 """The pages of charters: the rules in plain words, their history, the form with its preview, the document, adopting."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,10 +56,10 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     text = text_of(Client().get(address))
     assert "The rules by which its money is shared: version 1" in text
     assert "Version 2 comes next: it holds from" in text
-    assert "Tier 1 – At most €500.00. In the order of validation." in re.sub(r"How the money is shared ", "", text)
+    assert "At most €500.00. In the order of validation." in text
     assert "30% of what is left. The same for everyone." in text
     assert "review × 1.5, expense × 1" in text
-    assert "€900.00; 40% of what is shared; €55.00 a validated hour" in text
+    assert "€900.00, and 40% of what is shared, and €55.00 a validated hour" in text
     assert "5% of what came in, until it holds €2,000.00" in text
     assert "3 months" in text
     assert "7 days before it can be approved" in text
@@ -69,7 +68,7 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     assert "Adopted by Sacha Le Goff" in text_of(sign_in(world.users["bo"]).get(address))
     assert "Change the rules" in text_of(sign_in(world.users["sacha"]).get(address))
     in_french = text_of(Client().get(address.replace("/en/", "/fr/"))).replace("\u00a0", " ")
-    assert "900,00 €; 40 %" in in_french
+    assert "900,00 €, et 40 %" in in_french
     assert "× 1,5, " in in_french
 
 
@@ -155,9 +154,9 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
     for changes, field, said in (
         ({"hard_cap": "many"}, "hard_cap", "Write the amount in figures"),
         ({"reserve_bp": "12,345"}, "reserve_bp", "too many decimals"),
-        ({"reserve_bp": "101"}, "reserve_bp", "10100 is too large"),
+        ({"reserve_bp": "101"}, "reserve_bp", "Write at most 100."),
         ({"floor": "20", "ceiling": "10"}, "floor", "The floor is above the ceiling."),
-        ({"soft_cap": "20", "hard_cap": "10"}, "soft_cap", "The soft cap is above the hard cap."),
+        ({"soft_cap": "20", "hard_cap": "10"}, "soft_cap", "is larger than the largest request."),
         ({"tier1_rule": "magic"}, "tier1_rule", "Select a valid choice."),
         ({"tier1_rule": "as_asked", "floor": "5"}, "tier1_rule", "it has no floors"),
         ({"tier1_take": "cents", "tier1_part": "5"}, "tier1_take", "The last tier shares all that is left"),
@@ -166,7 +165,7 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
         ({"tier3_rule": "equal", "tier1_take": "left", "tier1_part": "0"}, "tier1_part", "0 is too small"),
         ({"decay": "50; 60"}, "decay", "Older work never counts more"),
         ({"decay": "fifty"}, "decay", "Write a number"),
-        ({"coefficient_review": "200"}, "coefficient_review", "200000 is too large"),
+        ({"coefficient_review": "200"}, "coefficient_review", "Write at most 100."),
         ({"period_unit": "months"}, "period_length", "Say how many."),
         ({"period_unit": "months", "period_length": "25"}, "period_length", "25 is too large"),
         ({"approvals": "0"}, "approvals", "greater than or equal to 1"),

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "problems", "problem_page",  # tests/api/test_catalogue.py
     "status_ask", "status_lift",  # while payouts are frozen: tests/web/test_status.py
     "month_ask", "month_unlock",  # while nobody asks, or somebody does: tests/web/test_months.py
+    "arbitration_withdraw",  # only a form leads there: tests/web/test_arbitrations.py
     "export_file",  # a file: tests/web/test_books.py
 }  # fmt: skip
 

@@ -9,8 +9,10 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from stdnum import iban as iban_format
 
+from backend.commons.models import Charter
 from backend.core.money import format_money
 from backend.pledges.references import printed
+from backend.web import charter_words
 
 register = template.Library()
 NO_BREAK = "\u00a0"
@@ -26,6 +28,12 @@ def money(amount: int | None, currency: str) -> str:
 def signed(amount: int, currency: str) -> str:
     """A difference in minor units, with its sign and no space that could break."""
     return f"{'+' if amount > 0 else '−'}{NO_BREAK}{format_money(abs(amount), currency)}"
+
+
+@register.filter
+def how(charter: Charter, currency: str) -> list[str]:
+    """How a charter shares, a sentence a tier."""
+    return charter_words.how(charter.document, currency)
 
 
 @register.filter

@@ -1,4 +1,7 @@
-"""Recomputes a distribution in SQL from what its trace says was given: exit code 0 when all agrees, else 1."""
+"""Recomputes a distribution from its exported inputs: each share in SQL, the way to each step by the second program.
+
+Exit code 0 when all agrees, else 1.
+"""
 
 import json
 import sys
@@ -8,6 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DataError
 
+from backend.allocation.rebuild import verify
+from backend.allocation.trace import TraceMismatch
 from backend.distributions.models import Distribution, Share
 from backend.operations.recompute import as_text, compare_shares, recount
 
@@ -15,7 +20,7 @@ from backend.operations.recompute import as_text, compare_shares, recount
 class Command(BaseCommand):
     """`recompute DISTRIBUTION` or `recompute FILE`."""
 
-    help = "Recompute every share of a distribution, or of an exported trace, in SQL and compare."
+    help = "Recompute a distribution, or an exported trace, from its inputs: shares in SQL, the rest in Python."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
@@ -38,12 +43,16 @@ class Command(BaseCommand):
         try:
             made = recount(as_text(trace))
             difference = made.difference or ("" if shares is None else compare_shares(trace, shares))
+            if not difference:
+                verify(trace)
+        except TraceMismatch as mismatch:
+            difference = str(mismatch).rstrip(".")
         except (DataError, KeyError, TypeError) as error:
             raise CommandError(f"{what} holds no trace that can be recomputed ({error!s:.200}).") from error
         if difference:
             self.stdout.write(f"Difference: {difference}.")
             sys.exit(1)
-        self.stdout.write(f"{made.shares} shares in {made.steps} steps agree.")
+        self.stdout.write(f"{made.shares} shares in {made.steps} steps agree; all of it follows from its inputs.")
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
