@@ -106,7 +106,7 @@ def agreed() -> dict[str, Any]:
     return arbitrate(trace, reason="Ana was ill", entered_by="usr_zoe", changes=changes)
 
 
-def _second_tier(money: int) -> dict[str, Any]:
+def _second_tier(money: int, *more: dict[str, Any]) -> dict[str, Any]:
     """Requests of some first, then hours, with a floor that the requests have already met for one."""
     charter = tiers(
         {"rule": "claims_pro", "kinds": ["design"], "take": {"cents": 3000}},
@@ -119,8 +119,42 @@ def _second_tier(money: int) -> dict[str, Any]:
         line("ctr_3", "bo", kind="design", claim=500),
         line("ctr_4", "cy", validated=6000, declared=6000),
         line("ctr_5", "cy", kind="design", claim=2500),
+        *more,
     ]
     return closing(charter, {"purses": [purse(money)], "lines": lines})
+
+
+def bounded_tiers(rows: list[dict[str, Any]], bounds: dict[str, int], held: int, *earmarked: int) -> dict[str, Any]:
+    """An envelope, a reimbursement outside of bounds, and tiers that bound one person's total."""
+    kinds = ["development", "review"]
+    shared = [{"rule": "equal", "kinds": ["review"], **rows[0]}, *({"kinds": kinds, **row} for row in rows[1:])]
+    charter = tiers(
+        {"rule": "claims_pro", "kinds": ["expense"], "reimburses": True},
+        *shared,
+        kinds={"development": 1000, "review": 1000, "expense": 1000},
+        bounds=bounds,
+    )
+    lines = [
+        line("ctr_1", "ana", kind="review", validated=290, declared=290, purse="feature"),
+        line("ctr_2", "ana", validated=900, declared=900),
+        line("ctr_3", "bo", validated=300, declared=300, claim=20_000),
+        line("ctr_4", "bo", kind="expense", claim=1500),
+        line("ctr_5", "cy", kind="review", validated=60, declared=60),
+        line("ctr_6", "cy", kind="expense", claim=700),
+        line("ctr_7", "di", kind="review", validated=120, declared=120),
+    ]
+    purses = [purse(held), *(purse(money, "feature", POT) for money in earmarked)]
+    if not earmarked:
+        lines = [{**one, "purse": POT} for one in lines]
+    return closing(charter, {"purses": purses, "lines": lines})
+
+
+def capped_requests() -> dict[str, Any]:
+    """Requests in order under a ceiling that an envelope has already half filled, and a request outside of it."""
+    charter = tiers({"rule": "as_asked", "kinds": ["development"]}, bounds={"ceiling": 300})
+    lines = [line(f"ctr_{number}", "ana", claim=200, rank=number) for number in range(3)]
+    lines += [line("ctr_8", "ana", claim=150, purse="feature", rank=8), line("ctr_9", "bo", kind="design", claim=50)]
+    return closing(charter, {"purses": [purse(1000), purse(500, "feature", POT)], "lines": lines})
 
 
 def taken_back(held: int, *receipts: dict[str, Any], **charter: Any) -> dict[str, Any]:
@@ -222,6 +256,43 @@ SCENARIOS: dict[str, Any] = {
     "a gap, and not enough for the shares": lambda: taken_back(
         60, came(1000), upstream=[{"to": "bud_lib", "bp": 1000}], reserve={"bp": 100}, min_edge=0, minimum_payout=0
     ),
+    "a part of the pot, given before": lambda: bounded_tiers(
+        [{"take": {"bp": 3000, "of": "left"}}, {"rule": "weighted"}], {"ceiling_bp": 4000}, 100_001, 20_002
+    ),
+    "an hour, given before": lambda: bounded_tiers(
+        [{"take": {"bp": 3000, "of": "left"}}, {"rule": "weighted"}], {"hourly_cap": 2500}, 150_000, 20_000
+    ),
+    "a part cut to what is left": lambda: bounded_tiers(
+        [{"take": {"bp": 6000, "of": "whole"}}, {"rule": "equal", "take": {"bp": 6000, "of": "whole"}}],
+        {"ceiling": 30_000},
+        80_000,
+    ),
+    "a floor, given before": lambda: bounded_tiers(
+        [{"take": {"bp": 1000, "of": "left"}}, {"rule": "weighted"}], {"floor": 15_000}, 60_000, 2000
+    ),
+    "a floor, given in part to two": lambda: _second_tier(
+        15_000, line("ctr_6", "ana", kind="design", claim=600), line("ctr_7", "di", claim=900)
+    ),
+    "a floor above the ceiling": lambda: bounded_tiers(
+        [{"take": {"bp": 1000, "of": "left"}}, {"rule": "weighted"}],
+        {"floor": 15_000, "hourly_cap": 6000},
+        60_000,
+        2000,
+    ),
+    "a sum, given before to two": lambda: bounded_tiers(
+        [{"take": {"bp": 3000, "of": "left"}}, {"rule": "weighted", "take": {"cents": 10_000}}],
+        {"ceiling": 16_500},
+        100_001,
+        20_002,
+    ),
+    "floors not met, no hour": lambda: closing(
+        tiers({"rule": "claims_pro"}, bounds={"floor": 600, "hourly_cap": 1000}),
+        {
+            "purses": [purse(300)],
+            "lines": [line("ctr_1", "ana", claim=900, validated=60), line("ctr_2", "bo", claim=9)],
+        },
+    ),
+    "requests stopped at what is left": capped_requests,
     "owed from before": lambda: closing(
         tiers({"rule": "claims_pro"}, minimum_payout=500),
         {"purses": [purse(900)], "lines": [line("ctr_1", "ana", claim=400)], "owed": {"ana": 100}},

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from backend.allocation.texts.limits import Limits, ceiling_words
 from backend.allocation.texts.words import Row, Teller
 
 
@@ -65,43 +66,28 @@ def claimed(rows: Sequence[Row]) -> int:
     return sum(row["claim"] for row in rows)
 
 
-def ceiling_words(tell: Teller, row: Row) -> str:
-    """`the 40% ceiling`, `the ceiling of 250.00`, `the ceiling of 50.00 an hour`."""
-    terms, reason = tell.trace["charter"]["document"]["bounds"], row["ceiling_reason"]
-    if reason == "part":
-        return tell.say("reason_part", rate=tell.money.rate(terms["ceiling_bp"]))
-    key = {"fixed": "ceiling", "hourly": "hourly_cap"}[reason]
-    return tell.say(f"reason_{reason}", limit=tell.money.number(terms[key]))
-
-
-def capitalised(text: str) -> str:
-    """The text with its first letter in capitals, the others as they are."""
-    return text[:1].upper() + text[1:]
-
-
-def others(tell: Teller, state: Bounded) -> list[str]:
+def others(tell: Teller, step: Row, state: Bounded) -> list[str]:
     """Sentences on the people at a bound, told to whoever is not: they come before the division of the rest."""
-    sentences = []
-    stopped: dict[str, list[Row]] = {}
+    limits = Limits(tell, step)
+    stopped: dict[tuple[str, bool], list[Row]] = {}
     for one in state.high:
-        stopped.setdefault(ceiling_words(tell, one), []).append(one)
-    for ceiling, rows in stopped.items():
-        sentences.append(_at(tell, "high", rows, ceiling=ceiling))
-    raised = [one for one in state.low if one["cents"]]
-    return [*sentences, _at(tell, "low", raised)] if raised else sentences
+        stopped.setdefault((ceiling_words(tell, one), bool(limits.given(one))), []).append(one)
+    raised: dict[bool, list[Row]] = {}
+    for one in state.low:
+        if one["cents"]:
+            raised.setdefault(bool(limits.own_floor(one)), []).append(one)
+    return [
+        *(limits.others_at_ceiling(rows) for rows in stopped.values()),
+        *(limits.others_at_floor(rows) for rows in raised.values()),
+    ]
 
 
-def _at(tell: Teller, phrase: str, rows: Sequence[Row], **values: str) -> str:
-    cents = [one["cents"] for one in rows]
-    if len(set(cents)) == 1:
-        return tell.many(phrase, len(rows), amount=tell.money.number(cents[0]), **values)
-    people = tell.many("persons_did", len(rows))
-    return tell.say(f"{phrase}_sum", people=people, amount=tell.money.number(sum(cents)), **values)
-
-
-def own_bound(tell: Teller, row: Row, state: Bounded) -> list[str]:
+def own_bound(tell: Teller, step: Row, row: Row, state: Bounded) -> list[str]:
     """The end of the story of whoever stopped at a ceiling or at a floor."""
-    cents = tell.money.number(row["cents"])
-    if row["id"] in state.high_ids:
-        return [tell.say("own_high", ceiling=ceiling_words(tell, row), cents=cents)]
-    return [tell.say("own_low", cents=cents)]
+    cents, limits = tell.money.number(row["cents"]), Limits(tell, step)
+    cut = row["id"] in state.low_ids and row["floor"] < limits.floor_left(row)
+    if cut or row["id"] in state.high_ids:
+        sentences, ceiling = limits.own_ceiling(row)
+        return [*sentences, tell.say("own_low_cut" if cut else "own_high", ceiling=ceiling, cents=cents)]
+    sentences = limits.own_floor(row)
+    return [*sentences, tell.say("own_low_left" if sentences else "own_low", cents=cents)]

@@ -13,6 +13,7 @@ from backend.allocation.texts.bounds import (
     others,
     own_bound,
 )
+from backend.allocation.texts.limits import Limits
 from backend.allocation.texts.words import Row, Teller
 
 MOST_REQUESTS_TOLD = 5  # beyond, a person's requests are counted instead of told one by one
@@ -47,8 +48,8 @@ def claims_pro(tell: Teller, step: Row, row: Row) -> list[str]:
     state = claim_bound(asking(step))
     claims, rest = claimed(state.free), exactly(state.free)
     if row["id"] in state.high_ids | state.low_ids:
-        return own_bound(tell, row, state)
-    sentences = others(tell, state)
+        return own_bound(tell, step, row, state)
+    sentences = others(tell, step, state)
     alone = not state.high_ids and not state.low_ids
     if rest == claims:
         return [*sentences, tell.say("others_full"), tell.say("met", cents=tell.money.amount(row["cents"]))]
@@ -68,8 +69,8 @@ def claims_cea(tell: Teller, step: Row, row: Row) -> list[str]:
     state = claim_bound(asking(step))
     opening = _opening(tell, step, "cea")
     if row["id"] in state.high_ids | state.low_ids:
-        return [opening, *own_bound(tell, row, state)]
-    sentences = [opening, *others(tell, state)]
+        return [opening, *own_bound(tell, step, row, state)]
+    sentences = [opening, *others(tell, step, state)]
     full = [one for one in state.free if is_exactly(one, one["claim"])]
     if full:
         sentences.append(tell.many("cea_full", len(full), amount=tell.money.number(claimed(full))))
@@ -102,8 +103,8 @@ def claims_cel(tell: Teller, step: Row, row: Row) -> list[str]:
     state = claim_bound(asking(step))
     opening = _opening(tell, step, "cel")
     if row["id"] in state.high_ids | state.low_ids:
-        return [opening, *own_bound(tell, row, state)]
-    sentences = [opening, *others(tell, state)]
+        return [opening, *own_bound(tell, step, row, state)]
+    sentences = [opening, *others(tell, step, state)]
     nothing = [one for one in state.free if is_exactly(one, 0)]
     if nothing:
         sentences.append(tell.many("cel_none", len(nothing), amount=tell.money.number(claimed(nothing))))
@@ -137,8 +138,8 @@ def claims_talmud(tell: Teller, step: Row, row: Row) -> list[str]:
     low = is_below_the_halves(step)
     opening = _opening(tell, step, "talmud_low" if low else "talmud_high")
     if row["id"] in state.high_ids | state.low_ids:
-        return [opening, *own_bound(tell, row, state)]
-    sentences = [opening, *others(tell, state)]
+        return [opening, *own_bound(tell, step, row, state)]
+    sentences = [opening, *others(tell, step, state)]
     halved = [one for one in state.free if Fraction(*one["exact"]) * 2 == one["claim"]]
     if halved:
         sentences.append(tell.many("talmud_half", len(halved), amount=tell.bare(exactly(halved))))
@@ -166,6 +167,10 @@ def as_asked(tell: Teller, step: Row, row: Row) -> list[str]:
     served = requests(step)
     own = [position for position, (person, _, _) in enumerate(served) if person == row["id"]]
     states = [request_state(step, served, position) for position in own]
+    ceiling = ""
+    if "capped" in states:
+        made, ceiling = Limits(tell, step).own_ceiling(row)
+        sentences += made
     if len(own) > MOST_REQUESTS_TOLD:
         counts = {name: tell.money.number(states.count(name), 0) for name in ("full", "part", "none", "capped")}
         sentences.append(tell.say("as_asked_many", count=tell.money.number(len(own), 0), **counts))
@@ -180,6 +185,7 @@ def as_asked(tell: Teller, step: Row, row: Row) -> list[str]:
                     rank=tell.money.number(position + 1, 0),
                     before=tell.money.number(before),
                     cents=tell.money.number(cents),
+                    ceiling=ceiling,
                 )
             )
     return [*sentences, tell.say("receive", cents=tell.money.amount(row["cents"]))]

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from backend.allocation.texts.bounds import bounded, capitalised, ceiling_words, exactly, others, own_bound
-from backend.allocation.texts.words import PPM, THOUSANDTHS, WEIGHT_OF_AN_HOUR, Row, Teller
+from backend.allocation.texts.bounds import bounded, exactly, others, own_bound
+from backend.allocation.texts.limits import Limits
+from backend.allocation.texts.words import PPM, THOUSANDTHS, WEIGHT_OF_AN_HOUR, Row, Teller, capitalised
 
 
 def unit_words(tell: Teller, step: Row) -> dict[str, str]:
@@ -30,20 +31,21 @@ def weighted(tell: Teller, step: Row, row: Row) -> list[str]:
     if row["id"] in state.high_ids:
         return _above(tell, step, row)
     if row["id"] in state.low_ids:
-        return own_bound(tell, row, state)
+        return own_bound(tell, step, row, state)
     phrase = "other_rate" if state.high_ids or state.low_ids else "all_rate"
     sentence, rate = _rate(tell, step, phrase, exactly(state.free), state.free)
     product = tell.say("product", left=f"{tell.hours(row['weight'])[0]} × {rate}", result=tell.outcome(step, row))
-    return [*others(tell, state), sentence, product, *tell.tie(row)]
+    return [*others(tell, step, state), sentence, product, *tell.tie(row)]
 
 
 def _above(tell: Teller, step: Row, row: Row) -> list[str]:
     """Why she stopped: the simple share is above her ceiling, or what the other ceilings leave brings her to it."""
     weights = sum(one["weight"] for one in step["persons"])
     alone = Fraction(step["in"] * row["weight"], weights)
-    ceiling = ceiling_words(tell, row)
+    sentences, ceiling = Limits(tell, step).own_ceiling(row)
     above = alone > row["cents"]
     return [
+        *sentences,
         tell.say(
             "own_high_by_weight" if above else "own_high_after",
             weight=tell.hours(row["weight"])[0],
@@ -52,7 +54,7 @@ def _above(tell: Teller, step: Row, row: Row) -> list[str]:
             exact=tell.money.exact(alone),
             ceiling=capitalised(ceiling) if above else ceiling,
             cents=tell.money.number(row["cents"]),
-        )
+        ),
     ]
 
 
@@ -71,14 +73,14 @@ def equal(tell: Teller, step: Row, row: Row) -> list[str]:
     """The money over the number of people; those at a bound are taken out first."""
     state = bounded(step, step["persons"])
     if row["id"] in state.high_ids | state.low_ids:
-        return own_bound(tell, row, state)
+        return own_bound(tell, step, row, state)
     each = tell.say(
         "other_each" if state.high_ids or state.low_ids else "all_each",
         amount=tell.near(exactly(state.free)),
         people=tell.many("person", len(state.free)),
         exact=tell.money.exact(Fraction(*row["exact"])),
     )
-    return [*others(tell, state), each, tell.say("your_part", result=tell.outcome(step, row)), *tell.tie(row)]
+    return [*others(tell, step, state), each, tell.say("your_part", result=tell.outcome(step, row)), *tell.tie(row)]
 
 
 def catch_up(tell: Teller, step: Row, row: Row) -> list[str]:
@@ -90,8 +92,8 @@ def catch_up(tell: Teller, step: Row, row: Row) -> list[str]:
     if row["id"] in ahead:
         return [tell.say("catch_own_ahead", counted=tell.money.number(row["counted"]))]
     if row["id"] in state.high_ids | state.low_ids:
-        return own_bound(tell, row, state)
-    sentences = others(tell, state)
+        return own_bound(tell, step, row, state)
+    sentences = others(tell, step, state)
     if ahead:
         sentences.append(tell.many("catch_ahead", len(ahead)))
     past, now = sum(one["counted"] for one in state.free), exactly(state.free)

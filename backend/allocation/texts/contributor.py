@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from backend.allocation.kernel import AllocationError
+from backend.allocation.terms import reads_claims
 from backend.allocation.texts.bounds import bounded, claim_bound, exactly
 from backend.allocation.texts.by_work import unit_words
+from backend.allocation.texts.limits import Limits
 from backend.allocation.texts.money import half_up
 from backend.allocation.texts.places import heading, waterfall
 from backend.allocation.texts.sentences import BY_REQUESTS, FLOORS_NOT_MET, sentences_of
-from backend.allocation.texts.words import PPM, THOUSANDTHS, Row, Teller, teller
+from backend.allocation.texts.words import PPM, THOUSANDTHS, Row, Teller, taking_part, teller, tiers
 
 HISTORY = "history:"  # how a line that sums earlier work is named
 
@@ -41,6 +43,7 @@ def explain(
     general = trace["purses"][0]["id"]
     if any(step["purse"] == general for step, _ in told):
         paragraphs.append(waterfall(tell, each_edge=False))
+    paragraphs += _uncounted(tell, whole)
     if not told:
         paragraphs.append(tell.say("no_step"))
     said: set[str] = set()
@@ -94,6 +97,21 @@ def _asked(tell: Teller, row: Row, whole: Row, said: set[str]) -> list[str]:
     if row["claim"] == whole["claim"]:
         return [sentence]
     return [sentence, tell.say("asked_part", claim=tell.money.amount(row["claim"]))]
+
+
+def _uncounted(tell: Teller, whole: Row) -> list[str]:
+    """What she asked for work whose requests no tier reads: it does not count, and nothing of it is left unpaid."""
+    amount = whole["claim"] - sum(line["claim"] for line in _read(tell, whole))
+    if not amount:
+        return []
+    figures = {"claim": tell.money.amount(whole["claim"]), "amount": tell.money.amount(amount)}
+    return [tell.say("uncounted" if amount == whole["claim"] else "uncounted_part", **figures)]
+
+
+def _read(tell: Teller, whole: Row) -> list[Row]:
+    """A person's lines whose request some tier of the charter reads."""
+    lines = [line for line in tell.trace["inputs"]["lines"] if line["person"] == whole["id"] and line.get("claim")]
+    return [line for line in lines if reads_claims(tiers(tell), line["kind"])]
 
 
 def _worked(tell: Teller, step: Row, row: Row) -> list[str]:
@@ -154,17 +172,25 @@ def _floors(tell: Teller, step: Row, row: Row) -> list[str]:
     """The story of a step whose money does not even cover the floors; empty when it does."""
     if FLOORS_NOT_MET not in step["flags"]:
         return []
+    limits = Limits(tell, step)
     people = [one for one in step["persons"] if one["floor"]]
     floors = tell.money.number(sum(one["floor"] for one in people))
-    sentences = [tell.say("floors_not_met", floors=floors, amount=tell.money.number(step["in"]))]
+    phrase = "floors_not_met_left" if any(map(limits.given, taking_part(step))) else "floors_not_met"
+    sentences = [tell.say(phrase, floors=floors, amount=tell.money.number(step["in"]))]
     full = [one for one in people if Fraction(*one["exact"]) == one["floor"]]
     if full:
         amount = tell.money.number(sum(one["floor"] for one in full))
         sentences.append(tell.many("floors_full", len(full), amount=amount))
-    if not row["floor"]:
-        return [*sentences, tell.say("empty", cents=tell.money.amount(row["cents"]))]
+    if not row["floor"] and not limits.floor_left(row):
+        spent = {"floor": tell.money.number(limits.floor()), "cents": tell.money.amount(row["cents"])}
+        return [*sentences, tell.say("own_floor_spent", **spent)]
+    if not row["floor"]:  # a ceiling of which nothing is left
+        made, ceiling = limits.own_ceiling(row)
+        cut = tell.say("own_low_cut", ceiling=ceiling, cents=tell.money.number(row["cents"]))
+        return [*sentences, *made, cut]
     if Fraction(*row["exact"]) == row["floor"]:
-        return [*sentences, tell.say("own_floor_full", cents=tell.money.number(row["cents"]))]
+        made, cents = limits.own_floor(row), tell.money.number(row["cents"])
+        return [*sentences, *made, tell.say("own_floor_full_left" if made else "own_floor_full", cents=cents)]
     rest = [one for one in people if Fraction(*one["exact"]) != one["floor"]]
     given = exactly(rest)
     each = tell.say(
@@ -185,8 +211,9 @@ def _ending(tell: Teller, whole: Row, told: list[tuple[Row, Row]]) -> list[str]:
     if len(paid) > 1:
         terms = " + ".join(tell.money.number(cents) for cents in paid)
         sentences.append(tell.say("total", terms=terms, cents=tell.money.amount(sum(paid))))
-    sentences += _arbitrated(tell, whole["id"])
-    sentences += _rest(tell, whole, told)
+    agreed = _arbitrated(tell, whole)
+    # Whoever agreed on an amount asks no more: nothing of her requests is carried.
+    sentences += agreed or _rest(tell, whole, told)
     return sentences + _settled(tell, whole["id"])
 
 
@@ -212,10 +239,10 @@ def _without_ceiling(tell: Teller, step: Row, row: Row) -> list[str]:
     return [tell.say(phrase, amount=tell.money.number(half_up(alone)))]
 
 
-def _arbitrated(tell: Teller, person: str) -> list[str]:
-    """What the meeting agreed for her, and when she confirmed."""
+def _arbitrated(tell: Teller, whole: Row) -> list[str]:
+    """What the meeting agreed for her, when she confirmed, and what she receives in all."""
     arbitration = tell.trace["arbitration"]
-    changes = [change for change in (arbitration or {"changes": []})["changes"] if change["person"] == person]
+    changes = [change for change in (arbitration or {"changes": []})["changes"] if change["person"] == whole["id"]]
     if not changes:
         return []
     sentences = []
@@ -229,12 +256,15 @@ def _arbitrated(tell: Teller, person: str) -> list[str]:
         if len(tell.trace["purses"]) > 1:
             sentence = tell.say("arbitrated_purse", sentence=sentence, purse=tell.name(change["purse"]))
         sentences.append(sentence)
+    if len(tell.trace["purses"]) > 1:
+        sentences.append(tell.say("arbitrated_total", cents=tell.money.amount(whole["cents"])))
     return [*sentences, tell.say("arbitrated_reason", reason=arbitration["reason"])]
 
 
 def _rest(tell: Teller, whole: Row, told: list[tuple[Row, Row]]) -> list[str]:
     """What becomes of the part of a request that was not paid."""
-    rest = whole["claim"] - whole["cents"]
+    paid = whole["per_contribution"]
+    rest = sum(max(0, line["claim"] - paid.get(line["contribution"], 0)) for line in _read(tell, whole))
     if rest <= 0 or not any(step["rule"] in BY_REQUESTS for step, _ in told):
         return []
     periods = tell.trace["charter"]["document"].get("unpaid", {}).get("carry_periods", 0)

@@ -42,19 +42,20 @@ PHRASES: dict[str, str] = {
     "reserve": "{rate} kept in reserve {amount}",
     "reserve_no_rate": "kept in reserve {amount}",
     "carried": "left from before {amount}",
-    "carried_short": "to fill an earlier gap {amount}",
-    "released": "released by earmarked budgets {amount}",
+    "carried_short": "moved elsewhere since, or lacking from before: {amount}",
+    "released": "released by envelopes {amount}",
     "to_share": "{amount} to share.",
     "to_share_nothing": "Nothing is left to share.",
     # Steps
-    "step_purse": "Earmarked budget {purse}: {amount} to share, {rule}.",
-    "step_purse_tier": "Earmarked budget {purse}, step “{tier}” ({number} of {count}): {amount}, {rule}.",
-    "step_tier": "Step “{tier}” ({number} of {count}), {take}: {amount}, {rule}.",
+    "step_purse": "Envelope {purse}: {amount} to share, {rule}.",
+    "step_purse_tier": "Envelope {purse}, tier {number} of {count}, “{tier}”, {take}: {amount}, {rule}.",
+    "step_tier": "Tier {number} of {count}, “{tier}”, {take}: {amount}, {rule}.",
     "step_only": "General budget: {amount} to share, {rule}.",
     "take_rest": "all that is left",
     "take_cents": "{quantity} at most",
-    "take_whole": "{quantity} of the money to share",
-    "take_left": "{quantity} of what is left",
+    "take_whole": "{quantity} of the {base} to share",
+    "take_left": "{quantity} of the {base} left",
+    "take_short": "{take}, cut to what is left",
     "no_step": "This charter shares nothing on the kind of work you declared.",
     # Work and requests
     "work": "Your validated time: {terms}.",
@@ -68,29 +69,52 @@ PHRASES: dict[str, str] = {
     "asked_many": "You asked for {claim} in {count} contributions.",
     "asked_part": "Of your request, {claim} counts here.",
     "asked_nothing": "You asked for no money: your work stays visible, without payment.",
+    "uncounted": "You asked for {claim}: this charter does not look at the amounts asked for that work, so this one "
+    "does not count.",
+    "uncounted_part": "Of the {claim} you asked for, {amount} does not count: this charter does not look at the "
+    "amounts asked for that kind of work.",
     # Bounds
     "reason_part": "the {rate} ceiling",
     "reason_fixed": "the ceiling of {limit}",
     "reason_hourly": "the ceiling of {limit} an hour",
+    "reason_left": "what is left of the ceiling",
+    "whole_part": "{rate} of {money} {exact}",
+    "whole_part_envelopes": "{rate} of ({money} + {envelopes} of the envelopes) {exact}",
+    "whole_hourly": "{limit} × {hours} {exact}",
+    "ceiling_whole": "{ceiling} is {whole}.",
+    "ceiling_whole_fixed": "The ceiling is {whole}.",
+    "floor_whole": "The floor is {whole}.",
+    "left_of": "{given} of it was given above: {total} − {sum} = {left} is left.",
     "high": "{people} reached {ceiling} ({amount} each).",
     "high_one": "One person reached {ceiling} ({amount}).",
     "high_sum": "{people} reached {ceiling} ({amount} together).",
+    "high_left": "{people} reached {ceiling}, part of it given before: {total} − {sum} = {left} together.",
+    "high_left_one": "One person reached {ceiling}, part of it given before: {total} − {sum} = {left}.",
     "low": "{people} receive the floor ({amount} each).",
     "low_one": "One person receives the floor ({amount}).",
     "low_sum": "{people} receive their floor ({amount} together).",
+    "low_left": "{people} receive what is left of the floor: {total} − {sum} = {left} together.",
+    "low_left_one": "One person receives what is left of the floor: {total} − {sum} = {left}.",
     "own_high": "Your part by the rule goes above {ceiling}: you receive {cents}.",
     "own_high_by_weight": "By the rule alone your part would be {weight} × {amount} ÷ {weights} {exact}. {ceiling} "
     "stops it: you receive {cents}.",
     "own_high_after": "By the rule alone your part would be {weight} × {amount} ÷ {weights} {exact}. What the "
     "ceilings of others leave brings it above {ceiling}: you receive {cents}.",
     "own_low": "Your part by the rule alone would be below the floor: you receive {cents}.",
+    "own_low_left": "Your part by the rule alone would be below what is left of the floor: you receive {cents}.",
+    "own_low_cut": "Your part by the rule alone would be below the floor, which never goes above {ceiling}: you "
+    "receive {cents}.",
     "no_ceiling": "Without the ceiling you would have received {amount}.",
     "no_ceilings": "Without the ceilings you would have received {amount}.",
     "floors_not_met": "The floors come to {floors} and there is only {amount}: everyone receives the same, never more "
     "than their floor.",
+    "floors_not_met_left": "What is left of the floors comes to {floors} and there is only {amount}: everyone receives "
+    "the same, never more than what is left of their floor.",
     "floors_full": "{people} have a floor no higher than that ({amount} in all) and receive it whole.",
     "floors_full_one": "One person has a floor no higher than that ({amount}) and receives it whole.",
     "own_floor_full": "Your floor of {cents} is met in full.",
+    "own_floor_full_left": "What is left of your floor, {cents}, is met in full.",
+    "own_floor_spent": "Your floor of {floor} was already given above: you receive {cents} here.",
     # Rates and results
     "all_rate": "{amount} ÷ {weights} {unit} {exact} {per}{kept}.",
     "other_rate": "The other {amount} ÷ {weights} {unit} {exact} {per}{kept}.",
@@ -103,7 +127,6 @@ PHRASES: dict[str, str] = {
     "got_cent": "({cent}, rank {rank} of {ranks} remainders)",
     "tie": "Equal remainders: the larger request or the longer time goes first, then a hash that nobody can choose "
     "decides (yours begins with {hash}).",
-    "empty": "There is nothing to share here: you receive {cents}.",
     "receive": "You receive {cents}.",
     # claims_pro
     "pro_short": "The validated requests come to {claims} for {amount} to share: each receives {percent}.",
@@ -134,7 +157,7 @@ PHRASES: dict[str, str] = {
     # catch_up
     "catch_past": "Pay is counted from the beginning: those who share this time had received {past}, and with the "
     "{amount} of today that is {total}.",
-    "offset_past": "Earmarked money counts: those who share here received {past} from it, and with the {amount} of "
+    "offset_past": "Money of envelopes counts: those who share here received {past} from it, and with the {amount} of "
     "this budget that is {total}.",
     "catch_rate": "{amount} ÷ {weights} {unit} {exact} {per}{kept}.",
     "catch_ahead": "{people} had already received their part or more: nothing for them this time, and nothing is taken "
@@ -150,13 +173,14 @@ PHRASES: dict[str, str] = {
     "it was met in part, {cents}.",
     "as_asked_none": "Yours of {claim}, number {rank} in that order, found all the money given to those before it: it "
     "was not served.",
-    "as_asked_capped": "Yours of {claim}, number {rank} in that order, was stopped by your ceiling at {cents}.",
+    "as_asked_capped": "Yours of {claim}, number {rank} in that order, was stopped by {ceiling}: {cents}.",
     "as_asked_many": "Of your {count} requests, {full} were met in full, {part} in part for want of money, {capped} "
     "up to your ceiling and {none} not at all.",
     # After the rules
     "total": "In all: {terms} = {cents}.",
     "arbitrated": "The computation gave {computed}; the meeting agreed {agreed}; you confirmed on {day}.",
     "arbitrated_purse": "{sentence} This is about the budget {purse}.",
+    "arbitrated_total": "In all you receive {cents}.",
     "arbitrated_reason": "The reason given: “{reason}”.",
     "rest_carried": "The other {amount} of your request stays asked in the next period (for {count} periods at most).",
     "rest_carried_one": "The other {amount} of your request stays asked in the next period, once.",
@@ -173,13 +197,13 @@ PHRASES: dict[str, str] = {
     "all_step": "{place} ({rule}): {count} people, {amount} to share, {shared} shared, {unspent} unspent.",
     "all_step_one": "{place} ({rule}): 1 person, {amount} to share, {shared} shared, {unspent} unspent.",
     "all_step_more": "{place} ({rule}): {count} people, {amount} to share, {shared} shared, {unspent} left for the "
-    "next step.",
+    "next tier.",
     "all_step_more_one": "{place} ({rule}): 1 person, {amount} to share, {shared} shared, {unspent} left for the next "
-    "step.",
+    "tier.",
     "place_general": "General budget",
-    "place_tier": "General budget, step “{tier}”",
-    "place_purse": "Earmarked budget {purse}",
-    "place_purse_tier": "Earmarked budget {purse}, step “{tier}”",
+    "place_tier": "General budget, tier {number} of {count}, “{tier}”",
+    "place_purse": "Envelope {purse}",
+    "place_purse_tier": "Envelope {purse}, tier {number} of {count}, “{tier}”",
     "all_rate_whole": "The rate {rate} {per}.",
     "all_level": "The level {rate} each.",
     "all_loss": "The loss {rate} each.",
@@ -189,15 +213,16 @@ PHRASES: dict[str, str] = {
     "exceptions_none": "No exception: no ceiling, no floor, nothing unspent, nothing held back.",
     "ex_high": "{name} stopped at {ceiling} ({cents})",
     "ex_low": "{name} raised to the floor ({cents})",
+    "ex_left": "{whole}, of which {given} was given before: {total} − {sum} = {left}",
     "ex_floors": "{place}: floors not met",
     "ex_unspent": "{amount} unspent, left in {purse}",
-    "ex_held": "{amount} stays in the earmarked budget {purse}",
+    "ex_held": "{amount} stays in the envelope {purse}",
     "ex_released": "{amount} released from {purse} to {target}",
     "ex_below": "{name} is below the least payment, {amount} stays due",
     "ex_corrected": "{name} had {validated} validated of {declared} declared ({kind})",
     "ex_edge": "{name} receives nothing upstream, its part being below the smallest that is sent",
     "ex_cut": "the general budget lacked {amount} for the reserve and the projects we depend on",
-    "ex_short": "an earlier gap took {amount}",
+    "ex_short": "{amount} was moved elsewhere since, or was lacking from before",
     "ex_more": "and {count} more in the computation file",
     "all_arbitrated": "After a meeting, amounts were replaced, as entered by {name}. The reason given: “{reason}”. "
     "{list}.",
@@ -211,6 +236,6 @@ PHRASES: dict[str, str] = {
     "all_settle": "Paid now {paid}; still due {carried}.",
     "charter": "Charter version {version}, fingerprint {sha}.",
     "charter_no_version": "Charter of fingerprint {sha}.",
-    "check": "Engine {engine}; fingerprint of the inputs {snapshot}; of the result {result}. To recompute it from "
-    "its file: `./run manage recompute trace.json`.",
+    "check": "Engine {engine}; fingerprint of the inputs {snapshot}; of the result {result}. The command "
+    "./run manage recompute trace.json computes it again from its file.",
 }

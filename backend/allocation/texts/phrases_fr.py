@@ -42,19 +42,20 @@ PHRASES: dict[str, str] = {
     "reserve": "mis en réserve, {rate}~: {amount}",
     "reserve_no_rate": "mis en réserve~: {amount}",
     "carried": "reste d’avant~: {amount}",
-    "carried_short": "pour combler un manque d’avant~: {amount}",
-    "released": "libérés par des budgets fléchés~: {amount}",
+    "carried_short": "déplacé depuis (virements internes) ou manquant d’avant~: {amount}",
+    "released": "libérés par des enveloppes~: {amount}",
     "to_share": "Il reste {amount} à partager.",
     "to_share_nothing": "Il ne reste rien à partager.",
     # Steps
-    "step_purse": "Budget fléché {purse}~: {amount} à partager, {rule}.",
-    "step_purse_tier": "Budget fléché {purse}, tranche «~{tier}~» ({number} sur {count})~: {amount}, {rule}.",
-    "step_tier": "Étape «~{tier}~» ({number} sur {count}), {take}~: {amount}, {rule}.",
+    "step_purse": "Enveloppe {purse}~: {amount} à partager, {rule}.",
+    "step_purse_tier": "Enveloppe {purse}, tranche {number} sur {count}, «~{tier}~», {take}~: {amount}, {rule}.",
+    "step_tier": "Tranche {number} sur {count}, «~{tier}~», {take}~: {amount}, {rule}.",
     "step_only": "Pot commun~: {amount} à partager, {rule}.",
     "take_rest": "tout ce qui reste",
     "take_cents": "{quantity} au plus",
-    "take_whole": "{quantity} de l’argent à partager",
-    "take_left": "{quantity} de ce qui reste",
+    "take_whole": "{quantity} des {base} à partager",
+    "take_left": "{quantity} des {base} qui restent",
+    "take_short": "{take}, ramenés à ce qui reste",
     "no_step": "Cette charte ne partage rien pour le type de travail que vous avez déclaré.",
     # Work and requests
     "work": "Votre temps validé~: {terms}.",
@@ -68,30 +69,53 @@ PHRASES: dict[str, str] = {
     "asked_many": "Vous avez demandé {claim} en {count} contributions.",
     "asked_part": "De votre demande, {claim} comptent ici.",
     "asked_nothing": "Vous n’avez demandé aucun montant~: votre travail reste visible, sans rétribution.",
+    "uncounted": "Vous avez demandé {claim}~: ce montant ne compte pas, car cette charte ne regarde pas les montants "
+    "demandés pour ce travail.",
+    "uncounted_part": "Des {claim} que vous avez demandés, {amount} ne comptent pas~: cette charte ne regarde pas les "
+    "montants demandés pour ce type de travail.",
     # Bounds
     "reason_part": "le plafond de {rate}",
     "reason_fixed": "le plafond de {limit}",
     "reason_hourly": "le plafond de {limit} de l’heure",
+    "reason_left": "ce qui reste du plafond",
+    "whole_part": "{rate} de {money} {exact}",
+    "whole_part_envelopes": "{rate} de ({money} + {envelopes} des enveloppes) {exact}",
+    "whole_hourly": "{limit} × {hours} {exact}",
+    "ceiling_whole": "{ceiling} vaut {whole}.",
+    "ceiling_whole_fixed": "Le plafond est de {whole}.",
+    "floor_whole": "Le plancher est de {whole}.",
+    "left_of": "{given} en ont été donnés plus haut~: il en reste {total} − {sum} = {left}.",
     "high": "{people} ont atteint {ceiling} ({amount} chacune).",
     "high_one": "Une personne a atteint {ceiling} ({amount}).",
     "high_sum": "{people} ont atteint {ceiling} ({amount} ensemble).",
+    "high_left": "{people} ont atteint {ceiling}, entamé avant~: {total} − {sum} = {left} ensemble.",
+    "high_left_one": "Une personne a atteint {ceiling}, entamé avant~: {total} − {sum} = {left}.",
     "low": "{people} reçoivent le plancher ({amount} chacune).",
     "low_one": "Une personne reçoit le plancher ({amount}).",
     "low_sum": "{people} reçoivent leur plancher ({amount} ensemble).",
+    "low_left": "{people} reçoivent ce qui reste du plancher~: {total} − {sum} = {left} ensemble.",
+    "low_left_one": "Une personne reçoit ce qui reste du plancher~: {total} − {sum} = {left}.",
     "own_high": "Par la règle, votre part dépasserait {ceiling}~: vous recevez {cents}.",
     "own_high_by_weight": "Par la règle seule, votre part serait {weight} × {amount} ÷ {weights} {exact}. {ceiling} "
     "l’arrête~: vous recevez {cents}.",
     "own_high_after": "Par la règle seule, votre part serait {weight} × {amount} ÷ {weights} {exact}. Ce que "
     "laissent les plafonds des autres lui fait dépasser {ceiling}~: vous recevez {cents}.",
     "own_low": "Par la règle seule, votre part serait sous le plancher~: vous recevez {cents}.",
+    "own_low_left": "Par la règle seule, votre part serait sous ce qui reste du plancher~: vous recevez {cents}.",
+    "own_low_cut": "Par la règle seule, votre part serait sous le plancher, qui ne dépasse jamais {ceiling}~: vous "
+    "recevez {cents}.",
     "no_ceiling": "Sans le plafond, vous auriez reçu {amount}.",
     "no_ceilings": "Sans les plafonds, vous auriez reçu {amount}.",
     "floors_not_met": "Les planchers font {floors} et il n’y a que {amount}~: tout le monde reçoit autant, sans "
     "dépasser son plancher.",
+    "floors_not_met_left": "Ce qui reste des planchers fait {floors} et il n’y a que {amount}~: tout le monde reçoit "
+    "autant, sans dépasser ce qui reste de son plancher.",
     "floors_full": "{people} ont un plancher qui ne dépasse pas cette part ({amount} en tout) et le reçoivent en "
     "entier.",
     "floors_full_one": "Une personne a un plancher qui ne dépasse pas cette part ({amount}) et le reçoit en entier.",
     "own_floor_full": "Votre plancher de {cents} est servi en entier.",
+    "own_floor_full_left": "Ce qui reste de votre plancher, {cents}, est servi en entier.",
+    "own_floor_spent": "Votre plancher de {floor} a déjà été donné plus haut~: vous recevez {cents} ici.",
     # Rates and results
     "all_rate": "{amount} ÷ {weights} {unit} {exact} {per}{kept}.",
     "other_rate": "Pour le reste~: {amount} ÷ {weights} {unit} {exact} {per}{kept}.",
@@ -105,7 +129,6 @@ PHRASES: dict[str, str] = {
     "tie": "À restes égaux, la plus grande demande ou le plus long temps passe d’abord, puis une empreinte que "
     "personne ne choisit décide (la vôtre commence par {hash}).",
     "receive": "Vous recevez {cents}.",
-    "empty": "Il n’y a rien à partager ici~: vous recevez {cents}.",
     # claims_pro
     "pro_short": "Les demandes validées font {claims} pour {amount} à partager~: chacune reçoit {percent}.",
     "pro_enough": "Les demandes validées font {claims} pour {amount} à partager~: chacune est servie en entier.",
@@ -136,8 +159,8 @@ PHRASES: dict[str, str] = {
     # catch_up
     "catch_past": "Les rétributions se comptent depuis le début~: qui partage cette fois avait reçu {past}, et avec "
     "les {amount} d’aujourd’hui cela fait {total}.",
-    "offset_past": "L’argent fléché compte~: qui partage ici en a reçu {past}, et avec les {amount} de ce budget cela "
-    "fait {total}.",
+    "offset_past": "L’argent des enveloppes compte~: qui partage ici en a reçu {past}, et avec les {amount} de ce "
+    "budget cela fait {total}.",
     "catch_rate": "{amount} ÷ {weights} {unit} {exact} {per}{kept}.",
     "catch_ahead": "{people} avaient déjà reçu leur part ou plus~: rien cette fois, et rien n’est repris.",
     "catch_ahead_one": "Une personne avait déjà reçu sa part ou plus~: rien cette fois, et rien n’est repris.",
@@ -149,13 +172,14 @@ PHRASES: dict[str, str] = {
     "précédentes~: elle est servie en partie, {cents}.",
     "as_asked_none": "La vôtre de {claim}, numéro {rank} dans cet ordre, a trouvé tout l’argent donné aux "
     "précédentes~: elle n’est pas servie.",
-    "as_asked_capped": "La vôtre de {claim}, numéro {rank} dans cet ordre, a été arrêtée à {cents} par votre plafond.",
+    "as_asked_capped": "La vôtre de {claim}, numéro {rank} dans cet ordre, est arrêtée par {ceiling}~: {cents}.",
     "as_asked_many": "De vos {count} demandes, {full} sont servies en entier, {part} en partie faute d’argent, "
     "{capped} jusqu’à votre plafond et {none} pas du tout.",
     # After the rules
     "total": "En tout~: {terms} = {cents}.",
     "arbitrated": "Le calcul donnait {computed}~; la réunion a convenu de {agreed}~; vous avez confirmé le {day}.",
     "arbitrated_purse": "{sentence} Il s’agit du budget {purse}.",
+    "arbitrated_total": "En tout, vous recevez {cents}.",
     "arbitrated_reason": "La raison donnée~: «~{reason}~».",
     "rest_carried": "Les autres {amount} de votre demande restent demandés à la période suivante ({count} périodes au "
     "plus).",
@@ -177,9 +201,9 @@ PHRASES: dict[str, str] = {
     "all_step_more_one": "{place} ({rule})~: 1 personne, {amount} à partager, {shared} partagés, {unspent} laissés à "
     "la tranche suivante.",
     "place_general": "Pot commun",
-    "place_tier": "Pot commun, tranche «~{tier}~»",
-    "place_purse": "Budget fléché {purse}",
-    "place_purse_tier": "Budget fléché {purse}, tranche «~{tier}~»",
+    "place_tier": "Pot commun, tranche {number} sur {count}, «~{tier}~»",
+    "place_purse": "Enveloppe {purse}",
+    "place_purse_tier": "Enveloppe {purse}, tranche {number} sur {count}, «~{tier}~»",
     "all_rate_whole": "Taux {rate} {per}.",
     "all_level": "Niveau {rate} par personne.",
     "all_loss": "Perte {rate} par personne.",
@@ -189,15 +213,16 @@ PHRASES: dict[str, str] = {
     "exceptions_none": "Aucune exception~: ni plafond, ni plancher, rien de non dépensé, rien de retenu.",
     "ex_high": "{name} atteint {ceiling} ({cents})",
     "ex_low": "{name} reçoit le plancher ({cents})",
+    "ex_left": "{whole}, dont {given} donnés avant~: {total} − {sum} = {left}",
     "ex_floors": "{place}~: planchers non atteints",
     "ex_unspent": "{amount} non dépensés, laissés dans {purse}",
-    "ex_held": "{amount} restent dans le budget fléché {purse}",
+    "ex_held": "{amount} restent dans l’enveloppe {purse}",
     "ex_released": "{amount} libérés de {purse} vers {target}",
     "ex_below": "{name} sous le plus petit paiement, {amount} restent dus",
     "ex_corrected": "{name}~: {validated} validées sur {declared} déclarées ({kind})",
     "ex_edge": "{name} ne reçoit rien en amont, sa part étant sous le plus petit envoi",
     "ex_cut": "il manquait {amount} au pot commun pour la réserve et les projets dont nous dépendons",
-    "ex_short": "un manque d’avant a pris {amount}",
+    "ex_short": "{amount} déplacés depuis (virements internes) ou manquants d’avant",
     "ex_more": "et {count} autres dans le fichier du calcul",
     "all_arbitrated": "Après une réunion, des montants ont été remplacés, saisis par {name}. La raison donnée~: "
     "«~{reason}~». {list}.",
@@ -212,6 +237,6 @@ PHRASES: dict[str, str] = {
     "all_settle": "Payé maintenant {paid}~; encore dû {carried}.",
     "charter": "Charte, version {version}, empreinte {sha}.",
     "charter_no_version": "Charte d’empreinte {sha}.",
-    "check": "Moteur {engine}~; empreinte des données {snapshot}~; du résultat {result}. Pour le recalculer "
-    "depuis son fichier~: `./run manage recompute trace.json`.",
+    "check": "Moteur {engine}~; empreinte des données {snapshot}~; du résultat {result}. La commande "
+    "./run manage recompute trace.json le recalcule depuis son fichier.",
 }

@@ -1,7 +1,6 @@
 """Where the money of a closing came from and went before the rules, and the name of each step."""
 
-from backend.allocation.texts.bounds import capitalised
-from backend.allocation.texts.words import Row, Teller
+from backend.allocation.texts.words import Row, Teller, capitalised, tiers
 
 
 def waterfall(tell: Teller, *, each_edge: bool) -> str:
@@ -77,18 +76,21 @@ def _reserve(tell: Teller, row: Row) -> list[str]:
     return [tell.say("reserve_no_rate", amount=kept)]
 
 
-def tiers(tell: Teller) -> list[Row]:
-    """The tiers of the charter, in order; one for a charter that does not name any."""
-    return list(tell.trace["charter"]["document"].get("tiers", [])) or [{"id": "general", "rule": "claims_pro"}]
-
-
 def place(tell: Teller, step: Row) -> str:
-    """`General budget, part “expenses”`: the purse, and the tier when the charter has several."""
-    general = step["purse"] == tell.trace["purses"][0]["id"]
-    phrase = ("place_general" if general else "place_purse") if len(tiers(tell)) == 1 else "place_purse_tier"
-    if general and len(tiers(tell)) > 1:
-        phrase = "place_tier"
-    return tell.say(phrase, purse=tell.name(step["purse"]), tier=step["tier"])
+    """`General budget, tier 1 of 2, “expenses”`: the purse, and the tier when the charter has several."""
+    purse = "general" if step["purse"] == tell.trace["purses"][0]["id"] else "purse"
+    if len(tiers(tell)) == 1:
+        return tell.say(f"place_{purse}", purse=tell.name(step["purse"]))
+    phrase = "place_tier" if purse == "general" else "place_purse_tier"
+    return tell.say(phrase, purse=tell.name(step["purse"]), **_numbered(tell, step))
+
+
+def _numbered(tell: Teller, step: Row) -> dict[str, str]:
+    """The number, the count and the id of a step's tier."""
+    listed = tiers(tell)
+    number = next((index for index, tier in enumerate(listed, 1) if tier["id"] == step["tier"]), 0)
+    written = tell.money.number
+    return {"number": written(number, 0), "count": written(len(listed), 0), "tier": step["tier"]}
 
 
 def rule_words(tell: Teller, step: Row) -> str:
@@ -99,28 +101,58 @@ def rule_words(tell: Teller, step: Row) -> str:
 
 def heading(tell: Teller, step: Row) -> str:
     """Which money this is and which rule; empty where the general budget has one tier and there is no other purse."""
-    listed = tiers(tell)
     general = step["purse"] == tell.trace["purses"][0]["id"]
     values = {"amount": tell.money.amount(step["in"]), "rule": rule_words(tell, step)}
-    if len(listed) == 1:
+    if len(tiers(tell)) == 1 and not takes_a_part(tell, step):
         if general:
             return tell.say("step_only", **values) if len(tell.trace["purses"]) > 1 else ""
         return tell.say("step_purse", purse=tell.name(step["purse"]), **values)
-    number = next((index for index, tier in enumerate(listed, 1) if tier["id"] == step["tier"]), 0)
-    values |= {
-        "tier": step["tier"],
-        "number": tell.money.number(number, 0),
-        "count": tell.money.number(len(listed), 0),
-    }
+    values |= {"take": take_words(tell, step), **_numbered(tell, step)}
     if not general:
         return tell.say("step_purse_tier", purse=tell.name(step["purse"]), **values)
-    return tell.say("step_tier", take=_take(tell, listed[number - 1]), **values)
+    return tell.say("step_tier", **values)
 
 
-def _take(tell: Teller, tier: Row) -> str:
-    take = tier.get("take", {"rest": True})
+def takes_a_part(tell: Teller, step: Row) -> bool:
+    """Whether the step's tier leaves something out of what it takes."""
+    return "rest" not in _take(tell, step)
+
+
+def take_words(tell: Teller, step: Row) -> str:
+    """`30% of the 468.00 left`: what a step's tier takes, and of what."""
+    take = _take(tell, step)
     if "cents" in take:
         return tell.say("take_cents", quantity=tell.money.amount(take["cents"]))
-    if "bp" in take:
-        return tell.say(f"take_{take['of']}", quantity=tell.money.rate(take["bp"]))
-    return tell.say("take_rest")
+    if "bp" not in take:
+        return tell.say("take_rest")
+    whole, left = _before(tell, step)
+    base = whole if take["of"] == "whole" else left
+    words = tell.say(f"take_{take['of']}", quantity=tell.money.rate(take["bp"]), base=tell.money.number(base))
+    return tell.say("take_short", take=words) if step["in"] < base * take["bp"] // 10_000 else words
+
+
+def left_after(tell: Teller, step: Row) -> int:
+    """What a step leaves in its purse for the next tier, minor units."""
+    given: int = sum(one["cents"] for one in step["persons"])
+    return _before(tell, step)[1] - given
+
+
+def _take(tell: Teller, step: Row) -> Row:
+    tier: Row = next((tier for tier in tiers(tell) if tier["id"] == step["tier"]), {})
+    take: Row = tier.get("take", {"rest": True})
+    return take
+
+
+def _before(tell: Teller, step: Row) -> tuple[int, int]:
+    """What the purse of a step had to share, and what its earlier tiers left, minor units."""
+    general = tell.trace["purses"][0]["id"]
+    purse = next(one for one in tell.trace["purses"] if one["id"] == step["purse"])
+    # What moves out of an envelope is released at the end, after its tiers.
+    whole = purse["held"] + purse["moved_in"] - (purse["moved_out"] if purse["id"] == general else 0)
+    left = whole
+    for earlier in tell.trace["steps"]:
+        if earlier["id"] == step["id"]:
+            break
+        if earlier["purse"] == purse["id"]:
+            left -= sum(one["cents"] for one in earlier["persons"])
+    return whole, left

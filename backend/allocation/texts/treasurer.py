@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from backend.allocation.texts.bounds import bounded, ceiling_words, claim_bound
+from backend.allocation.texts.bounds import bounded, claim_bound
 from backend.allocation.texts.by_requests import asking
 from backend.allocation.texts.contributor import HISTORY
-from backend.allocation.texts.places import place, rule_words, tiers, waterfall
+from backend.allocation.texts.limits import Limits, ceiling_words
+from backend.allocation.texts.places import left_after, place, rule_words, take_words, takes_a_part, waterfall
 from backend.allocation.texts.sentences import BY_REQUESTS, FLOORS_NOT_MET, sentences_of
-from backend.allocation.texts.words import Row, Teller, remainders, teller
+from backend.allocation.texts.words import Row, Teller, remainders, taking_part, teller, tiers
 
 MOST_LISTED = 100  # a pot of thousands has its full lists in the computation file
 
@@ -27,7 +28,7 @@ def explain_whole(
     tell = teller(trace, language, exponent, symbol, names or {})
     paragraphs = [waterfall(tell, each_edge=True), _purses(tell)]
     # A tier that looks at work nobody did has nothing to tell.
-    paragraphs += [_step(tell, step) for step in trace["steps"] if step["persons"] or len(tiers(tell)) == 1]
+    paragraphs += [_step(tell, step) for step in trace["steps"] if taking_part(step) or len(tiers(tell)) == 1]
     exceptions = _capped(tell, _exceptions(tell))
     paragraphs.append(tell.say("exceptions", list=exceptions) if exceptions else tell.say("exceptions_none"))
     if trace["arbitration"]:
@@ -62,16 +63,19 @@ def _purses(tell: Teller) -> str:
 def _step(tell: Teller, step: Row) -> str:
     """What a step shared, and the one figure to check it by."""
     written = tell.money.number
+    where = place(tell, step)
+    if takes_a_part(tell, step):
+        where += f", {take_words(tell, step)}"
     last = step["tier"] == tiers(tell)[-1]["id"]
     sentences = [
         tell.many(
             "all_step" if last else "all_step_more",
-            len(step["persons"]),
-            place=place(tell, step),
+            len(taking_part(step)),
+            place=where,
             rule=rule_words(tell, step),
             amount=written(step["in"]),
             shared=written(sum(one["cents"] for one in step["persons"])),
-            unspent=written(step["unspent"]),
+            unspent=written(step["unspent"] if last else left_after(tell, step)),
         )
     ]
     rate = sentences_of(step)[1]
@@ -115,12 +119,13 @@ def _bounds(tell: Teller, step: Row) -> Iterator[str]:
         return
     by_requests = step["rule"] in BY_REQUESTS
     state = claim_bound(asking(step)) if by_requests else bounded(step, step["persons"])
+    limits = Limits(tell, step)
     for one in state.high:
-        values = {"name": tell.name(one["id"]), "cents": tell.money.number(one["cents"])}
+        values = {"name": tell.name(one["id"]), "cents": limits.detail(one, high=True)}
         yield tell.say("ex_high", ceiling=ceiling_words(tell, one), **values)
     for one in state.low:
         if one["cents"]:  # whoever is ahead under catch-up is at a floor of nothing: that is the rule
-            yield tell.say("ex_low", name=tell.name(one["id"]), cents=tell.money.number(one["cents"]))
+            yield tell.say("ex_low", name=tell.name(one["id"]), cents=limits.detail(one, high=False))
 
 
 def _corrected(tell: Teller) -> Iterator[str]:

@@ -86,6 +86,21 @@ class Teller:
         return [self.say("tie", hash=row["tie_hash"][:6])] if row["tie_hash"] else []
 
 
+def tiers(tell: Teller) -> list[Row]:
+    """The tiers of the charter, in order; one for a charter that does not name any."""
+    return list(tell.trace["charter"]["document"].get("tiers", [])) or [{"id": "general", "rule": "claims_pro"}]
+
+
+def taking_part(step: Row) -> list[Row]:
+    """The people of a step who brought something that it looks at."""
+    return [row for row in step["persons"] if row["weight"] or row["claim"] or row["cents"]]
+
+
+def capitalised(text: str) -> str:
+    """The text with its first letter in capitals, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def remainders(step: Row) -> int:
     """How many shares of a step had something rounded off."""
     return sum(1 for row in step["persons"] if row["remainder_rank"] is not None)
