@@ -14,6 +14,9 @@ TEXTS: dict[str, object] = {
     ),
     "I1.share": _("Share %(thing)s is of %(expected)s and its parts by budget add up to %(found)s."),
     "I1.payee": _("Payee %(thing)s: shares and payouts give %(expected)s owed, the ledger says %(found)s."),
+    "I1.given": _("Share %(thing)s: its computation gives %(expected)s, it is of %(found)s."),
+    "I1.agreed": _("Agreement %(thing)s: %(expected)s was accepted, the computation says %(found)s."),
+    "I1.settled": _("Contribution %(thing)s: its distribution gave it %(expected)s, it says %(found)s."),
     "I1.bank": _("Bank account %(thing)s: its lines give %(expected)s, the ledger says %(found)s."),
     "I1.host": _("Host fees %(thing)s: receipts give %(expected)s, the ledger says %(found)s."),
     "I1.kind": _("%(thing)s: the rows behind these entries give %(expected)s, the ledger moved %(found)s."),
@@ -41,6 +44,11 @@ TEXTS: dict[str, object] = {
         "Entries wait to be sealed: %(found)s. The private key of the seals (%(thing)s) cannot be used: put its file "
         "back in the folder TRONC_SEAL_KEYS of the worker, or run “manage.py rotate_seal_key --lost”."
     ),
+    "I3.charter": _("Charter %(thing)s is not what was adopted: its digest differs."),
+    "I3.trace": _("Distribution %(thing)s: the computation that is kept is not the one that was published."),
+    "I3.inputs": _("Distribution %(thing)s: what was frozen at closing is not what it was computed from."),
+    "I3.ruled": _("Distribution %(thing)s: its charter is not the one it was computed under."),
+    "I3.period": _("Period %(thing)s: its charter is not that of its distribution."),
     "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
     "I6.suspense": _("Suspense of %(thing)s: the lines to identify sum to %(expected)s, the ledger holds %(found)s."),
     "I6.in_transit": _(

@@ -22,6 +22,7 @@ from backend.ledger.audit import FEW, Finding
 from backend.ledger.services import freeze, seal_due
 from backend.ledger.signing import KeyMissing, signer_name
 from backend.operations.models import SelfCheckRun
+from backend.operations.selfcheck_sharing import sharing
 from backend.payments.models import Payment, TakeBack
 from backend.payouts.models import Payout
 from backend.pledges.models import Pledge
@@ -90,6 +91,7 @@ def check(*, sealing: bool = True) -> list[Finding]:
     with _one_snapshot():
         books = _read()
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
+        found += sharing()
         found += audit.everything()
         still = sorted(late & set(audit.unsealed_since(0))) if late else []
         if still and keyless:

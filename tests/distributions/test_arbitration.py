@@ -356,5 +356,9 @@ def test_who_recorded_an_answer_does_not_approve(pots: Pots, shared: tuple[Budge
     made.refresh_from_db()
     assert Arbitration.objects.get().state == "accepted"
     refused(lambda: pots.approve(made), "own_arbitration")
+    with pytest.raises(IntegrityError, match="who recorded an answer"), transaction.atomic():
+        Distribution.objects.filter(pk=made.pk).update(
+            state="booked", approved_by=pots.person("denis"), approved_at=pots.now
+        )
     made.refresh_from_db()
     assert made.state == "published"

@@ -13,7 +13,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone, translation
 
+from backend.allocation.trace import digest, sha256
+from backend.commons.models import Charter
 from backend.core.errors import Conflict
+from backend.distributions.models import Distribution
 from backend.distributions.services import answer_arbitration, propose_arbitration
 from backend.events.models import Event
 from backend.identity.models import Role
@@ -137,6 +140,20 @@ MOVED = (
     "SELECT '{}', distribution.id, period.budget_id, {}, 100 FROM distributions_distribution distribution "
     "JOIN commons_period period ON period.id = distribution.period_id"
 )
+AGREED = (
+    "INSERT INTO distributions_arbitration (id, distribution_id, digest, reason, entered_by_id, entered_at, state, "
+    "ended_at, form_key) SELECT 'arb_x', id, digest, 'x', prepared_by_id, now(), 'accepted', now(), 'x' "
+    "FROM distributions_distribution",
+    "INSERT INTO distributions_arbitrationline (arbitration_id, person_id, budget_id, before, agreed, answer, "
+    "answer_reason, answered_at) SELECT 'arb_x', contributor_id, budget_id, part.amount, 1, 'accepted', '', now() "
+    "FROM distributions_share share JOIN distributions_sharepart part ON part.share_id = share.id "
+    "WHERE part.amount = 5700",
+)
+TRACE = "UPDATE distributions_distribution SET trace = jsonb_set(trace, '{}', '{}')"
+COPIED = (
+    "INSERT INTO commons_charter (id, budget_id, version, document, sha256, created_by_id, created_at) "
+    "SELECT 'cha_x', budget_id, 99, document, sha256, created_by_id, created_at FROM commons_charter LIMIT 1"
+)
 # What is planted → the codes that must be found, exactly.
 PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "a cent vanished from a pot": (
@@ -186,7 +203,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a share was raised after it was booked": (
         ("UPDATE distributions_share SET asked = asked + 1, amount = amount + 1 WHERE amount = 5700",),
-        {"I1.payee", "I1.share", "I1.global"},
+        {"I1.payee", "I1.share", "I1.global", "I1.given"},
     ),
     "what a purse gave to a share was raised": (
         ("UPDATE distributions_sharepart SET amount = amount + 1 WHERE amount = 5700",),
@@ -195,6 +212,75 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "a share lost its parts": (
         ("DELETE FROM distributions_sharepart WHERE amount = 5700",),
         {"I1.pot", "I1.kind", "I1.share", "I1.global"},
+    ),
+    "a cent of a trace was moved": (
+        (TRACE.format("{persons,0,cents}", "1"),),
+        {"I3.trace"},
+    ),
+    "the digest of a distribution was zeroed": (
+        ("UPDATE distributions_distribution SET digest = repeat('0', 64)",),
+        {"I3.trace"},
+    ),
+    "the digest inside a trace was zeroed": (
+        (TRACE.format("{result_sha256}", '"' + "0" * 64 + '"'),),
+        {"I3.trace"},
+    ),
+    "a trace was forgotten": (
+        ("UPDATE distributions_distribution SET trace = NULL",),
+        {"I3.trace"},
+    ),
+    "what was frozen was changed": (
+        ("UPDATE distributions_distribution SET inputs = jsonb_set(inputs, '{purses,0,held}', '1')",),
+        {"I3.inputs"},
+    ),
+    "the document of a charter was changed": (
+        ("UPDATE commons_charter SET document = jsonb_set(document, '{soft_cap}', '100')",),
+        {"I3.charter", "I3.ruled"},
+    ),
+    "the document of a charter and its digest were changed": (
+        ("UPDATE commons_charter SET document = jsonb_set(document, '{soft_cap}', '100'), sha256 = '%s'",),
+        {"I3.ruled"},
+    ),
+    "a closed period was put under another charter": (
+        (COPIED, "UPDATE commons_period SET charter_id = 'cha_x' WHERE state = 'booked'"),
+        {"I3.period"},
+    ),
+    "a closed period and its distribution were put under another charter": (
+        (
+            COPIED,
+            "UPDATE commons_period SET charter_id = 'cha_x' WHERE state = 'booked'",
+            "UPDATE distributions_distribution SET charter_id = 'cha_x'",
+        ),
+        {"I3.ruled"},
+    ),
+    "a share and its part were removed": (
+        (
+            "DELETE FROM distributions_sharepart WHERE amount = 5700",
+            "DELETE FROM distributions_share WHERE amount = 5700",
+        ),
+        {"I1.pot", "I1.payee", "I1.kind", "I1.given"},
+    ),
+    "an amount was said to be agreed": (
+        AGREED,
+        {"I1.agreed"},
+    ),
+    "a contribution was said to be given more": (
+        ("UPDATE contributions_contribution SET settled_amount = settled_amount + 100 WHERE settled_amount = 5700",),
+        {"I1.settled"},
+    ),
+    "a contribution was said not to be settled": (
+        (
+            "UPDATE contributions_contribution SET state = 'validated', settled_amount = NULL "
+            "WHERE settled_amount = 5700",
+        ),
+        {"I1.settled"},
+    ),
+    "a contribution was said to be settled in an open period": (
+        (
+            "UPDATE contributions_contribution SET period_id = (SELECT id FROM commons_period WHERE state = 'open' "
+            "LIMIT 1) WHERE settled_amount = 5700",
+        ),
+        {"I1.settled"},
     ),
     "money was said to have gone upstream": (
         (MOVED.format("upstream", "'bud_x'"),),
@@ -332,13 +418,18 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
 }
 
 
+def soft_capped() -> str:
+    """The digest that a version of the charter would have with a soft cap of 1.00."""
+    return sha256({**Charter.objects.earliest("version").document, "soft_cap": 100})
+
+
 @pytest.mark.parametrize("what", PLANTED)
 def test_what_is_planted_is_found_and_freezes(play: Play, committed: str, what: str) -> None:
     world = play("settle")
     seal_due(world.now)
     assert last_seal().position == 6
     statements, expected = PLANTED[what]
-    plant(committed, *statements)
+    plant(committed, *[statement.replace("%s", soft_capped()) for statement in statements])
     made = selfcheck.run(now=world.now)
     assert {one["code"] for one in made.findings} - {"I3.gap"} >= expected - {"I3.gap"}
     assert {one["code"] for one in made.findings} == expected, made.findings
@@ -355,6 +446,99 @@ def test_what_is_planted_is_found_and_freezes(play: Play, committed: str, what: 
 def test_every_finding_that_exists_is_planted_above() -> None:
     planted = set.union(*[expected for _statements, expected in PLANTED.values()])
     assert planted | {"I3.unsealed", "I3.key_missing"} == set(TEXTS)  # the second: test_seal_key.py
+
+
+def rewrite(name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the only trace there is and give it the digest it then has, there and on its distribution."""
+    row = Distribution.objects.get()
+    trace = json.loads(json.dumps(row.trace))
+    change(trace)
+    trace["result_sha256"] = digest(trace)
+    plant(
+        name,
+        f"UPDATE distributions_distribution SET digest = '{trace['result_sha256']}', "
+        f"trace = '{json.dumps(trace)}'::jsonb",
+    )
+
+
+def test_a_forged_trace_with_its_own_digest_is_held_against_the_rows(play: Play, committed: str) -> None:
+    play("settle")
+    row = Distribution.objects.get()
+    assert row.trace is not None
+    person = row.trace["persons"][0]
+
+    def restore(trace: dict[str, Any]) -> None:
+        trace.clear()
+        trace.update(row.trace or {})
+
+    changes: dict[str, tuple[Callable[[dict[str, Any]], object], set[tuple[str, str, int, int]]]] = {
+        "cents": (
+            lambda trace: trace["persons"][0].update(cents=1),
+            {("I1.given", row.shares.get(contributor=person["id"]).pk, 1, person["cents"])},
+        ),
+        "snapshot": (lambda trace: trace.update(snapshot_sha256="0" * 64), {("I3.inputs", row.pk, 0, 0)}),
+        "inputs": (lambda trace: trace["inputs"].update(owed={"usr_x": 1}), {("I3.inputs", row.pk, 0, 0)}),
+        "version": (lambda trace: trace["charter"].update(version=9), {("I3.ruled", row.pk, 0, 0)}),
+        "rules": (lambda trace: trace["charter"]["document"].update(soft_cap=1), {("I3.ruled", row.pk, 0, 0)}),
+        "nobody": (lambda trace: trace.pop("persons"), {("I3.trace", row.pk, 0, 0)}),
+        "engine": (lambda trace: trace.update(engine="tronc-allocation/0"), {("I3.trace", row.pk, 0, 0)}),
+        "agreed": (
+            lambda trace: trace.update(
+                arbitration={"changes": [{"person": person["id"], "purse": row.period.budget_id, "agreed": 7}]}
+            ),
+            {("I1.agreed", row.pk, person["cents"], 7)},
+        ),
+        "earlier": (lambda trace: (trace.update(engine="tronc-allocation/1"), trace.pop("persons")), set()),
+    }
+    for change, expected in changes.values():
+        rewrite(committed, change)
+        assert {(one.code, one.thing, one.expected, one.found) for one in selfcheck.check()} == expected
+        rewrite(committed, restore)
+        assert selfcheck.check() == []
+    rewrite(committed, changes["earlier"][0])
+    plant(committed, TRACE.format("{totals}", "{}"))
+    assert {(one.code, one.thing) for one in selfcheck.check()} == {("I3.trace", row.pk)}
+
+
+def test_a_published_distribution_and_what_was_agreed_on_it_are_looked_at(play: Play, committed: str) -> None:
+    pots = Pots(play("make_house"))
+    budget = pots.pot("Réunion", "ana", "bo")
+    pots.fund(budget, 100_00)
+    pots.work(budget, "ana", 90_00)
+    pots.work(budget, "bo", 60_00)
+    made = pots.close(budget)
+    assert pots.shares(made) == {"ana": 60_00, "bo": 40_00}
+    bo = pots.person("bo")
+    for number, cents in enumerate((30_00, 20_00)):  # the last one holds
+        made.refresh_from_db()
+        entered = propose_arbitration(
+            actor=pots.person("sacha"), distribution_id=made.pk, digest=made.digest, reason="Réunion",
+            form_key=f"k{number}", amounts={(bo.pk, budget.pk): cents}, now=pots.now,
+        )  # fmt: skip
+        answer_arbitration(actor=bo, arbitration_id=entered.pk, accept=True, now=pots.now)
+        assert selfcheck.check() == []
+    plant(committed, "UPDATE distributions_arbitrationline SET agreed = agreed + 100")
+    said = [(one.code, one.thing, one.expected, one.found) for one in selfcheck.check()]
+    assert said == [("I1.agreed", entered.pk, 21_00, 20_00)]
+    plant(
+        committed,
+        "UPDATE distributions_arbitrationline SET agreed = agreed - 100",
+        "UPDATE distributions_share SET amount = 1 WHERE amount = 2000",
+        "UPDATE distributions_sharepart SET amount = 1 WHERE amount = 2000",
+    )
+    said = [(one.code, one.thing, one.expected, one.found) for one in selfcheck.check()]
+    assert said == [("I1.given", made.shares.get(contributor=bo).pk, 20_00, 1)]
+
+
+def test_of_each_kind_a_few_findings_are_named(play: Play, committed: str) -> None:
+    play("settle")
+    plant(
+        committed,
+        "INSERT INTO commons_charter (id, budget_id, version, document, sha256, created_by_id, created_at) "
+        "SELECT 'cha_' || number, budget_id, 100 + number, document, repeat('0', 64), created_by_id, created_at "
+        "FROM commons_charter, generate_series(1, 30) number",
+    )
+    assert [one.code for one in selfcheck.check()] == ["I3.charter"] * 20
 
 
 def test_an_entry_that_cannot_be_sealed_is_found(play: Play, committed: str) -> None:
