@@ -26,6 +26,7 @@ from backend.distributions.services import approval_hindrance, approve, last_day
 from backend.identity.models import User
 from backend.identity.permissions import holds, may
 from backend.web.pages import AuthedRequest, fresh_factor, private, told_in
+from backend.web.side_by_side import validated_minutes
 
 RELOADS = 10
 RELOAD_SECONDS = 3
@@ -92,19 +93,17 @@ def _computation(distribution: Distribution) -> dict[str, Any]:
     shares = {share.contributor_id: share for share in distribution.shares.select_related("contributor")}
     names = {share.contributor_id: share.contributor.name for share in shares.values()} | names_of_budgets(trace)
     written = {**told_in(distribution.currency), "names": names}
-    minutes: dict[str, dict[str, int]] = {}
+    minutes = validated_minutes(trace)
     extra: dict[str, int] = {}
     for step in trace["steps"]:
         for person in step["persons"]:
-            lines = minutes.setdefault(person["id"], {})
-            lines |= {line["contribution"]: line["validated"] for line in person["lines"]}
             extra[person["id"]] = extra.get(person["id"], 0) + person["extra_cent"]
     rows = [
         {
             "share": shares[person["id"]],
             "name": names[person["id"]],
             "asked": person["claim"],
-            "minutes": sum(minutes.get(person["id"], {}).values()),
+            "minutes": minutes.get(person["id"], 0),
             "extra": extra.get(person["id"], 0),
             "cents": person["cents"],
             "words": texts.explain(trace, person["id"], language, **written),

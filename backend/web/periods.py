@@ -55,11 +55,11 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
     """What a period holds, and for those who may, its closing. Moves no money."""
     period = get_object_or_404(readable_periods(request.user), pk=period_id)
     if request.method == "POST":
-        distribution = close_period(actor=request.user, period_id=period.pk, now=timezone.now())
+        closed = close_period(actor=request.user, period_id=period.pk, now=timezone.now())
         messages.success(
             request, _("The period is closed. Nothing is paid now: another person must approve the distribution.")
         )
-        return redirect("distribution_page", distribution.pk)
+        return redirect("distribution_page", closed.pk)
     budget, today = period.budget, host_day(timezone.now())
     begun = period.starts_on <= today
     mine = Contribution.visible_to(request.user).filter(period=period).select_related("contributor", "budget")

@@ -58,20 +58,16 @@ def compare(traces: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Compar
     """Put traces of the same period beside each other. Args: names: one a trace, in the reader's words."""
     shares = [{one["id"]: one["cents"] for one in trace["persons"]} for trace in traces]
     claims: dict[str, int] = {}
-    minutes: dict[str, dict[str, int]] = {}
+    minutes = validated_minutes(traces[0]) if traces else {}
     for trace in traces:
         for one in trace["persons"]:
             claims[one["id"]] = max(one["claim"], claims.get(one["id"], 0))
-        for step in trace["steps"]:
-            for person in step["persons"]:
-                lines = minutes.setdefault(person["id"], {})
-                lines |= {line["contribution"]: line["validated"] for line in person["lines"]}
     people = User.objects.in_bulk(sorted(claims))
     rows = [
         Row(
             name=people[person].name if person in people else person,
             claim=claims[person],
-            minutes=sum(minutes.get(person, {}).values()),
+            minutes=minutes.get(person, 0),
             cells=tuple(
                 Cell(name, given.get(person, 0), given.get(person, 0) - shares[0].get(person, 0) if number else None)
                 for number, (name, given) in enumerate(zip(names, shares, strict=True))
@@ -87,6 +83,14 @@ def compare(traces: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Compar
         claims=sum(row.claim for row in rows),
         minutes=sum(row.minutes for row in rows),
     )
+
+
+def validated_minutes(trace: Mapping[str, Any]) -> dict[str, int]:
+    """Person → minutes validated in the period itself: earlier work that a rule reads is not counted."""
+    found: dict[str, int] = {}
+    for line in trace["inputs"]["lines"]:
+        found[line["person"]] = found.get(line["person"], 0) + line["validated"]
+    return found
 
 
 def _column(trace: Mapping[str, Any], name: str) -> Column:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from backend.allocation.rebuild import verify
 from backend.commons.models import Period
+from backend.commons.services import adopt_charter
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare
 from backend.distributions.models import Distribution
@@ -39,6 +40,21 @@ def test_the_checklist_says_what_closing_would_do(play: Play, sign_in: SignIn) -
     assert "Bo Nguyen 1 3 h €60.00" in text
     assert "Nothing is paid now" in text
     assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_the_checklist_tells_what_a_charter_that_reads_no_request_would_do(play: Play, sign_in: SignIn) -> None:
+    world = play("work")
+    document = world.period.charter.document
+    tiers = [{**document["tiers"][0], "rule": "equal"}]
+    adopted = adopt_charter(
+        actor=world.users["sacha"], budget=world.budget, document={**document, "tiers": tiers}, now=world.now
+    )
+    Period.objects.filter(pk=world.period.pk).update(charter=adopted)
+    text = text_of(sign_in(world.users["claire"]).get(f"/en/periods/{world.period.pk}/"))
+    assert "Closed now, €95.00 would be shared and €0.00 would stay: the same for everyone." in text
+    one = world.contributions[0]
+    facts = text_of(sign_in(world.users["bo"]).get(f"/en/contributions/{one.pk}/"))
+    assert "€60.00 (does not count: the charter shares without looking at amounts)" in facts
 
 
 def test_closing_freezes_and_shows_a_page_that_waits(play: Play, sign_in: SignIn) -> None:

@@ -13,6 +13,7 @@ from backend.contributions.services import declare, review
 from backend.distributions.models import Distribution
 from backend.events.models import Event
 from backend.ledger.services import entry_count
+from backend.web.side_by_side import validated_minutes
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -123,3 +124,9 @@ def test_work_is_reviewed_by_then(play: Play, sign_in: SignIn) -> None:
         f"/en/periods/{world.period.pk}/simulate/", {"compare": "1", "declared": "1"}
     )
     assert "Bo Nguyen €60.00 3 h €57.00" in text_of(answer)
+
+
+def test_time_is_that_of_the_period_not_what_a_rule_reads_of_earlier_ones() -> None:
+    lines = [{"person": "ana", "validated": 60}, {"person": "bo", "validated": 45}, {"person": "ana", "validated": 30}]
+    past = [{"person": "ana", "kind": "review", "minutes": 600, "age": 1}]
+    assert validated_minutes({"inputs": {"lines": lines, "history": past}}) == {"ana": 90, "bo": 45}
