@@ -284,8 +284,9 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a contribution that no distribution gave anything was said to be settled": (
         (
-            "INSERT INTO contributions_contribution SELECT (jsonb_populate_record(one, jsonb_build_object('id', 'ctr_x', "
-            "'form_key', 'x', 'period_id', (SELECT id FROM commons_period WHERE state = 'open' LIMIT 1)))).* "
+            "INSERT INTO contributions_contribution SELECT (jsonb_populate_record(one, jsonb_build_object("
+            "'id', 'ctr_x', 'form_key', 'x', 'period_id', (SELECT id FROM commons_period WHERE state = 'open' LIMIT 1)"
+            "))).* "
             "FROM contributions_contribution one WHERE settled_amount = 5700",
         ),
         {"I1.settled"},
