@@ -124,7 +124,12 @@ def adopt_charter(
         )
     _hold_periods(budget)
     made = _write_charter(budget, valid, actor, now)
-    Period.objects.filter(budget=budget, state="open", starts_on__gt=host_day(now)).update(charter=made)
+    coming = Period.objects.filter(budget=budget, state="open", starts_on__gt=host_day(now))
+    coming.update(charter=made)
+    last, length = coming.order_by("-starts_on").first(), valid["period"]
+    if last is not None and length is not None and length != latest.document["period"]:
+        # Nothing comes after it yet: it takes the new length, whatever days an early closing left to it.
+        coming.filter(pk=last.pk).update(ends_before=_end_by_length(last.starts_on, length))
     record(
         "charter.adopted", actor=actor, subject=made.pk, now=now, scopes=tree_of(budget), version=made.version,
         sha256=made.sha256,
@@ -350,9 +355,11 @@ def open_next_period(*, after: Period, ends_before: date | None = None) -> Perio
 
 def _end(after: Period, length: Mapping[str, int] | None) -> date:
     """The end of the period that follows, by the charter's length, else by rhythm."""
-    start = after.ends_before
-    if length is None:
-        return _end_by_rhythm(after)
+    return _end_by_rhythm(after) if length is None else _end_by_length(after.ends_before, length)
+
+
+def _end_by_length(start: date, length: Mapping[str, int]) -> date:
+    """The end of a period of so many days or months."""
     if "days" in length:
         return start + timedelta(days=length["days"])
     years, month = divmod(start.month - 1 + length["months"], 12)

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from backend.allocation import closing as engine
-from backend.commons.models import Charter, Period
+from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import open_next_period, tree_of
 from backend.contributions.services import freeze_contributions
 from backend.core.errors import Conflict, NotFound
@@ -41,6 +41,10 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
         `earlier_period_open`, `distribution_pending`.
     """
     with transaction.atomic():
+        # Before the period, as everywhere: none of the pots upstream closes unseen between this freeze and its money.
+        ruled = Charter.objects.filter(periods=period_id).values_list("document__upstream", flat=True).first()
+        targets = Budget.objects.filter(pk__in=[edge["to"] for edge in ruled or []]).order_by("pk")
+        list(targets.select_for_update(of=("self",), no_key=True))
         periods = Period.objects.select_for_update(of=("self",)).select_related("budget", "charter")
         period = periods.filter(pk=period_id).first()
         if period is None:

@@ -424,3 +424,20 @@ def test_a_new_length_of_periods_holds_after_an_early_closing(pots: Pots) -> Non
     pots.close(budget)
     following = pots.period(budget)
     assert (following.ends_before - following.starts_on).days == 10
+
+
+def test_a_new_length_of_periods_is_taken_by_the_one_that_has_not_begun(pots: Pots) -> None:
+    budget = pots.pot("Appli", "ana", period={"months": 24})
+    period = pots.period(budget)
+    period.ends_before = host_day(pots.now) + timedelta(days=500)
+    period.save(update_fields=["ends_before"])
+    pots.close(budget)
+    rest = pots.period(budget)
+    assert (rest.ends_before - rest.starts_on).days == 499
+    adopt_charter(
+        actor=pots.person("sacha"), budget=budget, document={**document_of(budget), "period": {"days": 10}},
+        now=pots.now,
+    )  # fmt: skip
+    following = pots.period(budget)
+    assert (following.pk, following.charter.version) == (rest.pk, 2)
+    assert (following.ends_before - following.starts_on).days == 10

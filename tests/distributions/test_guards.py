@@ -6,10 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db import OperationalError, connection
 
 from backend.commons.models import Budget, Charter, Period
 from backend.distributions.models import Distribution
-from backend.distributions.services import answer_arbitration, propose_arbitration
+from backend.distributions.services import answer_arbitration, close_period, propose_arbitration
 from tests import databases
 from tests.distributions.pots import Pots
 
@@ -30,15 +31,15 @@ class Roles:
 
     def said(self, role: str, *statements: str) -> tuple[str, int]:
         """(what refused the last statement: a constraint, or a kind of error; "" when it passed, rows it touched)."""
-        connection: psycopg.Connection[Any] = self.connections[role]
+        sent: psycopg.Connection[Any] = self.connections[role]
         try:
-            done = [connection.execute(statement) for statement in statements]  # type: ignore[call-overload]
-            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            done = [sent.execute(statement) for statement in statements]  # type: ignore[call-overload]
+            sent.execute("SET CONSTRAINTS ALL IMMEDIATE")
             return "", done[-1].rowcount
         except psycopg.Error as refusal:
             return refusal.diag.constraint_name or type(refusal).__name__, 0
         finally:
-            connection.rollback()
+            sent.rollback()
 
     def refused(self, *statements: str, by: str) -> None:
         """Both roles are refused the last statement, by this constraint."""
@@ -56,8 +57,8 @@ def roles(committed: str) -> Iterator[Roles]:
     """Both roles on the database of the test."""
     made = Roles(committed)
     yield made
-    for connection in made.connections.values():
-        connection.close()
+    for one in made.connections.values():
+        one.close()
 
 
 @pytest.fixture
@@ -215,3 +216,33 @@ def test_distributions_are_not_emptied(roles: Roles, table: str) -> None:
     with pytest.raises(psycopg.errors.RestrictViolation, match=f"TRUNCATE on {name} is refused"):
         roles.connections["tronc_owner"].execute(f"TRUNCATE {name} CASCADE")  # type: ignore[call-overload]
     assert roles.said("tronc_app", f"TRUNCATE {name} CASCADE") == ("InsufficientPrivilege", 0)
+
+
+def test_no_contribution_is_inserted_settled_or_included(shared: tuple[Budget, Distribution], roles: Roles) -> None:
+    columns = (
+        "budget_id, period_id, contributor_id, worked_on, kind, minutes, amount, currency, description, evidence, "
+        "over_cap_reason, created_at"
+    )
+    for state, cents in (("settled", "5"), ("included", "NULL"), ("validated", "5")):
+        roles.refused(
+            f"INSERT INTO contributions_contribution (id, form_key, state, settled_amount, {columns}) "
+            f"SELECT 'ctr_x', 'x', '{state}', {cents}, {columns} FROM contributions_contribution LIMIT 1",
+            by="contribution_born_declared",
+        )
+
+
+def test_a_closing_waits_for_a_pot_upstream_that_is_being_closed(pots: Pots, roles: Roles) -> None:
+    library = pots.pot("Biblio")
+    application = pots.pot("Appli", "ana", upstream=[{"to": library.pk, "bp": 1000}])
+    pots.fund(application, 100_00)
+    pots.work(application, "ana", 50_00)
+    period = pots.period(application)
+    other = roles.connections["tronc_owner"]
+    other.execute("SELECT 1 FROM commons_budget WHERE id = %s FOR NO KEY UPDATE", [library.pk])
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '300ms'")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            close_period(actor=pots.person("claire"), period_id=period.pk, now=pots.now)
+        other.rollback()
+        cursor.execute("RESET lock_timeout")
+    assert close_period(actor=pots.person("claire"), period_id=period.pk, now=pots.now).state == "frozen"
