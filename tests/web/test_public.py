@@ -167,9 +167,11 @@ def test_a_volunteer_is_shown_as_one(play: Play, client: Client) -> None:
     world = play("settle")
     Contribution.objects.create(
         id="ctr_volunteer", budget=world.budget, period=world.period, contributor=world.users["bo"],
-        worked_on=world.today, kind="support", minutes=45, amount=0, settled_amount=0, currency="EUR",
-        description="Accueil sur le forum", state="settled", form_key="volunteer", created_at=world.now,
+        worked_on=world.today, kind="support", minutes=45, amount=0, currency="EUR",
+        description="Accueil sur le forum", state="validated", form_key="volunteer", created_at=world.now,
     )  # fmt: skip
+    Contribution.objects.filter(pk="ctr_volunteer").update(state="included")
+    Contribution.objects.filter(pk="ctr_volunteer").update(state="settled", settled_amount=0)
     text = text_of(client.get("/en/commons/cartolibre/"))
     assert "Accueil sur le forum Bo volunteer 45 min €0.00" in text
     assert "Total 5 h 45 €95.00" in text
