@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from backend.allocation.closing import median
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
 from backend.commons.words import EXPENSE
@@ -252,8 +253,8 @@ def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[
         said.setdefault(contribution_id, []).append(minutes)
     found = {}
     for one in rows:
-        counts = sorted(one.minutes if minutes is None else minutes for minutes in said.get(one.pk, ()))
-        found[one.pk] = (counts[(len(counts) - 1) // 2] if counts else one.minutes, len(counts))
+        counts = [one.minutes if minutes is None else minutes for minutes in said.get(one.pk, ())]
+        found[one.pk] = (median(counts) if counts else one.minutes, len(counts))
     return found
 
 
