@@ -9,6 +9,8 @@ DomainError
 
 from typing import TYPE_CHECKING, ClassVar
 
+from backend.core.refusals import note
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
@@ -37,9 +39,15 @@ class Invalid(DomainError):
 
 
 class Forbidden(DomainError):
-    """The person may not do this."""
+    """The person may not do this; `action` names the right that was refused, where there is one."""
 
     status = 403
+
+    def __init__(self, code: str, message: "str | _StrPromise", *, param: str = "", action: str = "") -> None:
+        """Keep the right too."""
+        super().__init__(code, message, param=param)
+        self.action = action
+        note(self)
 
 
 class NotFound(DomainError):
