@@ -1,9 +1,12 @@
 """Events, and the narrow row that says an event has not been told to anyone yet."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from backend.core.ids import ID_LENGTH
+
+WHY_LENGTH = 500
 
 
 class Event(models.Model):
@@ -15,10 +18,22 @@ class Event(models.Model):
     subject = models.CharField(max_length=ID_LENGTH, db_index=True)
     scopes = models.JSONField(default=list)
     data = models.JSONField(default=dict)
+    # The organisation or person in whose name it was done; empty: the actor's own.
+    on_behalf = models.CharField(max_length=ID_LENGTH, blank=True, default="")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    why = models.CharField(max_length=WHY_LENGTH, blank=True, default="")
+    origin = models.CharField(max_length=8, blank=True, default="")  # empty: kept before doors were noted
+    request_id = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["kind", "created_at"], name="event_kind_time")]
+        indexes = [
+            models.Index(fields=["kind", "created_at"], name="event_kind_time"),
+            models.Index(fields=["actor", "created_at"], name="event_actor_time"),
+            models.Index(fields=["-created_at", "-id"], name="event_newest_first"),
+            GinIndex(fields=["scopes"], name="event_scopes", opclasses=["jsonb_path_ops"]),
+        ]
 
 
 class Untold(models.Model):

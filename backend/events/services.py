@@ -5,20 +5,57 @@ from datetime import datetime
 from typing import Any
 
 from backend.core.ids import new_id
+from backend.core.logs import request_id
 from backend.core.nudge import nudge
-from backend.events.models import Event, Untold
+from backend.core.origin import origin
+from backend.events.models import WHY_LENGTH, Event, Untold
+
+REFUSED = "act.refused"
 
 
-def record(kind: str, *, actor: Any, subject: str, now: datetime, scopes: Sequence[str] = (), **data: Any) -> Event:
+def record(
+    kind: str,
+    *,
+    actor: Any,
+    subject: str,
+    now: datetime,
+    scopes: Sequence[str] = (),
+    on_behalf: str = "",
+    before: Any = None,
+    after: Any = None,
+    why: str = "",
+    **data: Any,
+) -> Event:
     """Record one fact.
 
     Args: kind: `noun.past_participle`. actor: the person, or None for the house itself. subject: id of the thing.
-        scopes: ids of the budget, organisation… it belongs to. data: JSON-ready ids and amounts (minor units).
+        scopes: ids of the budget, organisation… it belongs to. on_behalf: id of the organisation or person in whose
+        name it was done; empty for the actor's own. before, after: the fields that changed, JSON-ready: ids, amounts,
+        states, names of roles; of what must not be read here (IBANs, addresses, free text) only
+        `crypto.equality_index`. why: the reason the person typed, cut at 500 characters.
+        data: JSON-ready ids and amounts (minor units).
     Returns: the event; its mail is written by a sweep after commit.
     """
     event = Event.objects.create(
-        id=new_id("evt"), kind=kind, actor=actor, subject=subject, scopes=list(scopes), data=data, created_at=now
-    )
+        id=new_id("evt"), kind=kind, actor=actor, subject=subject, scopes=list(scopes), data=data, created_at=now,
+        on_behalf=on_behalf, before=before, after=after, why=why.strip()[:WHY_LENGTH],
+        origin=origin(), request_id=request_id()[:64],
+    )  # fmt: skip
     Untold.objects.create(event=event)
     nudge("notifications.compose")
     return event
+
+
+def record_refusal(*, actor: Any, subject: str, now: datetime, action: str, code: str, path: str) -> Event:
+    """Record that an act was refused to somebody; nobody is written to about it.
+
+    Args: actor: the person. subject: id of the thing in the address, or empty: the person. action: the right that was
+        missing, or empty. code: of the refusal. path: name of the page or of the endpoint.
+    Returns: the event, kept in the scopes of the thing, as the facts about it are.
+    """
+    known = Event.objects.filter(subject=subject).order_by("created_at", "id").values_list("scopes", flat=True).first()
+    return Event.objects.create(
+        id=new_id("evt"), kind=REFUSED, actor=actor, subject=subject or actor.pk, scopes=list(known or []),
+        data={"action": action, "code": code, "path": path}, created_at=now,
+        origin=origin(), request_id=request_id()[:64],
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Events: what they hold, what PostgreSQL refuses, what was refused to people."""
