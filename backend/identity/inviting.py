@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.core.errors import Conflict, DomainError, Invalid, NotFound
 from backend.events.models import Event
 from backend.events.services import record
+from backend.identity.factors import has_factor
 from backend.identity.models import Host, Role, User
 from backend.identity.permissions import require
 from backend.identity.services import create_host, grant_role
@@ -153,9 +154,11 @@ def invite_person(*, actor: User, who: Named, kind: str, scope: str, now: dateti
 
     Args: kind, scope: of the role. Who has no confirmed account yet chooses a password through a one-time link.
     Raises: Forbidden; Invalid `email_invalid`, `name_missing`, `administrator_as_treasurer`; Conflict
-        `second_link_shown`.
+        `second_link_shown`, `treasurer_takes_two` once a treasurer can act.
     """
     require(actor, "setup.invite", scopes=[scope])
+    if kind == "treasurer":
+        _require_nobody_pays_yet()
     person = person_named(who)
     require_apart(person, kind, param="email")
     if kind == "treasurer" and Event.objects.filter(kind="invitation.shown", subject=person.pk).exists():
@@ -326,6 +329,16 @@ def _require_by_mail(person: User) -> None:
                 "comes by a link handed over: this one comes by mail. On the server, “manage.py check_mail” says why "
                 "mail does not leave."
             ),
+        )
+
+
+def _require_nobody_pays_yet() -> None:
+    """An administrator alone names treasurers in the first run only: once one of them can act, it takes two people."""
+    able = User.objects.filter(has_factor("pk"), roles__kind="treasurer", is_active=True)
+    if any(accepted(person) for person in able):
+        raise Conflict(
+            "treasurer_takes_two",
+            _("A treasurer is named by two people: propose it, and another treasurer or administrator decides."),
         )
 
 

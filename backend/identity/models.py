@@ -1,11 +1,13 @@
 """Users, the host and its bank accounts, organisations, roles and API tokens."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backend.core.ids import ID_LENGTH, new_id
 
@@ -110,11 +112,42 @@ class Organisation(models.Model):
         ("cooperative", _("cooperative")),
         ("informal", _("informal group")),
     ]
+    # What it says of value added tax; only who is liable has a number.
+    VAT: ClassVar = [
+        ("unknown", _("not said yet")),
+        ("not_liable", _("not liable")),
+        ("franchise", _("exempt as a small organisation (franchise en base)")),
+        ("liable", _("liable")),
+    ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     name = models.CharField(max_length=140)
     kind = models.CharField(max_length=16, choices=KINDS)
     siren = models.CharField(max_length=9, blank=True)
+    siret = models.CharField(max_length=14, blank=True, default="", db_default="")
+    vat_status = models.CharField(max_length=12, choices=VAT, default="unknown", db_default="unknown")
+    vat_number = models.CharField(max_length=16, blank=True, default="", db_default="")
+    # Lines, postal code, city and country as JSON, sealed and bound to the row; empty: not given.
+    address_sealed = models.TextField(blank=True, default="", db_default="")
+    SEALED_FOR: ClassVar = {"address_sealed": "id"}  # with the organisation's own key
+    email = models.EmailField(blank=True, default="", db_default="")
+    # The organisation it turned out to be the same as: its pages lead there, and nobody acts for it any more.
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(vat_status__in=["unknown", "not_liable", "franchise", "liable"]),
+                name="organisation_vat_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(vat_number="") | Q(vat_status="liable"), name="organisation_vat_number_of_the_liable"
+            ),
+            models.CheckConstraint(
+                condition=Q(siret="") | Q(siret__startswith=F("siren")), name="organisation_siret_of_its_siren"
+            ),
+            models.CheckConstraint(condition=~Q(merged_into=F("id")), name="organisation_merged_into_another"),
+        ]
 
     def __str__(self) -> str:
         """Its name."""
@@ -123,11 +156,11 @@ class Organisation(models.Model):
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Organisation]":
         """The organisations whose private pages this person may read."""
-        from backend.identity.permissions import holds
+        from backend.identity.permissions import counting, holds
 
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
-        return cls.objects.filter(id__in=Role.objects.filter(user=actor).values("scope"))
+        return cls.objects.filter(id__in=counting(actor).values("scope"))
 
 
 class Role(models.Model):
@@ -160,16 +193,167 @@ class Role(models.Model):
         ]
 
 
+class SpendingLimit(models.Model):
+    """How much a person may pledge for an organisation: in one pledge, or in a calendar year of the host."""
+
+    PER: ClassVar = [("pledge", _("per pledge")), ("year", _("per calendar year"))]
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="spending_limits")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="spending_limits")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    per = models.CharField(max_length=6, choices=PER)
+    set_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "organisation", "currency", "per"], name="one_spending_limit_of_a_sort"
+            ),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="spending_limit_not_negative"),
+            models.CheckConstraint(condition=Q(per__in=["pledge", "year"]), name="spending_limit_per_known"),
+        ]
+
+
+class Recording(models.Model):
+    """A pledge or a contribution typed for somebody who came with paper or called, until they confirm or contest it."""
+
+    CHANNELS: ClassVar = [("paper", _("a paper")), ("call", _("a call")), ("meeting", _("a meeting"))]
+    WAYS: ClassVar = [("mail", _("by mail")), ("letter", _("by letter"))]
+    HOW: ClassVar = [
+        ("link", _("through the link of the mail")),
+        ("code", _("with the code of the letter")),
+        ("letter", _("by a signed letter")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    # The pledge or the contribution.
+    subject = models.CharField(max_length=ID_LENGTH, unique=True)
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    # The organisation or the person in whose name it is.
+    on_behalf_of = models.CharField(max_length=ID_LENGTH, db_index=True)
+    # Who is asked to confirm.
+    asked = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    channel = models.CharField(max_length=8, choices=CHANNELS)
+    told_on = models.DateField()
+    note = models.CharField(max_length=500, blank=True)
+    confirm_by = models.CharField(max_length=6, choices=WAYS)
+    # The address the mail went to, as a keyed hash and as a hint: enough to say later which one it was.
+    address_index = models.CharField(max_length=64, blank=True)
+    address_hint = models.CharField(max_length=80, blank=True)
+    # SHA-256 of the code of the link or of the letter; it works once.
+    code_digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_how = models.CharField(max_length=6, choices=HOW, blank=True)
+    # The date that stands on the signed letter.
+    letter_on = models.DateField(null=True)
+    contested_at = models.DateTimeField(null=True)
+    contested_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(subject__startswith="plg_") | Q(subject__startswith="ctr_"), name="recording_of_known_thing"
+            ),
+            models.CheckConstraint(condition=~Q(asked=F("recorded_by")), name="recorder_does_not_confirm"),
+            models.CheckConstraint(
+                condition=Q(confirmed_at=None) | Q(contested_at=None), name="recording_confirmed_or_contested"
+            ),
+            models.CheckConstraint(
+                condition=Q(confirmed_at=None, confirmed_how="") | Q(confirmed_at__isnull=False) & ~Q(confirmed_how=""),
+                name="recording_confirmed_somehow",
+            ),
+            models.CheckConstraint(
+                condition=~Q(confirmed_how="letter") | Q(letter_on__isnull=False), name="recording_letter_dated"
+            ),
+        ]
+
+
+class Proposal(models.Model):
+    """What takes two people to change: one proposes with a reason, another decides; a decision is final."""
+
+    KINDS: ClassVar = [
+        ("role.treasurer", _("a treasurer to name")),
+        ("host.settings", _("settings of the host")),
+        ("host.bank_account", _("a bank account of the host")),
+    ]
+    STATES: ClassVar = [
+        ("proposed", pgettext_lazy("proposal", "awaiting a second person")),
+        ("accepted", pgettext_lazy("proposal", "accepted")),
+        ("refused", pgettext_lazy("proposal", "refused")),
+        ("withdrawn", pgettext_lazy("proposal", "taken back")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    kind = models.CharField(max_length=20, choices=KINDS)
+    # The person, the host, or the bank account whose IBAN changes.
+    subject = models.CharField(max_length=ID_LENGTH, db_index=True)
+    payload = models.JSONField(default=dict)
+    iban_sealed = models.TextField(blank=True, default="")
+    # SHA-256 of what is proposed, IBAN included: whoever decides names what they read.
+    digest = models.CharField(max_length=64)
+    reason = models.CharField(max_length=500)
+    state = models.CharField(max_length=12, choices=STATES, default="proposed")
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decision_reason = models.CharField(max_length=500, blank=True)
+    # An accepted IBAN waits until this moment, so that those who were told can still stop it.
+    applies_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(decided_by=F("proposed_by")), name="proposal_takes_two"),
+            models.CheckConstraint(
+                condition=~Q(kind="role.treasurer")
+                | (~Q(proposed_by=F("subject")) & (Q(decided_by=None) | ~Q(decided_by=F("subject")))),
+                name="treasurer_named_by_others",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["proposed", "withdrawn"], decided_by=None)
+                | Q(state__in=["accepted", "refused"], decided_by__isnull=False, decided_at__isnull=False),
+                name="proposal_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(applied_at=None) | Q(state="accepted"), name="proposal_applied_once_accepted"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "subject"], condition=Q(state="proposed"), name="one_open_proposal"
+            ),
+        ]
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it is accepted, and waits until its notice is over."""
+        return self.state == "accepted" and self.applied_at is None
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[Proposal]":
+        """All of them, to those who run the host or read its books."""
+        from backend.identity.permissions import holds
+
+        known = holds(actor, "administrator", "treasurer", "auditor")
+        return cls.objects.all() if known else cls.objects.none()
+
+
 class ApiToken(models.Model):
     """A key for the API: only its SHA-256 is kept, the text is shown once."""
 
+    # One scope a resource and verb. None approves, releases, arbitrates or pays: those are acts of people on pages.
     SCOPES: ClassVar = [
-        ("contributions:write", _("declare contributions")),
-        ("reviews:write", _("review contributions")),
+        ("commons:read", _("read commons and their budgets")),
+        ("charters:read", _("read charters")),
+        ("contributions:read", _("read contributions")),
+        ("contributions:write", _("declare and withdraw contributions")),
+        ("contributions:review", _("review contributions")),
+        ("pledges:read", _("read pledges")),
         ("pledges:write", _("pledge")),
-        ("periods:write", _("close periods")),
-        ("read", _("read")),
+        ("periods:read", _("read periods")),
+        ("periods:close", _("close periods")),
+        ("distributions:read", _("read distributions")),
         ("ledger:read", _("read the books")),
+        ("log:read", _("read the public log")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
@@ -177,10 +361,26 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     hint = models.CharField(max_length=24)
     scopes = models.JSONField()
+    # The one commons (com_…) or organisation (org_…) it sees; empty: all that its owner sees.
+    only = models.CharField(max_length=ID_LENGTH, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    last_used_on = models.DateField(null=True)
+    # To the minute; where it was used from is not kept.
+    last_used_at = models.DateTimeField(null=True)
+    # When its owner was told by mail that it ends soon.
+    warned_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(only="") | Q(only__startswith="com_") | Q(only__startswith="org_"),
+                name="token_held_to_commons_or_organisation",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__lte=F("created_at") + timedelta(days=365)), name="token_lives_a_year_at_most"
+            ),
+        ]
 
     @property
     def scope_names(self) -> list[str]:
@@ -192,3 +392,18 @@ class ApiToken(models.Model):
     def visible_to(cls, actor: User) -> "models.QuerySet[ApiToken]":
         """One's own."""
         return cls.objects.filter(user=actor)
+
+
+class KnownDevice(models.Model):
+    """A browser from which a person signed in: a sign-in from any other is told to them by mail."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
+    # SHA-256 of the random cookie the browser keeps: who reads the table cannot make the cookie.
+    digest = models.CharField(max_length=64)
+    words = models.CharField(max_length=80)  # "Firefox on Linux", as the notice said it
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="device_known_once")]

@@ -2,16 +2,27 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Forbidden
+from backend.identity.factors import has_factor
 from backend.identity.models import Role, User
 
+# Roles that count for nothing until their holder has a second factor.
+STRONG_ROLES = {"treasurer", "auditor", "administrator", "steward"}
 MEMBERS = {"organisation_member", "organisation_manager"}
+EVERYBODY = "everybody"  # in ACTIONS: whoever is signed in, with a role or without
 
 # action → the roles that allow it, held in one of the scopes the caller names
 ACTIONS: dict[str, set[str]] = {
-    "pledge.make": MEMBERS | {"treasurer"},
+    "pledge.make": MEMBERS,
+    "pledge.record": {"treasurer", "steward"},
+    "contribution.record": {"treasurer", "steward"},
+    "organisation.read": MEMBERS | {"treasurer", "auditor"},
+    "organisation.edit": {"organisation_manager"},
+    "organisation.invite": {"organisation_manager"},
+    "organisation.merge": {"treasurer"},
     "contribution.declare": {"contributor", "steward"},
     "contribution.review": {"steward"},
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
@@ -38,13 +49,46 @@ ACTIONS: dict[str, set[str]] = {
     "setup.commons": {"administrator"},
     "month.lock": {"treasurer"},
     "freeze.start": {"treasurer", "administrator"},
+    "factor.reset": {"administrator"},
     "freeze.lift": {"treasurer", "administrator"},
+    "personal.erase": {"administrator"},
+    "people.read": {"administrator", "treasurer", "auditor", "steward"},
+    "role.grant": {"administrator"},
+    "role.grant_pot": {"steward"},
+    "role.propose_treasurer": {"administrator", "treasurer"},
+    "role.decide_treasurer": {"administrator", "treasurer"},
+    "role.remove_treasurer": {"administrator", "treasurer"},
+    "host.read": {"administrator", "treasurer", "auditor"},
+    "host.propose": {"administrator", "treasurer"},
+    "host.decide": {"administrator", "treasurer"},
+    "host.stop": {"administrator", "treasurer", "auditor"},
+    "commons.propose": {EVERYBODY},
+    "commons.approve": {"administrator", "treasurer"},
+    "commons.hide": {"administrator", "treasurer"},
+    "commons.archive": {"administrator", "treasurer"},
+    "budget.suspend": {"steward", "treasurer"},
+    "text.moderate": {"administrator", "treasurer"},
+    "moderation.read": {"administrator", "treasurer", "auditor"},
+    "audit.read": {EVERYBODY},  # one's own acts, those of one's organisations and of the budgets one cares for
+    "audit.read_all": {"treasurer", "auditor"},
+    "audit.read_security": {"administrator"},
 }
+
+
+def counting(user: User) -> "QuerySet[Role]":
+    """The roles of a person that count now: strong ones sleep while the person has no second factor."""
+    return Role.objects.filter(~Q(kind__in=STRONG_ROLES) | has_factor("user_id"), user_id=user.pk)
+
+
+def dormant(user: User) -> set[str]:
+    """The kinds of the roles of a person that wait for a second factor."""
+    asleep = Role.objects.filter(~has_factor("user_id"), user_id=user.pk, kind__in=STRONG_ROLES)
+    return set(asleep.values_list("kind", flat=True))
 
 
 def holds(actor: User, *kinds: str) -> bool:
     """Whether a person holds one of these roles anywhere."""
-    return Role.objects.filter(user_id=actor.pk, kind__in=kinds).exists()
+    return counting(actor).filter(kind__in=kinds).exists()
 
 
 def may(actor: User, action: str, *, scopes: Iterable[str] = ()) -> bool:
@@ -54,12 +98,31 @@ def may(actor: User, action: str, *, scopes: Iterable[str] = ()) -> bool:
     """
     if actor is None or not actor.is_active:
         return False
-    held = Role.objects.filter(user_id=actor.pk, kind__in=ACTIONS[action]).values_list("scope", flat=True)
-    wanted = set(scopes)
-    return any(scope.startswith("hst_") or scope in wanted for scope in held)
+    if EVERYBODY in ACTIONS[action]:
+        return True
+    return _reaches(counting(actor).filter(kind__in=ACTIONS[action]), scopes)
 
 
 def require(actor: User, action: str, *, scopes: Iterable[str] = ()) -> None:
-    """Refuse an action that a person's roles do not allow: raises Forbidden `not_allowed`."""
-    if not may(actor, action, scopes=scopes):
-        raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."))
+    """Refuse an action that a person's roles do not allow.
+
+    Raises: Forbidden `not_allowed`; `second_factor_missing` when a role that sleeps would allow it.
+    """
+    wanted = set(scopes)
+    if may(actor, action, scopes=wanted):
+        return
+    if actor is not None and actor.is_active and dormant(actor) & ACTIONS[action]:
+        asleep = Role.objects.filter(user_id=actor.pk, kind__in=ACTIONS[action] & STRONG_ROLES)
+        if _reaches(asleep, wanted):
+            raise Forbidden(
+                "second_factor_missing",
+                _("Your role counts once you have a second factor: add one to your account. Nothing was changed."),
+                action=action,
+            )
+    raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."), action=action)
+
+
+def _reaches(roles: "QuerySet[Role]", scopes: Iterable[str]) -> bool:
+    """Whether one of these roles is held in the host, or in one of the scopes."""
+    wanted = set(scopes)
+    return any(scope.startswith("hst_") or scope in wanted for scope in roles.values_list("scope", flat=True))

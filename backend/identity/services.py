@@ -1,8 +1,5 @@
-"""Writes about the host, organisations, roles and tokens."""
+"""Writes about the host, organisations and roles."""
 
-import hashlib
-import secrets
-import zlib
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,14 +13,10 @@ from stdnum.exceptions import ValidationError
 from stdnum.fr import siren as siren_format
 
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.core.ids import base32, new_id
+from backend.core.ids import new_id
 from backend.core.money import require_currency
 from backend.events.services import record
-from backend.identity.models import ApiToken, Host, HostBankAccount, Organisation, Role, User
-
-TOKEN_PREFIX = "tronc_live_"  # noqa: S105  the public beginning of every token
-TOKEN_LIFE = timedelta(days=365)
-TOKENS_PER_PERSON = 20
+from backend.identity.models import Host, HostBankAccount, Organisation, Role, User
 
 
 def require_iban(text: str, *, param: str = "iban") -> str:
@@ -34,6 +27,14 @@ def require_iban(text: str, *, param: str = "iban") -> str:
         raise Invalid(
             "iban_invalid", _("This is not a valid IBAN: check it against the one your bank gave you."), param=param
         ) from None
+
+
+def require_bic(text: str) -> str:
+    """Return the compact form of a valid BIC, or nothing for none; raises Invalid `bic_invalid`."""
+    try:
+        return bic_format.validate(text) if text.strip() else ""
+    except ValidationError:
+        raise Invalid("bic_invalid", _("This is not a valid BIC."), param="bic") from None
 
 
 def require_siren(text: str, *, param: str = "siren") -> str:
@@ -135,14 +136,39 @@ def create_organisation(*, name: str, kind: str, manager: User, siren: str = "",
     return organisation
 
 
-def grant_role(*, user: User, kind: str, scope: str, granted_by: User | None, now: datetime) -> Role:
-    """Give a person a role somewhere; giving it twice changes nothing. The caller has checked the right to do so."""
+def grant_role(
+    *, user: User, kind: str, scope: str, granted_by: User | None, now: datetime, why: str = "", told: bool = False
+) -> Role:
+    """Give a person a role somewhere; giving it twice changes nothing. The caller has checked the right to do so.
+
+    Args: why: the reason given. told: whether the person is written to about it.
+    """
     role, created = Role.objects.get_or_create(
         user=user, kind=kind, scope=scope, defaults={"granted_by": granted_by, "created_at": now}
     )
     if created:
-        record("role.granted", actor=granted_by, subject=user.pk, now=now, scopes=[scope], role=kind)
+        record(
+            "role.granted", actor=granted_by, subject=user.pk, now=now, scopes=[scope], why=why, role=kind, told=told,
+            after={"role": kind, "scope": scope},
+        )  # fmt: skip
     return role
+
+
+def withdraw_role(
+    *, user: User, kind: str, scope: str, actor: User | None, now: datetime, why: str = "", told: bool = False
+) -> bool:
+    """Take a role from a person, from their next request on. The caller has checked the right to do so.
+
+    Args: why: the reason given. told: whether the person is written to about it.
+    Returns: whether they held it.
+    """
+    deleted, _rows = Role.objects.filter(user=user, kind=kind, scope=scope).delete()
+    if deleted:
+        record(
+            "role.withdrawn", actor=actor, subject=user.pk, now=now, scopes=[scope], why=why, role=kind, told=told,
+            before={"role": kind, "scope": scope},
+        )  # fmt: skip
+    return bool(deleted)
 
 
 def people_with(kind: str, scopes: Sequence[str]) -> "list[User]":
@@ -153,79 +179,11 @@ def people_with(kind: str, scopes: Sequence[str]) -> "list[User]":
 
 def add_bank_account(*, host: Host, name: str, iban: str, currency: str, bic: str = "") -> HostBankAccount:
     """Register a bank account of the host. Its purse is opened with the first statement or payment."""
-    if bic:
-        try:
-            bic = bic_format.validate(bic)
-        except ValidationError:
-            raise Invalid("bic_invalid", _("This is not a valid BIC."), param="bic") from None
     return HostBankAccount.objects.create(
         id=new_id("bnk"),
         host=host,
         name=name,
         iban=require_iban(iban),
-        bic=bic,
+        bic=require_bic(bic),
         currency=require_currency(currency),
     )
-
-
-def _checksum(body: str) -> str:
-    """Six characters that let a scanner tell a real token from noise."""
-    return base32(zlib.crc32(body.encode()), 7)[-6:]
-
-
-def create_token(*, user: User, name: str, scopes: Sequence[str], now: datetime) -> tuple[ApiToken, str]:
-    """Make an API token for oneself.
-
-    Args: scopes: names among ApiToken.SCOPES.
-    Returns: the row and the text, which is shown once and never stored.
-    Raises: Invalid `name_missing`, `scope_unknown`; Conflict `too_many_tokens`.
-    """
-    if not name.strip():
-        raise Invalid("name_missing", _("Give the token a name, to recognise it later."), param="name")
-    if not scopes or not set(scopes) <= set(dict(ApiToken.SCOPES)):
-        raise Invalid("scope_unknown", _("Choose what the token may do."), param="scopes")
-    if ApiToken.objects.filter(user=user, revoked_at=None, expires_at__gt=now).count() >= TOKENS_PER_PERSON:
-        raise Conflict("too_many_tokens", _("You have many tokens already: revoke one first."))
-    body = base32(secrets.randbits(200), 40)
-    text = f"{TOKEN_PREFIX}{body}{_checksum(body)}"
-    with transaction.atomic():
-        token = ApiToken.objects.create(
-            id=new_id("tok"),
-            user=user,
-            name=name.strip()[:80],
-            digest=hashlib.sha256(text.encode()).hexdigest(),
-            hint=f"{text[:15]}…{text[-4:]}",
-            scopes=sorted(set(scopes)),
-            created_at=now,
-            expires_at=now + TOKEN_LIFE,
-        )
-        record("token.created", actor=user, subject=token.pk, now=now, scopes=[user.pk])
-    return token, text
-
-
-def revoke_token(*, actor: User, token_id: str, now: datetime) -> ApiToken:
-    """Revoke one's own token, at once; raises NotFound for a token that is not one's own."""
-    with transaction.atomic():
-        token = ApiToken.visible_to(actor).select_for_update().filter(pk=token_id).first()
-        if token is None:
-            raise NotFound("token_not_found", _("There is no such token."))
-        if token.revoked_at is None:
-            token.revoked_at = now
-            token.save(update_fields=["revoked_at"])
-            record("token.revoked", actor=actor, subject=token.pk, now=now, scopes=[actor.pk])
-    return token
-
-
-def token_owner(text: str, *, now: datetime) -> ApiToken | None:
-    """The live token of this text with its user, or None (unknown, revoked, expired, or its owner is disabled)."""
-    if not text.startswith(TOKEN_PREFIX) or len(text) > 128:
-        return None
-    token = (
-        ApiToken.objects.select_related("user")
-        .filter(digest=hashlib.sha256(text.encode()).hexdigest(), revoked_at=None, expires_at__gt=now)
-        .filter(user__is_active=True)
-        .first()
-    )
-    if token is not None and token.last_used_on != now.date():
-        ApiToken.objects.filter(pk=token.pk).update(last_used_on=now.date())
-    return token

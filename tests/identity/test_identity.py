@@ -1,8 +1,7 @@
-"""People, host, roles and tokens."""
+"""People, host and roles."""
 
-import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,19 +13,16 @@ from django.core.management.base import SystemCheckError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from backend.core.errors import Conflict, DomainError, Invalid, NotFound
-from backend.identity.models import ApiToken, Host, Role
-from backend.identity.permissions import ACTIONS, may
+from backend.core.errors import Conflict, DomainError, Invalid
+from backend.identity.models import Host, Role
+from backend.identity.permissions import may
 from backend.identity.services import (
     add_bank_account,
     create_host,
     create_organisation,
-    create_token,
     fiscal_year,
     fiscal_year_of,
     grant_role,
-    revoke_token,
-    token_owner,
 )
 
 Play = Callable[..., Any]
@@ -88,49 +84,6 @@ def test_a_role_fits_its_scope(play: Play) -> None:
     assert Role.objects.count() == before + 1
 
 
-MATRIX = {
-    # action: who may, with the scopes of the demonstration's organisation and budget
-    "pledge.make": {"ana", "claire", "denis"},
-    "contribution.declare": {"bo", "camille", "sacha"},
-    "contribution.review": {"sacha"},
-    "budget.read": {"bo", "camille", "sacha", "claire", "denis"},
-    "budget.open": {"sacha"},
-    "charter.adopt": {"sacha"},
-    "transfer.propose": {"sacha", "claire", "denis"},
-    "transfer.decide": {"sacha", "claire", "denis"},
-    "opening.propose": {"claire", "denis"},
-    "opening.decide": {"claire", "denis"},
-    "period.close": {"sacha", "claire", "denis"},
-    "distribution.arbitrate": {"sacha", "claire", "denis"},
-    "distribution.approve": {"claire", "denis"},
-    "batch.prepare": {"claire", "denis"},
-    "batch.approve": {"claire", "denis"},
-    "batch.download": {"claire", "denis"},
-    "bank.read": {"claire", "denis"},
-    "bank.import": {"claire", "denis"},
-    "bank.match": {"claire", "denis"},
-    "ledger.read": {"claire", "denis"},
-    "month.lock": {"claire", "denis"},
-    "freeze.start": {"claire", "denis"},
-    "freeze.lift": {"claire", "denis"},
-    "mail.release": {"claire", "denis"},
-    "setup.see": {"claire", "denis"},
-    "setup.invite": set(),
-    "setup.bank_account": set(),
-    "setup.commons": set(),
-}
-
-
-def test_who_may_do_what(play: Play) -> None:
-    world = play("make_house")
-    assert set(MATRIX) == set(ACTIONS)  # a new action wants its row
-    scopes = [world.organisation.pk, world.budget.pk]
-    for action, allowed in MATRIX.items():
-        assert {key for key, user in world.users.items() if may(user, action, scopes=scopes)} == allowed, action
-        elsewhere = {key for key, user in world.users.items() if may(user, action, scopes=["org_x", "bud_x"])}
-        assert elsewhere == allowed & {"claire", "denis"}, action
-
-
 def test_a_removed_role_and_a_disabled_person_count_at_once(play: Play) -> None:
     world = play("make_house")
     claire = world.users["claire"]
@@ -140,30 +93,6 @@ def test_a_removed_role_and_a_disabled_person_count_at_once(play: Play) -> None:
     denis = world.users["denis"]
     denis.is_active = False
     assert not may(denis, "bank.import")
-
-
-def test_a_token_is_shown_once_and_kept_as_a_hash(play: Play) -> None:
-    world = play("make_house")
-    token, text = create_token(user=world.users["bo"], name="poste", scopes=["contributions:write"], now=world.now)
-    assert re.fullmatch(r"tronc_live_[0-9A-HJKMNP-TV-Z]{46}", text)
-    assert text not in str(ApiToken.objects.values())
-    found = token_owner(text, now=world.now)
-    assert found is not None
-    assert found.user == world.users["bo"]
-    assert token_owner(text[:-1] + "0", now=world.now) is None
-    assert token_owner(text, now=world.now + timedelta(days=366)) is None
-    with pytest.raises(NotFound):
-        revoke_token(actor=world.users["camille"], token_id=token.pk, now=world.now)
-    revoke_token(actor=world.users["bo"], token_id=token.pk, now=world.now)
-    assert token_owner(text, now=world.now) is None
-
-
-@pytest.mark.parametrize(("name", "scopes"), [("", ["read"]), ("x", []), ("x", ["payouts:approve"]), ("x", ["*"])])
-def test_a_token_asks_only_for_what_exists(play: Play, name: str, scopes: list[str]) -> None:
-    world = play("make_house")
-    with pytest.raises(Invalid):
-        create_token(user=world.users["bo"], name=name, scopes=scopes, now=world.now)
-    assert not ApiToken.objects.exists()
 
 
 def test_an_organisation_has_its_manager(play: Play) -> None:
