@@ -1,4 +1,4 @@
-"""Commons, Budget, Charter, Period."""
+"""Commons and what is withdrawn of its public texts, Budget, Charter, Period."""
 
 from datetime import date
 from typing import ClassVar
@@ -14,8 +14,16 @@ from backend.core.ids import ID_LENGTH
 
 
 class Commons(models.Model):
-    """One libre project with a public page."""
+    """One libre project with a public page; only those that are open or archived are shown to everyone."""
 
+    STATES: ClassVar = [
+        ("proposed", pgettext_lazy("commons", "proposed")),
+        ("open", pgettext_lazy("commons", "open")),
+        ("hidden", pgettext_lazy("commons", "withdrawn from the public")),
+        ("refused", pgettext_lazy("commons", "refused")),
+        ("withdrawn", pgettext_lazy("commons", "taken back")),
+        ("archived", pgettext_lazy("commons", "archived")),
+    ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=140)
@@ -23,10 +31,81 @@ class Commons(models.Model):
     website = models.URLField(blank=True)
     licence = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=STATES, default="open", db_default="open")
+    # Who asked for it, why, and who would take care of it (empty: the same person); nobody when an administrator
+    # set it up.
+    proposed_by = models.ForeignKey("identity.User", null=True, on_delete=models.PROTECT, related_name="+")
+    why = models.CharField(max_length=1000, blank=True, default="", db_default="")
+    steward_name = models.CharField(max_length=120, blank=True, default="", db_default="")
+    steward_email = models.EmailField(blank=True, default="", db_default="")
+    # The last decision about its life, and where to object to it.
+    decided_by = models.ForeignKey("identity.User", null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True, default="", db_default="")
+    appeal_to = models.EmailField(blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(decided_by=F("proposed_by")), name="commons_decided_by_another"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["hidden", "refused", "archived"])
+                | (Q(decided_by__isnull=False, decided_at__isnull=False) & ~Q(reason="")),
+                name="commons_closed_with_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["proposed", "withdrawn"]) | Q(proposed_by__isnull=False),
+                name="commons_proposed_by_somebody",
+            ),
+            models.CheckConstraint(condition=~Q(state="hidden") | ~Q(appeal_to=""), name="commons_hidden_with_appeal"),
+        ]
+        indexes = [models.Index(fields=["state", "name"], name="commons_state_name")]
 
     def __str__(self) -> str:
         """Its name."""
         return self.name
+
+    @classmethod
+    def listed(cls) -> "models.QuerySet[Commons]":
+        """Those that lists show to everyone: the open ones."""
+        return cls.objects.filter(state="open")
+
+    @classmethod
+    def readable(cls) -> "models.QuerySet[Commons]":
+        """Those whose page everyone can read: the open ones, and the archived ones, which take nothing new."""
+        return cls.objects.filter(state__in=["open", "archived"])
+
+
+class Moderation(models.Model):
+    """A public text that is withdrawn, with a reason and where to object; the text itself stays in its row."""
+
+    FIELDS: ClassVar = [
+        ("name", _("the name")),
+        ("summary", _("the summary")),
+        ("website", _("the website")),
+        ("description", _("the description of the work")),
+        ("public_name", _("the public name")),
+    ]
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    subject = models.CharField(max_length=ID_LENGTH)
+    field = models.CharField(max_length=16, choices=FIELDS)
+    reason = models.CharField(max_length=500)
+    appeal_to = models.EmailField()
+    moderated_by = models.ForeignKey("identity.User", on_delete=models.PROTECT, related_name="+")
+    moderated_at = models.DateTimeField()
+    lifted_by = models.ForeignKey("identity.User", null=True, on_delete=models.PROTECT, related_name="+")
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "field"], condition=Q(lifted_at=None), name="text_withdrawn_once"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="moderation_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None, lifted_by=None) | Q(lifted_at__isnull=False, lifted_by__isnull=False),
+                name="moderation_lifted_by_somebody",
+            ),
+        ]
 
 
 class Budget(models.Model):

@@ -20,7 +20,7 @@ from backend.core.money import require_currency
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
-from backend.identity.services import host_day
+from backend.identity.services import grant_role, host_day
 from backend.ledger.services import balances
 
 OPEN_TO_PLEDGES = {"open"}
@@ -55,29 +55,54 @@ def create_commons(
         out of its budgets above this many minor units take two people.
     Raises: Invalid on a name already taken, a currency without a bank account, an unknown rule, a bad charter.
     """
-    from backend.identity.services import grant_role
-
-    require_currency(currency)
-    if not HostBankAccount.objects.filter(currency=currency).exists():
-        raise Invalid("currency_without_account", _("The host has no bank account in this currency."), param="currency")
+    name, slug = free_name(name)
+    commons = Commons.objects.create(
+        id=new_id("com"), slug=slug, name=name, summary=summary, website=website, licence=licence, created_at=now
+    )
     if document is None:
         document = default_document(
             rule=rule, approvals=approvals, hard_cap=hard_cap, transfer_threshold=transfer_threshold
         )
-    name, slug = name.strip(), slugify(name)[:60].strip("-")
-    if not slug or len(name) > 140 or Commons.objects.filter(slug=slug).exists():
-        raise Invalid("name_taken", _("Choose another name: this one is empty, too long or taken."), param="name")
-    commons = Commons.objects.create(
-        id=new_id("com"), slug=slug, name=name, summary=summary, website=website, licence=licence, created_at=now
-    )
-    budget = Budget.objects.create(
-        id=new_id("bud"), commons=commons, name=name, currency=currency, state="open", created_at=now
-    )
-    charter = _write_charter(budget, valid_document(document, budget=budget), steward, now)
-    Period.objects.create(id=new_id("per"), budget=budget, charter=charter, starts_on=first_day, ends_before=end_before)
+    budget = give_pot(
+        commons, currency=currency, document=document, steward=steward, first_day=first_day, end_before=end_before,
+        now=now,
+    )  # fmt: skip
     grant_role(user=steward, kind="steward", scope=budget.pk, granted_by=steward, now=now)
     record("commons.created", actor=steward, subject=commons.pk, now=now, scopes=[budget.pk])
     return commons
+
+
+def free_name(name: str) -> tuple[str, str]:
+    """A name for a commons, and what addresses make of it; raises Invalid `name_taken` when it is not free."""
+    name, slug = name.strip(), slugify(name)[:60].strip("-")
+    if not slug or len(name) > 140 or Commons.objects.filter(slug=slug).exists():
+        raise Invalid("name_taken", _("Choose another name: this one is empty, too long or taken."), param="name")
+    return name, slug
+
+
+def give_pot(
+    commons: Commons,
+    *,
+    currency: str,
+    document: Mapping[str, Any],
+    steward: User,
+    first_day: date,
+    end_before: date,
+    now: datetime,
+) -> Budget:
+    """The common pot of a commons, with its first charter and its first period; in the caller's transaction.
+
+    Raises: Invalid `currency_without_account`; what a bad charter is refused for.
+    """
+    require_currency(currency)
+    if not HostBankAccount.objects.filter(currency=currency).exists():
+        raise Invalid("currency_without_account", _("The host has no bank account in this currency."), param="currency")
+    budget = Budget.objects.create(
+        id=new_id("bud"), commons=commons, name=commons.name, currency=currency, state="open", created_at=now
+    )
+    charter = _write_charter(budget, valid_document(document, budget=budget), steward, now)
+    Period.objects.create(id=new_id("per"), budget=budget, charter=charter, starts_on=first_day, ends_before=end_before)
+    return budget
 
 
 def _write_charter(budget: Budget, document: Mapping[str, Any], by: User, now: datetime) -> Charter:
