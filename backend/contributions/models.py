@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
 from backend.core.ids import ID_LENGTH
-from backend.identity.models import Role, User
-from backend.identity.permissions import holds
+from backend.identity.models import User
+from backend.identity.permissions import counting, holds
 
 
 class Contribution(models.Model):
@@ -48,12 +48,15 @@ class Contribution(models.Model):
     settled_amount = models.BigIntegerField(null=True)
     # The request whose unpaid part this one carries into the next period.
     remainder_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="remainders")
+    # Who typed it for the contributor, when it was not the contributor: PostgreSQL refuses that they review it.
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     form_key = models.CharField(max_length=64)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(amount__gte=0), name="contribution_amount_not_negative"),
+            models.CheckConstraint(condition=~Q(recorded_by=F("contributor")), name="recorded_for_somebody_else"),
             models.CheckConstraint(condition=Q(minutes__lte=60 * 24 * 31), name="contribution_minutes_bounded"),
             models.CheckConstraint(
                 condition=Q(settled_amount=None) | Q(settled_amount__gte=0), name="contribution_settled_not_negative"
@@ -77,7 +80,7 @@ class Contribution(models.Model):
         """One's own, and all those of the budgets one has a role in; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
-        budgets = Role.objects.filter(user=actor, scope__startswith="bud_").values("scope")
+        budgets = counting(actor).filter(scope__startswith="bud_").values("scope")
         inside = Q(budget_id__in=budgets) | Q(budget__parent_id__in=budgets)
         return cls.objects.filter(inside | Q(contributor=actor))
 

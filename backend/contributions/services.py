@@ -1,6 +1,6 @@
 """Declares and reviews contributions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,43 +125,68 @@ def declare(
     Raises: Forbidden `not_allowed`; Invalid naming the field; Conflict `period_closed`, `budget_not_open`.
     """
     if not may_declare(actor, budget):
-        raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."))
-    _require_facts(kind=kind, minutes=minutes, amount=amount, description=description, evidence=evidence)
-    if worked_on > host_day(now):
-        raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
-    why = over_cap_reason.strip()
-    if len(why) > 500:
-        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
+        raise Forbidden(
+            "not_allowed", _("Your roles do not allow this. Nothing was changed."), action="contribution.declare"
+        )
     facts: dict[str, Any] = {
         "budget_id": budget.pk, "worked_on": worked_on, "kind": kind, "minutes": minutes, "amount": amount,
-        "description": description.strip(), "evidence": list(evidence), "over_cap_reason": why,
+        "description": description.strip(), "evidence": list(evidence), "over_cap_reason": over_cap_reason.strip(),
     }  # fmt: skip
-    first = Contribution.objects.filter(contributor=actor, form_key=form_key).first()
+    return write_contribution(actor=actor, contributor=actor, budget=budget, facts=facts, form_key=form_key, now=now)
+
+
+def write_contribution(
+    *,
+    actor: User,
+    contributor: User,
+    budget: Budget,
+    facts: dict[str, Any],
+    form_key: str,
+    now: datetime,
+    before_writing: Callable[[], None] = lambda: None,
+) -> Contribution:
+    """Write a contribution that the caller has the right to declare, or to record for somebody else.
+
+    Args: facts: the columns of `declare`. before_writing: what else goes in the same transaction.
+    Raises: as `declare`.
+    """
+    why = facts["over_cap_reason"]
+    _require_facts(**{name: facts[name] for name in ("kind", "minutes", "amount", "description", "evidence")})
+    if facts["worked_on"] > host_day(now):
+        raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
+    if len(why) > 500:
+        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
+    first = Contribution.objects.filter(contributor=contributor, form_key=form_key).first()
     if first is not None:
         return _same_contribution(first, facts)
+    own = actor.pk == contributor.pk
     try:
         with transaction.atomic():
-            period = require_open_period(budget, day=worked_on)
+            period = require_open_period(budget, day=facts["worked_on"])
             # Read again now that the period is held: the budget may have been closed meanwhile.
             if not Budget.objects.filter(pk=budget.pk, state__in=OPEN_TO_WORK).exists():
                 raise Conflict(
                     "budget_not_open", _("This budget does not take contributions at present."), param="budget"
                 )
-            _require_within_charter(period.charter, kind=kind, amount=amount, why=why, currency=budget.currency)
+            _require_within_charter(
+                period.charter, kind=facts["kind"], amount=facts["amount"], why=why, currency=budget.currency
+            )
+            before_writing()
             contribution = Contribution.objects.create(
-                id=new_id("ctr"), period=period, contributor=actor, currency=budget.currency, form_key=form_key,
-                created_at=now, **facts,
+                id=new_id("ctr"), period=period, contributor=contributor, currency=budget.currency, form_key=form_key,
+                recorded_by=None if own else actor, created_at=now, **facts,
             )  # fmt: skip
-            payee_of(actor, now=now)
+            payee_of(contributor, now=now)
             record(
-                "contribution.declared", actor=actor, subject=contribution.pk, now=now, scopes=[budget.pk],
-                amount=amount, currency=budget.currency,
+                "contribution.declared" if own else "contribution.recorded", actor=actor, subject=contribution.pk,
+                now=now, scopes=[budget.pk], on_behalf="" if own else contributor.pk, amount=facts["amount"],
+                currency=budget.currency,
             )  # fmt: skip
             around_commit("contribution.declared")
     except IntegrityError as twin:
         if "one_contribution_per_form" not in str(twin):
             raise
-        return _same_contribution(Contribution.objects.get(contributor=actor, form_key=form_key), facts)
+        return _same_contribution(Contribution.objects.get(contributor=contributor, form_key=form_key), facts)
     return contribution
 
 
@@ -202,6 +227,12 @@ def review(
         require(actor, "contribution.review", scopes=tree_of(contribution.budget))
         if contribution.contributor_id == actor.pk:
             raise Forbidden("own_contribution", _("Nobody reviews their own contribution: ask another steward."))
+        if contribution.recorded_by_id == actor.pk:
+            raise Forbidden(
+                "own_recording",
+                _("You recorded this contribution: somebody else reviews it."),
+                action="contribution.review",
+            )
         if verdict not in dict(Review.VERDICTS):
             raise Invalid("verdict_unknown", _("The verdict is “approve” or “reject”."), param="verdict")
         if verdict == "reject" and not reason.strip():
@@ -235,7 +266,13 @@ def review(
             contribution.save(update_fields=["state", "validated_at"])
             record(
                 f"contribution.{contribution.state}", actor=actor, subject=contribution.pk, now=now,
-                scopes=[contribution.budget_id],
+                scopes=[contribution.budget_id], why=said.reason, before={"state": "declared"},
+                after={"state": contribution.state},
+            )  # fmt: skip
+        else:
+            record(
+                "contribution.reviewed", actor=actor, subject=contribution.pk, now=now,
+                scopes=[contribution.budget_id], verdict=verdict, approvals=approvals,
             )  # fmt: skip
         around_commit("contribution.reviewed")
     return said

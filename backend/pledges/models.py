@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.core.ids import ID_LENGTH
-from backend.identity.models import Organisation, Role, User
-from backend.identity.permissions import MEMBERS, holds
+from backend.identity.models import Organisation, User
+from backend.identity.permissions import MEMBERS, counting, holds
 
 
 class Pledge(models.Model):
@@ -51,5 +51,5 @@ class Pledge(models.Model):
         """Those of one's organisations; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
-        mine = Role.objects.filter(user=actor, kind__in=MEMBERS).values("scope")
+        mine = counting(actor).filter(kind__in=MEMBERS).values("scope")
         return cls.objects.filter(organisation_id__in=mine)

@@ -1,6 +1,8 @@
 """Writes about pledges."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +16,7 @@ from backend.core.money import require_amount, require_currency
 from backend.events.services import record
 from backend.identity.models import Organisation, User
 from backend.identity.permissions import require
+from backend.pledges.limits import require_within_limits
 from backend.pledges.models import Pledge
 from backend.pledges.references import find_references, new_reference
 
@@ -33,9 +36,39 @@ def make_pledge(
     Args: amount: minor units, greater than zero. form_key: made with the form or request; a repetition gives back the
         first pledge.
     Raises: Forbidden for someone who may not act for the organisation; Invalid `unknown_currency`, `other_currency`,
-        `amount_out_of_range`; Conflict `budget_not_open`, `form_key_reused`.
+        `amount_out_of_range`; Conflict `budget_not_open`, `form_key_reused`, `above_spending_limit`,
+        `organisation_merged`.
     """
     require(actor, "pledge.make", scopes=[organisation.pk])
+
+    def allow(amount: int) -> None:
+        require(actor, "pledge.make", scopes=[organisation.pk])  # again: the role may have ended meanwhile
+        require_within_limits(actor, organisation, amount=amount, currency=currency, now=now)
+
+    return write_pledge(
+        actor=actor, budget=budget, organisation=organisation, amount=amount, currency=currency, form_key=form_key,
+        now=now, recorded=False, allow=allow,
+    )  # fmt: skip
+
+
+def write_pledge(
+    *,
+    actor: User,
+    budget: Budget,
+    organisation: Organisation,
+    amount: int,
+    currency: str,
+    form_key: str,
+    now: datetime,
+    recorded: bool,
+    allow: Callable[[int], None],
+) -> Pledge:
+    """Write a pledge that the caller has the right to make, whoever it is for.
+
+    Args: recorded: whether somebody told it and another person writes it down. allow: refuses what was allowed before;
+        called with the amount once the organisation is held, so that no two pledges pass a limit together.
+    Raises: as `make_pledge`.
+    """
     require_currency(currency)
     if currency != budget.currency:
         raise Invalid(
@@ -44,13 +77,23 @@ def make_pledge(
             param="currency",
         )
     require_amount(amount)
-    first = Pledge.objects.filter(made_by=actor, form_key=form_key).first()
+    mine = Pledge.objects.filter(made_by=actor, form_key=form_key)
+    first = mine.first()
     if first is not None:
         return _same_pledge(first, budget, organisation, amount)
-    if budget.state not in OPEN_TO_PLEDGES:
+    if budget.state not in OPEN_TO_PLEDGES or budget.commons.state != "open":
         raise Conflict("budget_not_open", _("This budget does not take pledges at present."), param="budget")
     try:
         with transaction.atomic():
+            held = Organisation.objects.select_for_update(of=("self",), no_key=True).get(pk=organisation.pk)
+            first = mine.first()  # a double click waited for the organisation here
+            if first is not None:
+                return _same_pledge(first, budget, organisation, amount)
+            if held.merged_into_id is not None:
+                raise Conflict(
+                    "organisation_merged", _("This organisation was merged into another one: act for that one.")
+                )
+            allow(amount)
             pledge = Pledge.objects.create(
                 id=new_id("plg"),
                 budget=budget,
@@ -62,15 +105,14 @@ def make_pledge(
                 form_key=form_key,
                 created_at=now,
             )
-            record(
-                "pledge.made",
-                actor=actor,
-                subject=pledge.pk,
-                now=now,
-                scopes=[budget.pk, organisation.pk],
-                amount=amount,
-                currency=currency,
-            )
+            facts: dict[str, Any] = {
+                "actor": actor, "subject": pledge.pk, "now": now, "scopes": [budget.pk, organisation.pk],
+                "on_behalf": organisation.pk, "amount": amount, "currency": currency,
+            }  # fmt: skip
+            if recorded:
+                record("pledge.recorded", **facts)
+            else:
+                record("pledge.made", **facts)
             around_commit("pledge.made")
     except IntegrityError as twin:
         if "one_pledge_per_form" not in str(twin):
@@ -112,6 +154,7 @@ def cancel_pledge(*, actor: User, pledge_id: str, now: datetime) -> Pledge:
             subject=pledge.pk,
             now=now,
             scopes=[pledge.budget_id, pledge.organisation_id],
+            on_behalf=pledge.organisation_id,
         )
     return pledge
 

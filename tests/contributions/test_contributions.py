@@ -16,6 +16,7 @@ from backend.contributions.models import Contribution, Review
 from backend.contributions.services import declare, may_declare, review, validated_minutes, withdraw
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.identity.models import Role
+from backend.operations import demo
 from tests.concurrency import at_once
 
 Play = Callable[..., Any]
@@ -185,6 +186,7 @@ def reviewers(world: Any, count: int) -> list[Any]:
     users = [world.users[name] for name in ("sacha", "camille", "claire", "denis")][:count]
     for user in users[1:]:
         Role.objects.create(user=user, kind="steward", scope=world.budget.pk, created_at=world.now)
+    demo.give_factor(world.users["camille"])
     return users
 
 
@@ -232,6 +234,7 @@ def test_ten_submissions_declare_once(committed: str, play: Play) -> None:
 def test_a_steward_validates_and_nobody_their_own(play: Play) -> None:
     world = play("make_house")
     Role.objects.create(user=world.users["bo"], kind="steward", scope=world.budget.pk, created_at=world.now)
+    demo.give_factor(world.users["bo"])
     made = say(world)
     with pytest.raises(Forbidden) as refusal:
         review(actor=world.users["bo"], contribution_id=made.pk, verdict="approve", now=world.now)
