@@ -1,0 +1,138 @@
+"""The table of what an export holds: for each kind of data its model, how it names the person, and its columns.
+
+A test compares it with the models: a new column that names a person must be in one of the three tables below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of data: a model, the paths to the person (their id, or their addresses), the columns written.
+
+    `only` keeps some of the rows.
+    """
+
+    model: str
+    who: tuple[str, ...]
+    columns: tuple[str, ...]
+    by_address: bool = False
+    only: Mapping[str, Any] = field(default_factory=dict)
+
+
+PARTS: dict[str, Part] = {
+    "account": Part(
+        "identity.User", ("pk",),
+        ("id", "email", "name", "public_name", "language", "is_active", "date_joined", "last_login"),
+    ),
+    "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
+    "second_factors": Part("mfa.Authenticator", ("user",), ("type", "created_at", "last_used_at")),
+    "sessions": Part("usersessions.UserSession", ("user",), ("created_at", "last_seen_at", "ip", "user_agent")),
+    "devices": Part("identity.KnownDevice", ("user",), ("words", "first_seen_at", "last_seen_at")),
+    "tokens": Part(
+        "identity.ApiToken", ("user",),
+        ("id", "name", "hint", "scopes", "only", "created_at", "expires_at", "last_used_at", "revoked_at"),
+    ),
+    "roles": Part("identity.Role", ("user",), ("kind", "scope", "created_at")),
+    "spending_limits": Part(
+        "identity.SpendingLimit", ("user",), ("organisation", "organisation__name", "amount", "currency", "per",
+        "created_at"),
+    ),
+    "contributions": Part(
+        "contributions.Contribution", ("contributor",),
+        ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
+        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "created_at"),
+    ),
+    "reviews_received": Part(
+        "contributions.Review", ("contributor",), ("contribution", "verdict", "minutes", "reason", "created_at"),
+    ),
+    "reviews_given": Part(
+        "contributions.Review", ("reviewer",), ("contribution", "verdict", "minutes", "reason", "created_at"),
+    ),
+    "shares": Part(
+        "distributions.Share", ("contributor",),
+        ("id", "distribution", "distribution__period__budget__name", "asked", "amount", "distribution__currency",
+        "state"),
+    ),
+    "agreed_amounts": Part(
+        "distributions.ArbitrationLine", ("person",),
+        ("arbitration", "before", "agreed", "answer", "answer_reason", "answered_at"),
+    ),
+    "payouts": Part(
+        "payouts.Payout", ("payee__user",),
+        ("id", "amount", "batch__currency", "name", "iban_hint", "end_to_end_id", "state", "batch__sent_at",
+        "settled_on"),
+    ),
+    "pledges": Part(
+        "pledges.Pledge", ("made_by",),
+        ("id", "budget", "budget__name", "organisation", "organisation__name", "amount", "currency", "received",
+        "state", "reference", "created_at"),
+    ),
+    "recorded_for_me": Part(
+        "identity.Recording", ("asked", "on_behalf_of"),
+        ("subject", "channel", "told_on", "note", "confirm_by", "created_at", "confirmed_at", "contested_at",
+        "contested_reason"),
+    ),
+    "recorded_by_me": Part(
+        "identity.Recording", ("recorded_by",), ("subject", "channel", "told_on", "note", "created_at"),
+    ),
+    "proposals_about_me": Part(
+        "identity.Proposal", ("subject",), ("id", "kind", "reason", "state", "proposed_at", "decided_at",
+        "decision_reason"),
+    ),
+    "commons_proposed": Part(
+        "commons.Commons", ("proposed_by",),
+        ("slug", "name", "summary", "website", "licence", "why", "state", "reason", "created_at", "decided_at"),
+    ),
+    "moderated_texts": Part("commons.Moderation", ("subject",), ("field", "reason", "moderated_at", "lifted_at")),
+    "acceptances": Part("privacy.Acceptance", ("user",), ("document", "version", "accepted_at")),
+    "erasures": Part(
+        "privacy.Erasure", ("user",), ("id", "cause", "reason", "asked_at", "due_at", "hindered_by", "withdrawn_at"),
+    ),
+    "mails": Part(
+        "notifications.OutgoingMail", ("recipient",), ("subject", "body", "state", "due_at", "sent_at"),
+        by_address=True, only={"event__isnull": False},
+    ),
+    # Their bodies carry links and codes that open the account.
+    "account_mails": Part(
+        "notifications.OutgoingMail", ("recipient",), ("subject", "state", "due_at", "sent_at"),
+        by_address=True, only={"event__isnull": True},
+    ),
+    "done_by_me": Part(
+        "events.Event", ("actor",), ("created_at", "kind", "subject", "on_behalf", "data", "before", "after", "why",
+        "origin"),
+    ),
+    "done_about_me": Part(
+        "events.Event", ("subject",), ("created_at", "kind", "data", "before", "after", "why"),
+    ),
+}  # fmt: skip
+
+# What a person did in a role, told by the id of the thing and the part they had in it: model → columns.
+ACTS: dict[str, tuple[str, ...]] = {
+    "banking.Statement": ("imported_by",),
+    "banking.BankLine": ("matched_by",),
+    "payouts.PayoutBatch": ("prepared_by", "approved_by"),
+    "distributions.Distribution": ("prepared_by", "approved_by"),
+    "distributions.Arbitration": ("entered_by",),
+    "distributions.ArbitrationLine": ("recorded_by",),
+    "transfers.Transfer": ("proposed_by", "decided_by"),
+    "transfers.Opening": ("proposed_by", "decided_by"),
+    "contributions.Contribution": ("recorded_by",),
+    "commons.Commons": ("decided_by",),
+    "commons.Moderation": ("moderated_by", "lifted_by"),
+    "commons.Charter": ("created_by",),
+    "payees.Payee": ("iban_edited_by",),
+    "ledger.Freeze": ("started_by", "lift_asked_by", "lifted_by"),
+    "ledger.Closing": ("asked_by", "locked_by", "withdrawn_by", "unlock_asked_by", "unlocked_by"),
+    "identity.Role": ("granted_by",),
+    "identity.SpendingLimit": ("set_by",),
+    "identity.Proposal": ("proposed_by", "decided_by"),
+    "privacy.Erasure": ("asked_by",),
+}
+
+# Columns that name a person and are not in the tables above, each with the reason.
+ELSEWHERE: dict[str, str] = {
+    "payees.Payee.user": "told in full as “payee”: its IBAN is sealed and must be opened",
+}
