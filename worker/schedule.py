@@ -6,10 +6,13 @@ TIMETABLE: dict[str, int] = {
     "banking.match": 20,
     "distributions.compute": 20,
     "exports.keep_names": 60,
+    "identity.warn_of_tokens": 60,
     "ledger.expire_holds": 60,
     "ledger.seal": 30,
     "notifications.compose": 20,
     "notifications.send": 30,
+    "privacy.erase": 60,
+    "privacy.retain": 60,  # looks whether the last run is a day old
     "operations.selfcheck": 60,  # looks whether the last run is ten minutes old: a lost tick costs one minute
 }
 

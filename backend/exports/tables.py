@@ -22,7 +22,7 @@ _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@")
 
 def journal(extract: Extract) -> Iterator[str]:
     """One row per line of an entry, in the order they were sealed; opening lines first, without a position."""
-    yield _row(JOURNAL)
+    yield csv_row(JOURNAL)
     opening = extract.opening()
     if opening:
         yield from _opening(opening)
@@ -44,44 +44,48 @@ def balance(extract: Extract) -> Iterator[str]:
         for one in entry.lines:
             debit, credit = moved.get((one.currency, one.chart), (0, 0))
             moved[one.currency, one.chart] = (debit + max(one.amount, 0), credit + max(-one.amount, 0))
-    yield _row(BALANCE)
+    yield csv_row(BALANCE)
     for currency, number in sorted({*opened, *moved}):
         start = opened.get((currency, number), 0)
         debit, credit = moved.get((currency, number), (0, 0))
         amounts = [decimal_text(value, currency) for value in (start, debit, credit, start + debit - credit)]
-        yield _row((number, _text(chart.account_label(number)), currency, *amounts))
+        yield csv_row((number, safe_text(chart.account_label(number)), currency, *amounts))
 
 
 def _entry(extract: Extract, entry: "SealedEntry") -> Iterator[str]:
     head = (
         str(entry.position), entry.id, entry.journal, number_of(entry), f"{entry.happened_on}",
-        moment_of(entry), f"{entry.sealed_on}", _text(entry.kind),
-        _text(chart.entry_label(entry.kind)), _text(entry.reference), entry.reverses or "",
+        moment_of(entry), f"{entry.sealed_on}", safe_text(entry.kind),
+        safe_text(chart.entry_label(entry.kind)), safe_text(entry.reference), entry.reverses or "",
     )  # fmt: skip
     for line in entry.lines:
-        label, name = _text(chart.account_label(line.chart)), _text(extract.names.of(line, entry.booked_at))
+        label, name = (
+            safe_text(chart.account_label(line.chart)),
+            safe_text(extract.names.of(line, entry.booked_at)),
+        )
         purse = (line.account, line.kind, line.owner, name)
-        yield _row((*head, line.chart, label, *purse, line.currency, *sides(line.amount, line.currency)))
+        yield csv_row((*head, line.chart, label, *purse, line.currency, *sides(line.amount, line.currency)))
 
 
 def _opening(opening: Opening) -> Iterator[str]:
     code = chart.opening_journal()
-    label = _text(chart.journal_label(code))
+    label = safe_text(chart.journal_label(code))
     for number, lines in opening.entries():
         head = ("", "", code, number, f"{opening.day}", "", f"{opening.sealed_on}", "", label, "", "")
         for line in lines:
-            purse = (line.account, line.kind, line.owner, _text(line.name))
-            account = (line.chart, _text(chart.account_label(line.chart)))
-            yield _row((*head, *account, *purse, line.currency, *sides(line.amount, line.currency)))
+            purse = (line.account, line.kind, line.owner, safe_text(line.name))
+            account = (line.chart, safe_text(chart.account_label(line.chart)))
+            yield csv_row((*head, *account, *purse, line.currency, *sides(line.amount, line.currency)))
 
 
-def _text(value: str) -> str:
+def safe_text(value: str) -> str:
     """A text on one line that a spreadsheet shows and does not run."""
     plain = one_line(value)
     return f"'{plain}" if plain.startswith(_RUN_BY_SPREADSHEETS) else plain
 
 
-def _row(values: tuple[str, ...]) -> str:
+def csv_row(values: tuple[str, ...]) -> str:
+    """One row of a file (RFC 4180)."""
     out = io.StringIO()
     csv.writer(out).writerow(values)
     return out.getvalue()

@@ -17,7 +17,13 @@ from backend.identity.services import people_with, the_host
 from backend.ledger.services import closings, last_seal
 from backend.notifications.letters import Letter
 from backend.notifications.letters import link as _link
+from backend.notifications.recipes_of_accounts import factor_reset
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
+from backend.notifications.recipes_of_people import PEOPLE_RECIPES
+from backend.notifications.recipes_of_privacy import PRIVACY_RECIPES
+from backend.notifications.recipes_of_sessions import device_new
+from backend.notifications.recipes_of_tokens import token_ending
+from backend.notifications.recipes_organisations import RECIPES as OF_ORGANISATIONS
 from backend.payees.services import mask
 from backend.payments.models import Payment
 from backend.payouts.models import Payout, PayoutBatch
@@ -389,6 +395,8 @@ def _month_asked(event: Event) -> Letter:
 
 
 RECIPES: dict[str, Callable[[Event], Letter]] = {
+    **PEOPLE_RECIPES,
+    **PRIVACY_RECIPES,
     "pledge.made": _pledge_made,
     "charter.adopted": _charter_adopted,
     "contribution.declared": _contribution_declared,
@@ -407,8 +415,12 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "opening.proposed": _opening_proposed,
     "payment.taken_back": _payment_taken_back,
     "selfcheck.failed": _selfcheck_failed,
+    "device.new": device_new,
     "person.invited": _person_invited,
     "invitation.shown": _invitation_shown,
     "month.lock_asked": _month_asked,
     "month.unlock_asked": _month_asked,
+    "token.ending": token_ending,
+    "factor.reset": factor_reset,
+    **OF_ORGANISATIONS,
 }

@@ -56,7 +56,7 @@ def _compose(row: Untold, now: datetime) -> None:
     letters = recipe(row.event) if recipe else None
     if letters is not None:
         people, write = letters
-        for person in people:
+        for person in (one for one in people if one.is_active):  # a closed account has no address any more
             with translation.override(person.language):
                 subject, body = write()
                 greeting = _("Hello %(name)s,") % {"name": person.name}

@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.app_settings import TOTP_PERIOD
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.db import transaction
 
 from backend.banking.services import import_statement
@@ -42,6 +44,9 @@ PEOPLE = {
     "bo": ("Bo Nguyen", "contributor"),
     "camille": ("Camille Faure", "contributor"),
 }
+STRONG = ("treasurer", "steward")
+# Of the authenticator application of everybody here: public as the password is, and as useless elsewhere.
+FACTOR = "TRONCDEMONSTRATIONFACTORTRONCDEM"
 IBANS = {"bo": "FR1420041010050500013M02606", "camille": "DE89370400440532013000"}
 
 
@@ -79,12 +84,24 @@ def sweep(now: datetime) -> None:
             return
 
 
+def give_factor(user: User) -> None:
+    """Give a person of the demonstration its authenticator application: roles of trust count with one."""
+    TOTP.activate(user, FACTOR)
+
+
+def code_for(at: float) -> str:
+    """The code that the demonstration's authenticator application shows at a moment (seconds since 1970)."""
+    return str(format_hotp_value(hotp_value(FACTOR, int(at) // TOTP_PERIOD)))
+
+
 def make_people(world: World) -> None:
-    """Six people with verified addresses."""
-    for key, (name, _role) in PEOPLE.items():
+    """Six people with verified addresses; those who will be trusted with money have a second factor."""
+    for key, (name, role) in PEOPLE.items():
         user = User.objects.create_user(f"{key}@example.org", PASSWORD, name=name, language="fr")
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         world.users[key] = user
+        if role in STRONG:
+            give_factor(user)
     User.objects.filter(pk=world.users["bo"].pk).update(public_name="Bo")
     world.users["bo"].refresh_from_db()
 

@@ -13,12 +13,15 @@ from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
 from backend.core.models import SweepRun
+from backend.core.origin import came_by
 from backend.distributions.models import Distribution
 from backend.events.models import Untold
+from backend.identity.tokens import tokens_to_warn
 from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
 from backend.notifications.models import OutgoingMail
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.sweeps import SWEEPS
+from backend.privacy.models import Erasure
 
 Due = tuple[int, datetime | None]
 
@@ -33,13 +36,17 @@ def _rows(rows: "QuerySet[Any]", since: str) -> Due:
 QUEUES: dict[str, Callable[[datetime], Due]] = {
     "banking.match": lambda now: _rows(BankLine.objects.filter(state="new"), "statement__imported_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
+    "identity.warn_of_tokens": lambda now: (tokens_to_warn(now).count(), None),
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
+    "privacy.erase": lambda now: _rows(
+        Erasure.objects.filter(done_at=None, withdrawn_at=None, due_at__lte=now), "due_at"
+    ),
     "notifications.send": lambda now: _rows(OutgoingMail.objects.filter(state="due", due_at__lte=now), "due_at"),
 }
 # Sweeps that look at everything each time: nothing waits for them.
-WITHOUT_QUEUE = frozenset({"operations.selfcheck", "exports.keep_names"})
+WITHOUT_QUEUE = frozenset({"operations.selfcheck", "exports.keep_names", "privacy.retain"})
 
 
 def run_sweep(name: str, now: datetime) -> int:
@@ -51,7 +58,8 @@ def run_sweep(name: str, now: datetime) -> int:
     started = time.monotonic()
     treated, failed = 0, 1
     try:
-        treated = sweep(now)
+        with came_by("task"):
+            treated = sweep(now)
         failed = 0
     finally:
         try:

@@ -36,6 +36,7 @@ from backend.operations.archive import BackupError
 from backend.operations.backup import WITHOUT_ROWS
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.postgres_tools import OWNER, last_words, named, owner_url, start
+from backend.privacy.erasure import erase_again
 
 REASON = "Restored from the backup of %s: payments made since then are not in these books"
 
@@ -74,8 +75,10 @@ def restore_backup(
             say("Restoring the database beside the one in place.")
             _load(named(url, fresh), path, dump, manifest)
             _migrate(fresh)
+            erased = _erased(url, target) if present == "used" else []
             with _on(fresh):
                 check, held = _settle(manifest, path, now, say)
+                erase_again(erased, now=now)
         except BaseException:
             _drop(server, fresh)
             raise
@@ -264,6 +267,14 @@ def _open_one_of_each_key(manifest: dict[str, Any]) -> None:
                     f"{model._meta.db_table}.{column} does not open with encryption key {key['number']}: the keys or "
                     "the backup were altered. The database in place is untouched."
                 ) from failure
+
+
+def _erased(url: str, target: str) -> list[tuple[str, datetime]]:
+    """Who was erased, and when, as the database in place knows it: they stay erased in older books."""
+    with psycopg.connect(named(url, target), autocommit=True, options=f"-c role={OWNER}") as there:
+        if there.execute("SELECT to_regclass('public.privacy_erasure')").fetchone() == (None,):
+            return []
+        return there.execute("SELECT user_id, done_at FROM privacy_erasure WHERE done_at IS NOT NULL").fetchall()
 
 
 def _swap(server: "psycopg.Connection[Any]", target: str, fresh: str, present: str, now: datetime) -> str:

@@ -62,7 +62,7 @@ def progress(*, actor: User) -> Progress:
         accounts=list(host.bank_accounts.order_by("pk")),
         commons=[
             (one, [(user, accepted(user)) for user in holders("steward", root_budget(one).pk)])
-            for one in Commons.objects.order_by("created_at", "pk")
+            for one in Commons.listed().order_by("created_at", "pk")
         ],
         opening=Opening.objects.exclude(state__in=["refused", "withdrawn"]).order_by("-pk").first(),
         money_moved=entry_count() > 0,
@@ -83,8 +83,8 @@ def register_account(*, actor: User, name: str, iban: str, bic: str, currency: s
         raise Conflict(
             "account_takes_two",
             _(
-                "Money has moved already: from then on a bank account is added by two people, which a coming version "
-                "will offer. Nothing was changed."
+                "Money has moved already: from then on a bank account is proposed by one person and accepted by "
+                "another, on the page of the host. Nothing was changed."
             ),
         )
     try:

@@ -6,17 +6,25 @@ from datetime import datetime
 from backend.banking.services import match_due
 from backend.distributions.services import compute_due
 from backend.exports.retention import keep_names
+from backend.identity.tokens import warn_of_end
 from backend.ledger.services import expire_due, seal_due
 from backend.notifications.services import compose_due, send_due
+from backend.operations.host import apply_due
 from backend.operations.selfcheck import check_due
+from backend.privacy.erasure import erase_due
+from backend.privacy.retention import retain
 
 SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
     "distributions.compute": compute_due,
     "exports.keep_names": keep_names,
+    "identity.warn_of_tokens": warn_of_end,
+    "host.accounts": apply_due,
     "ledger.expire_holds": expire_due,
     "ledger.seal": seal_due,
     "notifications.compose": compose_due,
     "notifications.send": send_due,
     "operations.selfcheck": check_due,
+    "privacy.erase": erase_due,
+    "privacy.retain": retain,
 }

@@ -26,7 +26,7 @@ from backend.banking.services import import_statement
 from backend.core.errors import Conflict
 from backend.events.models import Event
 from backend.identity.models import ApiToken
-from backend.identity.services import create_token
+from backend.identity.tokens import create_token
 from backend.ledger.models import Freeze
 from backend.ledger.services import ask_lift, freeze, frozen, last_seal, seal_due
 from backend.notifications.models import OutgoingMail
@@ -134,7 +134,7 @@ def test_destroyed_and_restored_elsewhere_the_books_are_the_same_and_frozen(
 ) -> None:
     world = play("settle")
     sign_in(world.users["claire"])
-    create_token(user=world.users["bo"], name="laptop", scopes=["read"], now=world.now)
+    create_token(user=world.users["bo"], name="laptop", scopes=["commons:read"], now=world.now)
     OutgoingMail.objects.filter(state="due").update(due_at=world.now)
     seal_due(world.now)
     due = OutgoingMail.objects.filter(state="due").count()

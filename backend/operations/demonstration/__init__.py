@@ -10,11 +10,14 @@ from django.db.models import F
 from backend.commons.services import create_commons, root_budget
 from backend.core.ids import new_id
 from backend.identity.models import Host, User
-from backend.identity.services import add_bank_account, create_host, create_organisation, create_token, grant_role
+from backend.identity.permissions import STRONG_ROLES
+from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
 from backend.notifications.models import OutgoingMail
-from backend.operations.demonstration import cast, movilab, others
+from backend.operations.demo import give_factor
+from backend.operations.demonstration import cast, movilab, others, people
 from backend.operations.demonstration.year import BankFact, Year
 from backend.payees.services import set_account
+from backend.privacy.notices import accept_notices
 from backend.transfers.services import decide_opening, propose_opening
 
 OWN_MONEY = 3_250_00
@@ -35,11 +38,12 @@ def load(now: datetime) -> bool:
         _make_people(year)
         _make_house(year)
         _make_commons(year)
+        _give_factors(year)
         _open_books(year)
         _plan(year)
         year.play()
         year.background(now)
-        create_token(user=year.users["bo"], name="portable", scopes=["contributions:write", "read"], now=now)
+        people.live(year, now)
         # What was written over the year has long been read; what came of the last days is still to be sent.
         old = OutgoingMail.objects.filter(state="due", due_at__lt=now - RECENT)
         old.update(state="sent", attempts=1, sent_at=F("due_at"))
@@ -57,6 +61,8 @@ def _make_people(year: Year) -> None:
     EmailAddress.objects.bulk_create(
         EmailAddress(user=user, email=user.email, verified=True, primary=True) for user in year.users.values()
     )
+    for user in year.users.values():
+        accept_notices(user=user, now=year.at(year.first(0), 7))
 
 
 def _make_house(year: Year) -> None:
@@ -113,6 +119,12 @@ def _make_commons(year: Year) -> None:
                 user=year.users[person], kind="contributor", scope=year.pots[key].pk,
                 granted_by=year.users[steward], now=when,
             )  # fmt: skip
+
+
+def _give_factors(year: Year) -> None:
+    """A second factor to everybody who is trusted with something: their roles count with one."""
+    for user in User.objects.filter(roles__kind__in=STRONG_ROLES).distinct().order_by("pk"):
+        give_factor(user)
 
 
 def _open_books(year: Year) -> None:
