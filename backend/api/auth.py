@@ -1,8 +1,9 @@
-"""Who is calling: a token acts with its scopes and with its owner's roles, never with more."""
+"""Who is calling: a token acts with its scopes, its restriction and its owner's roles, never with more."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +13,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from backend.api.errors import Refused, fault
-from backend.identity.models import ApiToken, User
-from backend.identity.services import TOKEN_PREFIX, token_owner
+from backend.commons.models import Budget, Commons, Period
+from backend.contributions.models import Contribution
+from backend.core.errors import NotFound
+from backend.distributions.models import Distribution
+from backend.identity.models import ApiToken, Organisation, User
+from backend.identity.tokens import PREFIXES, of_another_environment, token_owner
+from backend.pledges.models import Pledge
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -23,9 +29,21 @@ SECRET_NAMES = {
     "authorization",
 }  # fmt: skip
 
+# Model → the lookups of the commons and of the organisation that its rows belong to; None where they belong to none.
+# A model that is not here is shown to no restricted token, and refused to all: see `within`.
+PLACES: dict[type[Model], tuple[str | None, str | None]] = {
+    Commons: ("pk", None),
+    Budget: ("commons", None),
+    Period: ("budget__commons", None),
+    Contribution: ("budget__commons", None),
+    Distribution: ("period__budget__commons", None),
+    Pledge: ("budget__commons", "organisation"),
+    Organisation: (None, "pk"),
+}
+
 
 class BearerToken(BaseAuthentication):
-    """Reads `Authorization: Bearer tronc_live_…`."""
+    """Reads `Authorization: Bearer tronc_live_…` (`tronc_test_…` in a demonstration)."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """The token's owner and the token; None without the header; raises AuthenticationFailed on a dead token."""
@@ -33,6 +51,13 @@ class BearerToken(BaseAuthentication):
         if not header:
             return None
         scheme, _space, text = header.partition(" ")
+        if scheme.lower() == "bearer" and of_another_environment(text.strip()):
+            raise Refused(
+                "token_environment",
+                _("This token is of another instance: demonstrations and real hosts do not take each other’s tokens."),
+                status=401,
+                headers={"WWW-Authenticate": 'Bearer realm="tronc", error="invalid_token"'},
+            )
         token = token_owner(text.strip(), now=timezone.now()) if scheme.lower() == "bearer" else None
         if token is None:
             raise AuthenticationFailed
@@ -67,7 +92,34 @@ class HasScope(BasePermission):
                     "WWW-Authenticate": f'Bearer realm="tronc", error="insufficient_scope", scope="{wanted or ""}"'
                 },
             )
+        if token.only and token.only[:3] not in getattr(view, "held", ()):
+            raise NotFound("not_found", _("There is nothing at this address."))
         return True
+
+
+def within(request: Request, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    """The rows that the restriction of the token leaves: all of them for a token that has none.
+
+    Args: rows: of a model of PLACES, already those that the owner may see.
+    Raises: LookupError for any other model: nobody has said yet to whom its rows belong.
+    """
+    commons, organisation = PLACES[rows.model]
+    only = cast(ApiToken, request.auth).only
+    if not only:
+        return rows
+    lookup = organisation if only.startswith("org_") else commons
+    return rows.filter(**{lookup: only}) if lookup else rows.none()
+
+
+def held_back(request: Request, model: type[Model], pk: str) -> bool:
+    """Whether the restriction of the token keeps a thing that a request names out of its reach."""
+    only = cast(ApiToken, request.auth).only
+    return bool(only) and not within(request, model._default_manager.filter(pk=pk)).exists()
+
+
+def held_to_organisation(request: Request) -> bool:
+    """Whether the token is held to one organisation: it may then pledge to any budget, in that name alone."""
+    return cast(ApiToken, request.auth).only.startswith("org_")
 
 
 def caller(request: Request) -> User:
@@ -87,9 +139,9 @@ def refuse_unsafe_address(request: HttpRequest) -> None:
             status=403,
         )
     for name, values in request.GET.lists():
-        if name.lower() in SECRET_NAMES or any(TOKEN_PREFIX in value for value in [name, *values]):
+        if name.lower() in SECRET_NAMES or any(prefix in value for value in [name, *values] for prefix in PREFIXES):
             message = _("Send secrets in the header Authorization, never in the address, and revoke this one.")
-            shown = "…" if TOKEN_PREFIX in name else name.lower()
+            shown = "…" if any(prefix in name for prefix in PREFIXES) else name.lower()
             raise Refused(
                 "secret_in_address",
                 message,

@@ -5,15 +5,18 @@ rules are changed by a person on a page.
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller
+from backend.api.auth import caller, within
 from backend.api.pagination import PAGING, page, read_parameters
 from backend.api.views import Resource, answer
 from backend.commons.charter_schema import charter_schema
+from backend.commons.life import reads_hidden
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import charter_of, get_budget, ruling_budget, tree_of
+from backend.core.errors import NotFound
 from backend.identity.models import User
 from backend.identity.permissions import may
 
@@ -23,15 +26,25 @@ def _shown(row: Charter, actor: User, budget: Budget) -> dict[str, Any]:
     return serialize.charter(row, adopted_by=row.created_by if known else None)
 
 
+def _budget(request: Request, budget_id: str) -> Budget:
+    """A budget that the token may read."""
+    budget = get_budget(budget_id)
+    hidden = budget.commons.state == "hidden" and not reads_hidden(caller(request), budget.commons)
+    if hidden or not within(request, Budget.objects.filter(pk=budget.pk)).exists():
+        raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
+    return budget
+
+
 class InForce(Resource):
     """The charter that holds for a budget now: its own, or that of the budget it follows."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "charters:read"}
+    held = ("com",)
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """Show it, with the version that the next periods will have."""
         read_parameters(request._request, {})
-        budget = get_budget(budget_id)
+        budget = _budget(request, budget_id)
         ruling = ruling_budget(budget)
         periods = Period.objects.filter(budget=ruling, state="open").order_by("starts_on")
         body = _shown(charter_of(budget), caller(request), budget)
@@ -50,12 +63,13 @@ class InForce(Resource):
 class Versions(Resource):
     """The versions of the charter of a budget."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "charters:read"}
+    held = ("com",)
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """List them, newest first."""
         wanted = read_parameters(request._request, PAGING)
-        budget = get_budget(budget_id)
+        budget = _budget(request, budget_id)
         rows = ruling_budget(budget).charters.select_related("created_by")
         body, headers = page(
             request._request, rows, lambda found: [_shown(row, caller(request), budget) for row in found], wanted
@@ -66,7 +80,7 @@ class Versions(Resource):
 class Schema(Resource):
     """The JSON Schema of the documents of charters, also public at /charter.schema.json."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "charters:read"}
 
     def get(self, request: Request) -> HttpResponse:
         """Show it."""

@@ -8,11 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller
+from backend.api.auth import caller, held_back, within
 from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, whole
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
 from backend.api.views import Resource, answer
+from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.contributions import services
 from backend.contributions.models import Contribution
@@ -42,10 +43,15 @@ FILTERS: dict[str, Reader] = {
 }
 
 
+def _no_contribution() -> NotFound:
+    return NotFound("contribution_not_found", _("There is no such contribution."))
+
+
 class ContributionList(Resource):
     """The contributions one may see."""
 
-    scopes = {"get": "read", "post": "contributions:write"}
+    scopes = {"get": "contributions:read", "post": "contributions:write"}
+    held = ("com",)
     pointers = {"amount": "/amount/value", "currency": "/amount/currency"}
 
     def get(self, request: Request) -> HttpResponse:
@@ -53,7 +59,7 @@ class ContributionList(Resource):
         wanted = read_parameters(request._request, FILTERS)
         lookups = {"state": "state", "budget": "budget", "from": "worked_on__gte", "to": "worked_on__lt"}
         rows = (
-            Contribution.visible_to(caller(request))
+            within(request, Contribution.visible_to(caller(request)))
             .filter(**{lookups[name]: value for name, value in wanted.items() if name in lookups})
             .select_related("contributor")
         )
@@ -67,6 +73,8 @@ class ContributionList(Resource):
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, BODY)
+        if held_back(request, Budget, given["budget"]):
+            raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
@@ -99,14 +107,16 @@ class ContributionList(Resource):
 class ContributionOne(Resource):
     """One contribution."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "contributions:read"}
+    held = ("com",)
 
     def get(self, request: Request, contribution_id: str) -> HttpResponse:
         """Show it with what its reviewers said."""
         read_parameters(request._request, {})
-        row = Contribution.visible_to(caller(request)).select_related("contributor").filter(pk=contribution_id).first()
+        mine = within(request, Contribution.visible_to(caller(request)))
+        row = mine.select_related("contributor").filter(pk=contribution_id).first()
         if row is None:
-            raise NotFound("contribution_not_found", _("There is no such contribution."))
+            raise _no_contribution()
         said = row.reviews.select_related("reviewer").order_by("pk")
         return answer({**serialize.contribution(row), "reviews": [serialize.review(one) for one in said]})
 
@@ -114,13 +124,16 @@ class ContributionOne(Resource):
 class ReviewList(Resource):
     """What peers say of a contribution."""
 
-    scopes = {"post": "reviews:write"}
+    scopes = {"post": "contributions:review"}
+    held = ("com",)
 
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Approve someone else's contribution, or reject it with a reason."""
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, REVIEW)
+        if held_back(request, Contribution, contribution_id):
+            raise _no_contribution()
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
@@ -142,12 +155,15 @@ class Withdrawal(Resource):
     """The end of a contribution that its author takes back."""
 
     scopes = {"post": "contributions:write"}
+    held = ("com",)
 
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Withdraw one's own contribution."""
         read_parameters(request._request, {})
         require_key(request)
         read_fields(request.data, {})
+        if held_back(request, Contribution, contribution_id):
+            raise _no_contribution()
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller
+from backend.api.auth import caller, within
 from backend.api.pagination import read_parameters
 from backend.api.views import Resource, answer
 from backend.core.errors import Conflict, NotFound
@@ -25,7 +25,8 @@ def in_full(distribution: Distribution) -> dict[str, Any]:
 class DistributionOne(Resource):
     """One distribution."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "distributions:read"}
+    held = ("com",)
 
     def get(self, request: Request, distribution_id: str) -> HttpResponse:
         """Show it with its shares and its computation."""
@@ -36,7 +37,8 @@ class DistributionOne(Resource):
 class TraceOne(Resource):
     """The computation of a distribution, alone: what `manage explain` and `manage recompute` read."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "distributions:read"}
+    held = ("com",)
 
     def get(self, request: Request, distribution_id: str) -> HttpResponse:
         """Show it; ids, whole numbers and texts, no name."""
@@ -48,8 +50,8 @@ class TraceOne(Resource):
 
 
 def _found(request: Request, distribution_id: str) -> Distribution:
-    row = (
-        Distribution.visible_to(caller(request))
+    row: Distribution | None = (
+        within(request, Distribution.visible_to(caller(request)))
         .select_related("period", "charter", "prepared_by", "approved_by")
         .filter(pk=distribution_id)
         .first()

@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from backend.api.problems import title_of
 from backend.core.errors import DomainError
 from backend.core.ids import new_id
+from backend.core.refusals import note
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Refused(Exception):
         self.status = status
         self.faults = list(faults)
         self.headers = dict(headers or {})
+        if status == 403:
+            note(self)
 
 
 def fault(where: str, place: str, code: str, detail: Any) -> Fault:

@@ -55,7 +55,7 @@ SIZES: dict[str, Reader] = {"from": size, "to": size}
 class HeadList(Resource):
     """The heads."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "log:read"}
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first."""
@@ -74,7 +74,7 @@ class HeadList(Resource):
 class HeadLatest(Resource):
     """The last head."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "log:read"}
 
     def get(self, request: Request) -> HttpResponse:
         """Show it."""
@@ -88,7 +88,7 @@ class HeadLatest(Resource):
 class Keys(Resource):
     """The keys that sign heads."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "log:read"}
 
     def get(self, request: Request) -> HttpResponse:
         """List them all, oldest first."""
@@ -99,7 +99,7 @@ class Keys(Resource):
 class EntryProof(Resource):
     """That an entry is in the log."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "log:read"}
 
     def get(self, request: Request, entry_id: str) -> HttpResponse:
         """Prove it; what the entry says is added for those who may read the books, if the token may too."""
@@ -113,7 +113,7 @@ class EntryProof(Resource):
 class Consistency(Resource):
     """That the log only grew between two heads."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "log:read"}
 
     def get(self, request: Request) -> HttpResponse:
         """Prove it, up to the last head unless told."""

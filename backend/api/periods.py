@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller
+from backend.api.auth import caller, held_back, within
 from backend.api.distributions import in_full
 from backend.api.fields import read_fields
 from backend.api.idempotency import require_key, write
@@ -20,17 +20,22 @@ from backend.distributions.models import Distribution
 from backend.distributions.services import close_period
 
 
+def _no_period() -> NotFound:
+    return NotFound("period_not_found", _("There is no such period."))
+
+
 class PeriodOne(Resource):
     """One period: its days and its state are public."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "periods:read"}
+    held = ("com",)
 
     def get(self, request: Request, period_id: str) -> HttpResponse:
         """Show it, with the id of its distribution to those who may read that."""
         read_parameters(request._request, {})
-        row = Period.objects.filter(pk=period_id).first()
+        row = within(request, Period.objects.filter(pk=period_id)).first()
         if row is None:
-            raise NotFound("period_not_found", _("There is no such period."))
+            raise _no_period()
         known = Distribution.visible_to(caller(request)).filter(period=row).values_list("pk", flat=True).first()
         return answer({**serialize.period(row), "distribution": known})
 
@@ -38,13 +43,16 @@ class PeriodOne(Resource):
 class Closure(Resource):
     """The closing of a period."""
 
-    scopes = {"post": "periods:write"}
+    scopes = {"post": "periods:close"}
+    held = ("com",)
 
     def post(self, request: Request, period_id: str) -> HttpResponse:
         """Close it: its inputs are frozen now, the distribution is computed by a worker right after."""
         read_parameters(request._request, {})
         require_key(request)
         read_fields(request.data, {})
+        if held_back(request, Period, period_id):
+            raise _no_period()
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:

@@ -8,11 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller
+from backend.api.auth import caller, held_back, held_to_organisation, within
 from backend.api.fields import money, read_fields, text
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
 from backend.api.views import Resource, answer
+from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.core.errors import NotFound
 from backend.identity.models import HostBankAccount, Organisation, User
@@ -31,14 +32,19 @@ def _organisation(actor: User, organisation_id: str) -> Organisation:
     """One of the organisations this person may see."""
     found = Organisation.visible_to(actor).filter(pk=organisation_id).first()
     if found is None:
-        raise NotFound("organisation_not_found", _("There is no such organisation among yours."), param="organisation")
+        raise _no_organisation()
     return found
+
+
+def _no_organisation() -> NotFound:
+    return NotFound("organisation_not_found", _("There is no such organisation among yours."), param="organisation")
 
 
 class PledgeList(Resource):
     """The pledges of one's organisations."""
 
-    scopes = {"get": "read", "post": "pledges:write"}
+    scopes = {"get": "pledges:read", "post": "pledges:write"}
+    held = ("com", "org")
     pointers = {"amount": "/amount/value", "currency": "/amount/currency"}
 
     def get(self, request: Request) -> HttpResponse:
@@ -46,7 +52,7 @@ class PledgeList(Resource):
         wanted = read_parameters(request._request, PAGING)
         body, headers = page(
             request._request,
-            Pledge.visible_to(caller(request)),
+            within(request, Pledge.visible_to(caller(request))),
             lambda rows: [serialize.pledge(row) for row in rows],
             wanted,
         )
@@ -57,6 +63,11 @@ class PledgeList(Resource):
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, {"budget": text, "organisation": text, "amount": money})
+        named = held_to_organisation(request)
+        if not named and held_back(request, Budget, given["budget"]):
+            raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
+        if named and held_back(request, Organisation, given["organisation"]):
+            raise _no_organisation()
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
@@ -78,12 +89,13 @@ class PledgeList(Resource):
 class PledgeOne(Resource):
     """One pledge."""
 
-    scopes = {"get": "read"}
+    scopes = {"get": "pledges:read"}
+    held = ("com", "org")
 
     def get(self, request: Request, pledge_id: str) -> HttpResponse:
         """Show it with its payment instructions."""
         read_parameters(request._request, {})
-        pledge = Pledge.visible_to(caller(request)).filter(pk=pledge_id).first()
+        pledge = within(request, Pledge.visible_to(caller(request))).filter(pk=pledge_id).first()
         if pledge is None:
             raise NotFound("pledge_not_found", _("There is no such pledge."))
         return answer(_in_full(pledge))

@@ -1,12 +1,18 @@
 """The catalogue of refusals: what each stable code means, why it came, what to do. Each has its page."""
 
+from backend.api.problems_of_accounts import PROBLEMS as OF_ACCOUNTS
+from backend.api.problems_of_audit import PROBLEMS as OF_AUDIT
 from backend.api.problems_of_charters import PROBLEMS as OF_CHARTERS
 from backend.api.problems_of_distributions import PROBLEMS as OF_DISTRIBUTIONS
 from backend.api.problems_of_exports import PROBLEMS as OF_EXPORTS
 from backend.api.problems_of_ledger import PROBLEMS as OF_LEDGER
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
 from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
+from backend.api.problems_of_organisations import PROBLEMS as OF_ORGANISATIONS
+from backend.api.problems_of_privacy import PROBLEMS as OF_PRIVACY
 from backend.api.problems_of_requests import PROBLEMS as OF_REQUESTS
+from backend.api.problems_of_roles import PROBLEMS as OF_ROLES
+from backend.api.problems_of_sessions import PROBLEMS as OF_SESSIONS
 from backend.api.problems_of_setup import PROBLEMS as OF_SETUP
 from backend.api.problems_of_transfers import PROBLEMS as OF_TRANSFERS
 from backend.api.problems_of_work import PROBLEMS as OF_WORK
@@ -15,8 +21,9 @@ Texts = tuple[object, object, object]
 
 # code → (title, cause, what to do), in the language of the reader when they are shown
 CATALOGUE: dict[str, Texts] = {
-    **OF_REQUESTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
-    **OF_TRANSFERS, **OF_EXPORTS, **OF_LEDGER,
+    **OF_REQUESTS, **OF_ACCOUNTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
+    **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY,
+    **OF_ORGANISATIONS, **OF_SESSIONS,
 }  # fmt: skip
 
 

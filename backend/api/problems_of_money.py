@@ -44,6 +44,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A BIC has 8 or 11 letters and figures."),
         _("Copy it from a paper or a page of the bank, or leave it empty."),
     ),
+    "token_only_unknown": (
+        _("The token cannot be held to this"),
+        _("A token is held to one commons, or to one organisation of which its owner is a member."),
+        _("Choose one of the list, or none: the token then sees what you see."),
+    ),
+    "token_life_unknown": (
+        _("The token’s life is not one of those offered"),
+        _("A token lives 30, 90, 180 or 365 days: it never outlives a year."),
+        _("Choose one of the list. When it nears its end, make another."),
+    ),
     "scope_unknown": (
         _("The token’s scopes are not known"),
         _("A token has at least one of the scopes that exist, and no other."),

@@ -13,6 +13,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The token is unknown, has expired, was revoked, or its owner’s account is disabled."),
         _("Check that it was copied whole. Otherwise make another on your page of tokens."),
     ),
+    "token_environment": (
+        _("The token is of another instance"),
+        _("Tokens of a demonstration begin with tronc_test_, those of a real host with tronc_live_."),
+        _("Make a token on the page of tokens of the instance that you call."),
+    ),
     "scope_missing": (
         _("The token lacks a scope"),
         _("A token does only what its scopes name, even when its owner may do more."),

@@ -32,7 +32,7 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     "account_takes_two": (
         _("A bank account is added by two people"),
         _("Money has moved already: a wrong account could send it elsewhere."),
-        _("Keep to the accounts that are registered until two people can add another."),
+        _("Propose the account on the page of the host; another person accepts it."),
     ),
     "iban_known": (
         _("The IBAN is registered already"),

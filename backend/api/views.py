@@ -42,6 +42,8 @@ class Resource(APIView):
     metadata_class = None
     # method (lower case) → scope of the token
     scopes: ClassVar[dict[str, str]] = {}
+    # The restrictions that its handlers keep to (auth.within): “com”, “org”. To a token held otherwise it is nowhere.
+    held: ClassVar[tuple[str, ...]] = ()
     # field as the domain names it → JSON pointer, where it is not simply "/field"
     pointers: ClassVar[dict[str, str]] = {}
     request_id = ""

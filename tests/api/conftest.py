@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.identity.models import ApiToken, User
-from backend.identity.services import create_token
+from backend.identity.tokens import create_token
 
 ALL_SCOPES = [scope for scope, _label in ApiToken.SCOPES]
 _keys = itertools.count()
@@ -20,11 +20,11 @@ _keys = itertools.count()
 class Caller:
     """A person's program: their token, and a new Idempotency-Key for each POST unless one is given."""
 
-    def __init__(self, user: User, scopes: list[str] | None = None, language: str = "en") -> None:
+    def __init__(self, user: User, scopes: list[str] | None = None, language: str = "en", only: str = "") -> None:
         """Make the token."""
         self.user = user
         self.row, self.token = create_token(
-            user=user, name="tests", scopes=ALL_SCOPES if scopes is None else scopes, now=timezone.now()
+            user=user, name="tests", scopes=ALL_SCOPES if scopes is None else scopes, only=only, now=timezone.now()
         )
         self.http = Client()
         self.headers = {"Authorization": f"Bearer {self.token}", "Accept-Language": language}
@@ -42,7 +42,7 @@ class Caller:
 
 @pytest.fixture
 def call() -> Callable[..., Caller]:
-    """`call(user)` or `call(user, ["read"])`."""
+    """`call(user)` or `call(user, ["pledges:read"], only="com_…")`."""
     return Caller
 
 

@@ -17,7 +17,7 @@ def test_the_quickstart_does_what_it_says(committed: str, play: Any, call: Any, 
     environment = {
         "PATH": os.environ["PATH"],
         "TRONC": processes.web(workers=1),
-        "TOKEN": call(world.users["bo"], ["contributions:write", "read"]).token,
+        "TOKEN": call(world.users["bo"], ["commons:read", "contributions:read", "contributions:write"]).token,
         "BUDGET": world.budget.pk,
     }
     answers = []

@@ -19,6 +19,7 @@ from backend.ledger.services import (
     seal_due,
     statement,
 )
+from backend.operations import demo
 from backend.payments.models import Payment
 from tests.api.conftest import refused, shown
 
@@ -157,12 +158,13 @@ def test_the_books_want_the_role_and_the_scope(play: Any, call: Any) -> None:
     entry = statement(kind="budget", owner=world.budget.pk, currency=EUR).rows[0].entry
     paths = ["trial-balance", "purses", f"purses/budget/{world.budget.pk}/EUR/postings", f"entries/{entry}"]
     others = [call(world.users[name]) for name in ("bo", "sacha", "ana")]
-    reader = call(world.users["claire"], ["read"])
+    reader = call(world.users["claire"], ["commons:read", "log:read"])
     Role.objects.create(user=world.users["ana"], kind="administrator", scope=world.host.pk, created_at=world.now)
     for path in paths:
         for other in others:
             assert "95" not in str(refused(other.get(path), 403, "not_allowed")["detail"])
         refused(reader.get(path), 403, "scope_missing")
+    demo.give_factor(world.users["bo"])
     Role.objects.create(user=world.users["bo"], kind="auditor", scope=world.host.pk, created_at=world.now)
     for path in paths:
         assert others[0].get(path).status_code == 200

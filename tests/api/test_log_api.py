@@ -66,7 +66,7 @@ def test_a_proof_leads_to_the_root_and_only_readers_of_the_books_get_the_content
     last = shown(bo.get(address), 200)
     assert (last["size"], "content" in last) == (heads()[-1]["size"], False)
     assert shown(claire.get(address), 200) == last | {"content": leaf_text(seal.entry_id)}
-    assert shown(call(log.users["claire"], ["read"]).get(address), 200) == last
+    assert shown(call(log.users["claire"], ["log:read"]).get(address), 200) == last
     refused(bo.get(f"{address}?size=1000"), 404, "head_not_found")
     refused(bo.get(f"{address}?size=0"), 400, "parameter_invalid")
     refused(bo.get("log/entries/ent_" + "0" * 36 + "/proof"), 404, "entry_not_sealed")

@@ -131,6 +131,6 @@ def test_the_refusal_of_the_reference_is_a_real_one(play: Any, call: Any) -> Non
 
 def test_the_scopes_of_the_reference_are_those_that_are_asked() -> None:
     text = (API_DOCS / "reference.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([a-z]+(?::write|:read)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
+    assert set(re.findall(r"^\| `([a-z]+(?::[a-z]+)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
         scope for scopes in SCOPES.values() for scope in scopes.values()
     }
