@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from backend.core import demo_mode, logs
+from backend.core.limits import ROUTE_RATES, STRANGERS_SECONDS
 
 BASE = Path(__file__).resolve().parent
 
@@ -48,6 +49,7 @@ INSTALLED_APPS = [
     "backend.web",
     "backend.api",
     "backend.operations",
+    "backend.privacy",
     "backend.exports",
     "backend.notifications",
     "backend.banking",
@@ -70,15 +72,19 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "csp",
 ]
 MIDDLEWARE = [
     "backend.core.logs.RequestLog",
-    "django.middleware.security.SecurityMiddleware",
+    "backend.web.middleware.BrowserHeaders",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "backend.web.health.Probes",
+    "backend.web.audit_trail.AuditTrail",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -86,10 +92,14 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "backend.web.verbs.PageVerbs",
     "allauth.account.middleware.AccountMiddleware",
     "backend.web.middleware.PlainRefusals",
     "backend.web.middleware.HostClockMiddleware",
+    "backend.web.session_life.SessionLife",
+    "backend.web.limits.RouteLimits",
     "backend.web.middleware.DomainErrorMiddleware",
+    "backend.web.proofs.FactorGate",
 ]
 ROOT_URLCONF = "backend.urls"
 WSGI_APPLICATION = "backend.wsgi.application"
@@ -144,8 +154,8 @@ PASSWORD_HASHERS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "backend.identity.passwords.MaximumLength"},
+    {"NAME": "backend.identity.passwords.Guessable"},
 ]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -156,7 +166,41 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # the person hears of each change of password or address
 ACCOUNT_ADAPTER = "backend.web.letters.AccountLetters"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before changing an address: a password alone is not enough beside a factor
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+STRANGERS_WAIT = 0.0 if LOOPBACK_HTTP else STRANGERS_SECONDS
+# Failures count by address and by account; a browser that the account knows has its own count (backend.web.limits), so
+# that nobody locks somebody else out. A new password, asked for by mail, forgets the failures.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/15m/ip,10/15m/key,100/30d/key",
+    "login_failed_known": "10/15m/key",
+    "reauthenticate": "10/15m/user",
+    "change_password": "10/15m/user",
+    "reset_password": "20/15m/ip,5/15m/key",
+    "reset_password_from_key": "20/15m/ip",
+    "request_login_code": "20/15m/ip,5/15m/key",
+    "signup": "20/15m/ip",
+    "csp_report": "20/m/ip",
+    **ROUTE_RATES,
+}
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True  # the sign-in link: a code by mail, good in the browser that asked for it
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 900
+PASSWORD_RESET_TIMEOUT = 3600
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LOOPBACK_HTTP
+MFA_ADAPTER = "backend.identity.factors.SealedFactors"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # nobody signs in before their address is confirmed; a second address may be added
+MFA_FORMS = {
+    "authenticate": "backend.web.factors.CodeForm",
+    "reauthenticate": "backend.web.factors.CodeAgainForm",
+    "activate_totp": "backend.web.factors.FirstCodeForm",
+    "add_webauthn": "backend.web.factors.PasskeyForm",
+}
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # a code typed as it changes, or on a clock half a minute off, is still taken, once
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey asks for its own code, finger or face
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(BASE_URL).scheme
 LOGIN_URL = "account_login"
@@ -176,7 +220,11 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK_HTTP
 SESSION_COOKIE_NAME = "tronc_session" if LOOPBACK_HTTP else "__Host-tronc_session"
 CSRF_COOKIE_NAME = "tronc_csrf" if LOOPBACK_HTTP else "__Host-tronc_csrf"
-CSRF_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_NAME = "tronc_language" if LOOPBACK_HTTP else "__Host-tronc_language"
+DEVICE_COOKIE_NAME = "tronc_device" if LOOPBACK_HTTP else "__Host-tronc_device"
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie more for a sentence
 SECURE_SSL_REDIRECT = not LOOPBACK_HTTP
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^v1/"]  # the API refuses plain http, it does not redirect it
 SECURE_PROXY_SSL_HEADER = None if LOOPBACK_HTTP else ("HTTP_X_FORWARDED_PROTO", "https")
@@ -196,14 +244,22 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
         "object-src": ["'none'"],
+        "report-uri": "/csp-reports/",
+        "report-to": "csp",
     }
 }
+REPORTING_ENDPOINTS = f'csp="{BASE_URL}/csp-reports/"'
+# Who reads what people report about a weakness; printed in /.well-known/security.txt (RFC 9116).
+SECURITY_CONTACT = env("TRONC_SECURITY_CONTACT", f"security@{'localhost' if LOOPBACK_HTTP else _host}")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a form or JSON body; files are counted apart
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 STATEMENT_MAX_BYTES = 20 * 1024 * 1024
 # The chart of accounts of this host; empty for the one shipped (ledger/plan.toml).
 CHART_FILE = os.environ.get("TRONC_CHART_FILE", "")
+# Where people write about their data, and what the operator adds to the legal notice (paragraphs after an empty line).
+LEGAL_CONTACT = env("TRONC_CONTACT", "")
+LEGAL_TEXT = env("TRONC_LEGAL", "")
 SEAL_KEYS = env("TRONC_SEAL_KEYS", "/var/lib/tronc-seal")  # the folder of the keys that sign the heads of the log
 
 # --- languages and static files -------------------------------------------------------------------------------

@@ -4,15 +4,18 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import problem_urls
-from backend.web import charters, log, public, status
+from backend.web import accounts, charters, log, public, status, wellknown
 
 urlpatterns = [
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,
     *charters.bare,
+    *wellknown.bare,
     *i18n_patterns(
+        *accounts.first,
         path("accounts/", include("allauth.account.urls")),
+        path("accounts/2fa/", include("allauth.mfa.urls")),
         *problem_urls.pages,
         path("", include("backend.web.urls")),
     ),

@@ -28,7 +28,7 @@ from backend.identity.permissions import require
 from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Line, balance, open_account, post
-from backend.payees.services import mask
+from backend.payees.services import mask, mask_within
 from backend.payments.models import Payment
 from backend.payments.services import receive_transfer
 from backend.payments.services import take_back as book_take_back
@@ -198,16 +198,16 @@ def _keep(
                 value_on=line.value_on,
                 amount=line.amount,
                 currency=line.currency,
-                counterparty=line.counterparty_name[:140],
+                counterparty=mask_within(line.counterparty_name)[:140],
                 counterparty_hint=mask(line.counterparty_iban) if line.counterparty_iban else "",
-                text=line.remittance[:1000],
+                text=mask_within(line.remittance)[:1000],
                 references={
-                    "creditor_reference": line.creditor_reference,
-                    "end_to_end_id": line.end_to_end_id,
-                    "bank_reference": line.bank_reference,
-                    "payment_information_id": line.payment_information_id,
-                    "message_id": line.message_id,
-                    "code": line.code,
+                    "creditor_reference": mask_within(line.creditor_reference),
+                    "end_to_end_id": mask_within(line.end_to_end_id),
+                    "bank_reference": mask_within(line.bank_reference),
+                    "payment_information_id": mask_within(line.payment_information_id),
+                    "message_id": mask_within(line.message_id),
+                    "code": mask_within(line.code),
                 },
             )
         )

@@ -121,7 +121,8 @@ def answer_arbitration(
         )
         record(
             "arbitration.answered", actor=actor, subject=arbitration.pk, now=now,
-            scopes=[distribution.period.budget_id], person=person, accepted=accept,
+            scopes=[distribution.period.budget_id], on_behalf="" if person == actor.pk else person, why=reason,
+            person=person, accepted=accept,
         )  # fmt: skip
         if not accept:
             _end(arbitration, "refused", actor, now)
@@ -310,7 +311,8 @@ def _end(arbitration: Arbitration, state: str, actor: User, now: datetime) -> No
 def _tell(kind: str, arbitration: Arbitration, actor: User, now: datetime) -> None:
     record(
         kind, actor=actor, subject=arbitration.pk, now=now, scopes=[arbitration.distribution.period.budget_id],
-        distribution=arbitration.distribution_id,
+        distribution=arbitration.distribution_id, after={"state": arbitration.state},
+        why=arbitration.reason if arbitration.state == "waiting" else "",
     )  # fmt: skip
 
 

@@ -70,6 +70,8 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
             subject=distribution.pk,
             now=now,
             scopes=[budget.pk],
+            before={"state": "published"},
+            after={"state": "booked"},
             total=total,
             currency=distribution.currency,
         )

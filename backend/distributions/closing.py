@@ -75,7 +75,10 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
             pot=sum(purse["held"] for purse in frozen["purses"]),
             inputs=frozen,
         )
-        record("period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk])
+        record(
+            "period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk], before={"state": "open"},
+            after={"state": "closed"},
+        )  # fmt: skip
         nudge("distributions.compute")
         around_commit("period.closed")
     return distribution

@@ -9,8 +9,8 @@ from django.utils.translation import pgettext_lazy
 
 from backend.commons.models import Budget, Charter, Period
 from backend.core.ids import ID_LENGTH
-from backend.identity.models import Role, User
-from backend.identity.permissions import holds
+from backend.identity.models import User
+from backend.identity.permissions import counting, holds
 from backend.payees.models import Payee
 
 
@@ -60,7 +60,7 @@ class Distribution(models.Model):
         budget or pay the person; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
-        budgets = Role.objects.filter(user=actor, scope__startswith="bud_").values("scope")
+        budgets = counting(actor).filter(scope__startswith="bud_").values("scope")
         shared = Budget.objects.filter(pk__in=budgets, charters=None)  # their money follows the rules of one above
         paid = Share.objects.filter(contributor=actor).values("distribution")
         return cls.objects.filter(

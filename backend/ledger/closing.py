@@ -89,7 +89,10 @@ def lock(*, actor: User, closing_id: str, now: datetime) -> Closing:
             raise Forbidden("own_closing", _("You asked for this: another treasurer must do it."))
         closing.locked_by, closing.locked_at = actor, now
         _save(closing, "locked_by", "locked_at")
-        record("month.locked", actor=actor, subject=closing.pk, now=now, first_day=closing.first_day.isoformat())
+        record(
+            "month.locked", actor=actor, subject=closing.pk, now=now, before={"state": "asked"},
+            after={"state": "locked"}, first_day=closing.first_day.isoformat(),
+        )  # fmt: skip
     closing.refresh_from_db(fields=["last_posting"])
     return closing
 
@@ -130,7 +133,10 @@ def ask_unlock(*, actor: User, closing_id: str, reason: str, now: datetime) -> C
         closing.unlock_asked_by, closing.unlock_asked_at = actor, now
         closing.unlock_reason = reason.strip()[:REASON_LENGTH]
         _save(closing, "unlock_asked_by", "unlock_asked_at", "unlock_reason")
-        record("month.unlock_asked", actor=actor, subject=closing.pk, now=now, first_day=closing.first_day.isoformat())
+        record(
+            "month.unlock_asked", actor=actor, subject=closing.pk, now=now, why=closing.unlock_reason,
+            first_day=closing.first_day.isoformat(),
+        )  # fmt: skip
     return closing
 
 
@@ -164,7 +170,10 @@ def unlock(*, actor: User, closing_id: str, now: datetime) -> Closing:
             raise Forbidden("own_closing", _("You asked for this: another treasurer must do it."))
         closing.unlocked_by, closing.unlocked_at = actor, now
         _save(closing, "unlocked_by", "unlocked_at")
-        record("month.unlocked", actor=actor, subject=closing.pk, now=now, first_day=closing.first_day.isoformat())
+        record(
+            "month.unlocked", actor=actor, subject=closing.pk, now=now, before={"state": "locked"},
+            after={"state": "unlocked"}, why=closing.unlock_reason, first_day=closing.first_day.isoformat(),
+        )  # fmt: skip
     return closing
 
 

@@ -73,7 +73,7 @@ def freeze(
             id=new_id("frz"), cause=cause, reason=reason.strip()[:REASON_LENGTH], data=dict(data or {}),
             started_at=now, started_by=actor,
         )  # fmt: skip
-        record("payouts.frozen", actor=actor, subject=made.pk, now=now, cause=cause)
+        record("payouts.frozen", actor=actor, subject=made.pk, now=now, why=made.reason, cause=cause)
     return made
 
 
@@ -107,7 +107,7 @@ def ask_lift(*, actor: User, freeze_id: str, reason: str, now: datetime) -> Free
         held.lift_asked_by, held.lift_asked_at = actor, now
         held.lift_reason = reason.strip()[:REASON_LENGTH]
         held.save(update_fields=["lift_asked_by", "lift_asked_at", "lift_reason"])
-        record("freeze.lift_asked", actor=actor, subject=held.pk, now=now, cause=held.cause)
+        record("freeze.lift_asked", actor=actor, subject=held.pk, now=now, why=held.lift_reason, cause=held.cause)
     return held
 
 
@@ -140,7 +140,7 @@ def lift(
         held.lifted_by, held.lifted_at = actor, now
         held.lift_data = dict(comparison or {})
         held.save(update_fields=["lifted_by", "lifted_at", "lift_data"])
-        record("freeze.lifted", actor=actor, subject=held.pk, now=now, cause=held.cause)
+        record("freeze.lifted", actor=actor, subject=held.pk, now=now, why=held.lift_reason, cause=held.cause)
     return held
 
 

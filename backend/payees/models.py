@@ -19,6 +19,8 @@ class Payee(models.Model):
         ("cooperative", _("cooperative")),
         ("association", _("association")),
     ]
+    # Whose key seals a column: forgotten with the person (see core.crypto.seal_for).
+    SEALED_FOR: ClassVar = {"iban_sealed": "user_id"}
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="payee")
     kind = models.CharField(max_length=16, choices=KINDS)

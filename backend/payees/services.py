@@ -1,10 +1,12 @@
 """Writes about payees; the only place where an IBAN is sealed or opened."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
+from stdnum import iban as iban_format
 
 from backend.core import crypto
 from backend.core.errors import Invalid
@@ -14,10 +16,32 @@ from backend.identity.models import User
 from backend.identity.services import require_iban
 from backend.payees.models import BookedName, Payee
 
+_SIGNS = re.compile(r"(?:[A-Za-z0-9][ \u00a0]?){15,42}")
+_IBAN_BEGINS = re.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}")
+
 
 def mask(iban: str) -> str:
     """The only form of an IBAN that screens show: `FR76 •••• 1234`."""
     return f"{iban[:4]} •••• {iban[-4:]}"
+
+
+def mask_within(text: str) -> str:
+    """A text of a bank with every valid IBAN masked, in one piece or in groups: what a payer wrote is kept, theirs is
+    not."""
+    found, place = [], 0
+    for start in _IBAN_BEGINS.finditer(text):
+        if start.start() < place:
+            continue
+        written = _SIGNS.match(text, start.start())
+        signs = [at for at in range(*written.span()) if text[at].isalnum()] if written else []
+        compact = "".join(text[at] for at in signs).upper()
+        sizes = range(min(34, len(compact)), 14, -1)
+        # Length and check digits tell an account; whether its bank is known does not matter.
+        length = next((size for size in sizes if iban_format.is_valid(compact[:size], check_country=False)), 0)
+        if length:
+            found += [text[place : start.start()], mask(compact[:length])]
+            place = signs[length - 1] + 1
+    return "".join([*found, text[place:]])
 
 
 @transaction.atomic
@@ -40,15 +64,24 @@ def set_account(*, actor: User, name: str, iban: str, now: datetime) -> Payee:
         raise Invalid("name_missing", _("Give the name of the account’s holder, as the bank writes it."), param="name")
     payee_of(actor, now=now)
     payee = Payee.objects.select_for_update().get(user=actor)
+    before = _told(payee)
     payee.name = name.strip()[:70]
-    payee.iban_sealed = crypto.encrypt(compact, bound_to=payee.pk)
+    payee.iban_sealed = crypto.seal_for(actor.pk, compact, bound_to=payee.pk)
     payee.iban_index = crypto.equality_index(compact)
     payee.iban_hint = mask(compact)
     payee.iban_edited_by = actor
     payee.iban_edited_at = now
     payee.save()
-    record("payee.account_changed", actor=actor, subject=payee.pk, now=now, scopes=[actor.pk])
+    record(
+        "payee.account_changed", actor=actor, subject=payee.pk, now=now, scopes=[actor.pk], before=before,
+        after=_told(payee),
+    )  # fmt: skip
     return payee
+
+
+def _told(payee: Payee) -> dict[str, str]:
+    """What the audit trail may keep of an account: fingerprints by which two are known equal, nothing to read."""
+    return {"iban": payee.iban_index, "name": crypto.equality_index(payee.name)}
 
 
 @transaction.atomic
@@ -92,4 +125,4 @@ def open_iban(payee: Payee) -> str:
             _("%(name)s has not given an account to be paid on.") % {"name": payee.name},
             param="payee",
         )
-    return crypto.decrypt(payee.iban_sealed, bound_to=payee.pk)
+    return crypto.open_for(payee.user_id, payee.iban_sealed, bound_to=payee.pk)

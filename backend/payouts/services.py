@@ -244,7 +244,7 @@ def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> 
         batch.save(update_fields=["state", "approved_by", "approved_at"])
         record(
             "batch.approved", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
-            digest=batch.digest,
+            digest=batch.digest, before={"state": "prepared"}, after={"state": "approved"},
         )  # fmt: skip
         around_commit("batch.approved")
     return batch
@@ -279,7 +279,10 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> P
         links.update(live=False)
         batch.payouts.update(state="cancelled")
         release(hold_ids=[held for held, _amount in _holds(batch).values()], now=now)
-        record("batch.refused", actor=actor, subject=batch.pk, now=now)
+        record(
+            "batch.refused", actor=actor, subject=batch.pk, now=now, why=batch.refused_reason,
+            before={"state": "prepared"}, after={"state": "rejected"},
+        )  # fmt: skip
     return batch
 
 
@@ -315,7 +318,13 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
             batch.state = "sent"
             batch.sent_at = now
             batch.payouts.update(state="sent")
-            record("batch.sent", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency)
+            record(
+                "batch.sent", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
+                before={"state": "approved"}, after={"state": "sent"},
+            )  # fmt: skip
+        else:
+            # The file shows the IBANs it pays: whoever takes it again leaves a line too.
+            record("batch.downloaded", actor=actor, subject=batch.pk, now=now, downloads=batch.downloads + 1)
         batch.downloads += 1
         batch.save(update_fields=["state", "sent_at", "downloads"])
         data = crypto.decrypt(batch.file_sealed, bound_to=batch.pk).encode()

@@ -9,8 +9,8 @@ from django.utils.translation import pgettext_lazy
 
 from backend.commons.models import Budget
 from backend.core.ids import ID_LENGTH
-from backend.identity.models import HostBankAccount, Role, User
-from backend.identity.permissions import holds
+from backend.identity.models import HostBankAccount, User
+from backend.identity.permissions import counting, holds
 
 WITHIN_ONE_BUDGET = ["to_reserve", "from_reserve"]
 
@@ -80,7 +80,7 @@ class Transfer(models.Model):
         """Those of the budgets one has a role in, or just above; all of them for treasurers and auditors."""
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
-        mine = Role.objects.filter(user=actor, kind__in=["steward", "contributor"]).values("scope")
+        mine = counting(actor).filter(kind__in=["steward", "contributor"]).values("scope")
         return cls.objects.filter(
             Q(source__in=mine) | Q(target__in=mine) | Q(source__parent__in=mine) | Q(target__parent__in=mine)
         )

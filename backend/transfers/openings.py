@@ -122,7 +122,10 @@ def decide_opening(
             opening.lines.update(live=False)
         opening.state, opening.decided_by, opening.decided_at = state, actor, now
         opening.save(update_fields=["state", "decided_by", "decided_at", "decision_reason", "entry"])
-        record(f"opening.{state}", actor=actor, subject=opening.pk, now=now, digest=opening.digest)
+        record(
+            f"opening.{state}", actor=actor, subject=opening.pk, now=now, why=opening.decision_reason,
+            before={"state": "proposed"}, after={"state": state}, digest=opening.digest,
+        )  # fmt: skip
     return opening
 
 

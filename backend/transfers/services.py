@@ -94,7 +94,7 @@ def propose_transfer(
             )  # fmt: skip
             if kind == "remainder":
                 Budget.objects.filter(pk=source.pk).update(state="closing")
-            _tell("transfer.proposed", transfer, actor, now)
+            _tell("transfer.proposed", transfer, actor, now, why=transfer.reason)
             if wanted + _moved_alone(source, now) <= transfer.alone_up_to:
                 _book(transfer, actor, now)
     except IntegrityError as twin:
@@ -323,7 +323,7 @@ def _end(transfer: Transfer, state: str, actor: User, now: datetime) -> None:
     transfer.save(update_fields=["state", "decided_by", "decided_at", "decision_reason", "entry"])
     if transfer.kind == "remainder":
         Budget.objects.filter(pk=transfer.source_id).update(state="closed" if state == "booked" else "open")
-    _tell(f"transfer.{state}", transfer, actor, now)
+    _tell(f"transfer.{state}", transfer, actor, now, why=transfer.decision_reason, before="proposed")
 
 
 def _same(first: Transfer, kind: str, source: Budget, goal: Budget, amount: int | None) -> Transfer:
@@ -335,12 +335,15 @@ def _same(first: Transfer, kind: str, source: Budget, goal: Budget, amount: int 
     return first
 
 
-def _tell(kind: str, transfer: Transfer, actor: User, now: datetime) -> None:
+def _tell(kind: str, transfer: Transfer, actor: User, now: datetime, *, why: str, before: str = "") -> None:
     record(
         kind,
         actor=actor,
         subject=transfer.pk,
         now=now,
+        why=why,
+        before={"state": before} if before else None,
+        after={"state": transfer.state},
         scopes=sorted({*tree_of(transfer.source), *tree_of(transfer.target)}),
         amount=transfer.amount,
         currency=transfer.currency,

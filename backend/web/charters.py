@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backend.commons.charter_schema import charter_schema
 from backend.commons.charters import CharterInvalid, read_document, valid_document
+from backend.commons.life import reads_hidden
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import adopt_charter, charter_of, ruling_budget, tree_of
 from backend.contributions.models import Contribution
@@ -46,9 +47,13 @@ class Version:
     holds_from: date | None
 
 
-def _budget(budget_id: str) -> Budget:
+def _budget(budget_id: str, reader: Any) -> Budget:
+    """A budget that the reader may read: not that of a commons withdrawn from the public, but for its people."""
     found = Budget.objects.select_related("commons", "parent__parent")
-    return get_object_or_404(found, pk=budget_id)
+    budget = get_object_or_404(found, pk=budget_id)
+    if budget.commons.state == "hidden" and not reads_hidden(reader, budget.commons):
+        raise Http404
+    return budget
 
 
 def _knows(reader: Any, budget: Budget) -> bool:
@@ -90,7 +95,7 @@ def _history(budget: Budget) -> list[Version]:
 @require_safe
 def charter_page(request: HttpRequest, budget_id: str) -> HttpResponse:
     """The rules that hold for a budget, section by section, what comes next, and all their versions. Public."""
-    budget = _budget(budget_id)
+    budget = _budget(budget_id, request.user)
     ruling = ruling_budget(budget)
     charter = charter_of(budget)
     history = _history(ruling)
@@ -120,7 +125,7 @@ def _version(budget: Budget, version: int) -> Charter:
 @require_safe
 def charter_version(request: HttpRequest, budget_id: str, version: int) -> HttpResponse:
     """One version in words, whether it holds or not. Public."""
-    budget = _budget(budget_id)
+    budget = _budget(budget_id, request.user)
     charter = _version(budget, version)
     latest = budget.charters.latest("version")
     context = {
@@ -138,7 +143,7 @@ def charter_version(request: HttpRequest, budget_id: str, version: int) -> HttpR
 @require_safe
 def charter_json(request: HttpRequest, budget_id: str, version: int) -> HttpResponse:
     """The document of a version as a file: it never changes. Public."""
-    charter = _version(_budget(budget_id), version)
+    charter = _version(_budget(budget_id, request.user), version)
     body = json.dumps(charter.document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     name = f"{charter.budget.commons.slug}-charter-{version}.json"
     return HttpResponse(
@@ -158,7 +163,7 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 def _changeable(request: AuthedRequest, budget_id: str) -> Budget:
     """The budget whose charter may be changed here by this person."""
-    budget = _budget(budget_id)
+    budget = _budget(budget_id, request.user)
     require(request.user, "charter.adopt", scopes=tree_of(budget))
     if not budget.charters.exists():
         raise Http404

@@ -14,13 +14,17 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
+from backend.commons.models import Commons
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
-from backend.identity.models import Organisation, Role, User
+from backend.identity.models import Organisation, Proposal, Role, User
+from backend.identity.permissions import counting, dormant
 from backend.ledger.services import Freeze, closings, frozen
 from backend.notifications.services import comes_back
 from backend.payouts.models import PayoutBatch
 from backend.transfers.models import Opening, Transfer
+from backend.web import demo
+from backend.web.acting import acting_for
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,18 @@ class Reader:
     @cached_property
     def roles(self) -> set[tuple[str, str]]:
         """(kind, scope) of each role."""
-        return set(Role.objects.filter(user_id=self.user.pk).values_list("kind", "scope"))
+        return set(counting(self.user).values_list("kind", "scope"))
 
     @cached_property
     def kinds(self) -> set[str]:
         """The kinds of role held somewhere."""
         return {kind for kind, _scope in self.roles}
+
+    @cached_property
+    def dormant(self) -> list[str]:
+        """The names of their roles that wait for a second factor."""
+        asleep = dormant(self.user)
+        return [str(label) for kind, label in Role.KINDS if kind in asleep]
 
     @cached_property
     def mail_comes_back(self) -> bool:
@@ -70,9 +80,19 @@ class Reader:
         return (
             Contribution.objects.filter(Q(budget__in=scopes) | Q(budget__parent__in=scopes), state="declared")
             .exclude(contributor_id=self.user.pk)
+            .exclude(recorded_by_id=self.user.pk)
             .exclude(reviews__reviewer_id=self.user.pk)
             .count()
         )
+
+    @cached_property
+    def to_decide(self) -> int:
+        """How many proposals and proposed commons await a decision of theirs."""
+        if not self.kinds & {"administrator", "treasurer"}:
+            return 0
+        waiting = Proposal.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk)
+        commons = Commons.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk)
+        return waiting.exclude(subject=self.user.pk).count() + commons.count()
 
     @cached_property
     def to_do(self) -> int:
@@ -103,9 +123,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "host": getattr(request, "host_row", None),
         "reader": reader,
+        "acting_for": acting_for(request, reader.organisations) if reader else None,
         "menu": menu(request, reader),
         "languages": languages(request),
         "demo": settings.DEMO,
+        **demo.code(request),
         "payouts_frozen": _payouts_frozen(request, reader),
     }
 
@@ -143,7 +165,7 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
             Entry(
                 _("My organisation") if alone else _("My organisations"),
                 reverse("organisation_page", args=[reader.organisations[0].pk]) if alone else reverse("organisations"),
-                section == "organisations",
+                section in {"organisations", "organisation_members", "acting"},
             )
         )
     if kinds & {"contributor", "steward"}:
@@ -163,5 +185,9 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
             Entry(_("Bank"), reverse("bank"), section == "bank"),
             Entry(_("Books"), reverse("ledger"), section in {"books", "months", "exports"}),
+            Entry(_("Audit"), reverse("audit"), section == "audit"),
         ]
+    if kinds & {"administrator", "treasurer", "auditor", "steward"}:
+        section_of_people = section in {"people", "proposals", "host_settings", "commons_life", "moderation"}
+        entries.append(Entry(_("People"), reverse("people"), section_of_people, reader.to_decide))
     return entries

@@ -6,6 +6,7 @@ from typing import Any
 from babel import Locale
 from babel.numbers import format_currency
 from django import forms
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,8 @@ from backend.commons.models import Budget
 from backend.core.errors import DomainError
 from backend.core.money import parse_amount
 from backend.identity.models import Organisation, User
+from backend.privacy.notices import accept_notices
+from backend.web.forms_privacy import acceptance
 
 PRESETS = (50, 100, 300)  # whole units of the currency
 
@@ -29,7 +32,7 @@ def new_form_key() -> str:
 
 
 class SignupForm(forms.Form):
-    """Adds the name to the sign-up form."""
+    """Adds the name and the notices to the sign-up form."""
 
     name = forms.CharField(
         label=_("Your name"),
@@ -37,12 +40,14 @@ class SignupForm(forms.Form):
         help_text=_("Members of your organisation and the treasurers see it. Public pages show a pseudonym."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
+    accept = acceptance()
 
     def signup(self, request: object, user: User) -> None:
-        """Keep the name, and the language of the page for the mail that will follow."""
+        """Keep the name, the language of the page for the mail that will follow, and which notices were accepted."""
         user.name = self.cleaned_data["name"].strip()
         user.language = "en" if (get_language() or "fr").startswith("en") else "fr"
         user.save()
+        accept_notices(user=user, now=timezone.now())
 
 
 class OrganisationForm(forms.Form):

@@ -15,7 +15,7 @@ from backend.commons.services import OPEN_TO_WORK, following
 from backend.contributions.models import Contribution
 from backend.core.errors import Invalid
 from backend.core.money import parse_amount
-from backend.identity.models import ApiToken, User
+from backend.identity.models import User
 from backend.web.forms import new_form_key
 from backend.web.pages import budgets_with
 
@@ -231,26 +231,6 @@ class AccountForm(forms.Form):
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
         error_messages={"required": _("Give the IBAN of the account.")},
-    )
-
-
-class TokenForm(KeyedForm):
-    """A new API token: its name and what it may do."""
-
-    name = forms.CharField(
-        label=_("Name"),
-        help_text=_("To recognise it later, for instance “my laptop”."),
-        max_length=80,
-        error_messages={"required": _("Give the token a name, to recognise it later.")},
-    )
-    scopes = forms.MultipleChoiceField(
-        label=_("What it may do"),
-        choices=ApiToken.SCOPES,
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={
-            "required": _("Choose what the token may do."),
-            "invalid_choice": _("Choose what the token may do from the list."),
-        },
     )
 
 

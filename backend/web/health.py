@@ -10,12 +10,14 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotFound
 from django.template.loader import get_template
 from django.utils import timezone
 
 from backend.core import crypto, metrics
 from backend.core.checks import encryption_keys
+from backend.core.models import PersonKey
 from backend.core.peers import forwarded
 from backend.operations.metrics import read_from_database
 from backend.payees.models import Payee
@@ -96,22 +98,24 @@ def _keys() -> str:
         return "TRONC_ENCRYPTION_KEYS is malformed"
     if crypto.decrypt(crypto.encrypt("probe", bound_to="readyz"), bound_to="readyz") != "probe":
         return "what was sealed does not open"
-    seen: set[str] = set()
-    while row := _sealed_with_another(seen):
-        number = row.iban_sealed.partition(":")[0]
-        try:
-            crypto.decrypt(row.iban_sealed, bound_to=row.pk)
-        except (KeyError, ValueError, InvalidTag):
-            return f"key {number} does not open what it sealed"
-        seen.add(number)
+    # People's own keys, and the accounts that were sealed before people had keys.
+    for model, column in ((PersonKey, "key_sealed"), (Payee, "iban_sealed")):
+        seen = {crypto.OWN}
+        while row := _sealed_with_another(model, column, seen):
+            number = getattr(row, column).partition(":")[0]
+            try:
+                crypto.decrypt(getattr(row, column), bound_to=row.pk)
+            except (KeyError, ValueError, InvalidTag):
+                return f"key {number} does not open what it sealed"
+            seen.add(number)
     return "ok"
 
 
-def _sealed_with_another(seen: set[str]) -> Payee | None:
-    """A payee whose account was sealed with a key number not seen yet."""
-    rows = Payee.objects.exclude(iban_sealed="")
+def _sealed_with_another(model: type[Model], column: str, seen: set[str]) -> Model | None:
+    """A row whose column was sealed with a key number not seen yet."""
+    rows = model._default_manager.exclude(**{column: ""})
     for number in seen:
-        rows = rows.exclude(iban_sealed__startswith=f"{number}:")
+        rows = rows.exclude(**{f"{column}__startswith": f"{number}:"})
     return rows.first()
 
 

@@ -4,18 +4,23 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.urls import translate_url
+from django.urls import reverse, translate_url
 from django.utils import translation
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 
+from backend.identity.factors import proves
 from backend.identity.models import User
+from backend.web.limits import SignInLimits
+from backend.web.proofs import fresh
 
 LINKS = ("password_reset_url", "activate_url", "signup_url")
 
 
-class AccountLetters(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
+class AccountLetters(SignInLimits):
     """Writes to people in their own language; a stranger is written to in the language of the page."""
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -25,7 +30,28 @@ class AccountLetters(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         links = {name: at_home(translate_url(context[name], language or "fr")) for name in LINKS if context.get(name)}
         site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc)
         with translation.override(language):
+            if context.get("code"):
+                page = reverse("account_confirm_login_code")
+                links["code_url"] = at_home(f"{page}?{urlencode({'code': context['code']})}")
             super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
+
+    def is_reauthentication_required(self, *, app: str, **_extra: Any) -> bool:
+        """Whether the pages of the account must ask again, by the rule of `fresh_factor`."""
+        return not fresh(self.request)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """How somebody shows again that it is them, the usual way first: never the password beside a second factor."""
+        methods = {method["id"]: method for method in super().get_reauthentication_methods(user)}
+        if not user.is_authenticated or not proves(user):
+            return [method for key, method in methods.items() if key == "reauthenticate"]
+        kinds = set(Authenticator.objects.filter(user_id=user.pk).values_list("type", flat=True))
+        code, passkey = methods.get("mfa_reauthenticate"), methods.get("mfa_reauthenticate:webauthn")
+        if code is not None:
+            code["description"] = _("Type a code") if "totp" in kinds else _("Type a recovery code")
+        if passkey is not None:
+            passkey["description"] = _("Use a passkey")
+        order = (code, passkey) if "totp" in kinds else (passkey, code)
+        return [method for method in order if method is not None]
 
 
 def at_home(url: str) -> str:

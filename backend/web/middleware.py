@@ -17,10 +17,39 @@ from backend.identity.models import Host
 
 logger = logging.getLogger(__name__)
 
-NOT_PAGES = ("/v1/", "/healthz")
+NOT_PAGES = ("/v1/", "/healthz", "/csp-reports/", "/.well-known/")
+# What no page of this service asks a browser for: a script that got in would not have it either.
+UNUSED_FEATURES = (
+    "accelerometer", "ambient-light-sensor", "autoplay", "battery", "bluetooth", "browsing-topics", "camera",
+    "display-capture", "encrypted-media", "fullscreen", "geolocation", "gyroscope", "hid", "idle-detection",
+    "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial",
+    "usb", "xr-spatial-tracking",
+)  # fmt: skip
 # What is served before there is a host: the first run, the reference of the refusals, whether the service runs.
 WITHOUT_HOST = ("setup/", "first/", "problems/", "status/")
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class BrowserHeaders:
+    """Says to browsers, on every answer whatever made it, what the other parts of the house do not say."""
+
+    HEADERS = {  # read alone
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
+        "X-Frame-Options": "DENY",
+    }
+
+    def __init__(self, get_response: Handler) -> None:
+        """Keep the rest of the chain."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Add the headers; what a view said itself stays."""
+        response = self.get_response(request)
+        for name, value in self.HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Reporting-Endpoints", settings.REPORTING_ENDPOINTS)
+        return response
 
 
 class PlainRefusals:
@@ -73,7 +102,9 @@ class HostClockMiddleware:
         request.__dict__["host_row"] = host
         with timezone.override(ZoneInfo(host.time_zone) if host else None):
             response = self.get_response(request) if host else self.without_host(request)
-        if signed_in and not response.has_header("Cache-Control"):
+        said = response.headers.get("Cache-Control", "")
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if signed_in and (not said or (page and "no-store" not in said)):
             response.headers["Cache-Control"] = "no-store, private"
         return response
 

@@ -15,17 +15,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.commons.models import Commons
-from backend.commons.services import OPEN_TO_PLEDGES
+from backend.commons.services import OPEN_TO_PLEDGES, tree_of
 from backend.core.errors import Conflict, Invalid
 from backend.core.money import parse_amount, to_decimal
-from backend.identity.models import HostBankAccount, Organisation, Role, User
-from backend.identity.permissions import MEMBERS, holds, may
+from backend.identity.models import HostBankAccount, Organisation
+from backend.identity.organisations import address_of
+from backend.identity.permissions import may, require
+from backend.identity.recordings import recordings_of
 from backend.identity.services import create_organisation, the_host
 from backend.payments.models import Payment
 from backend.payments.services import host_fee
+from backend.pledges.limits import limits_left
 from backend.pledges.models import Pledge
 from backend.pledges.services import cancel_pledge, make_pledge
 from backend.web import story
+from backend.web.acting import acting_for, organisations_of
 from backend.web.forms import OrganisationForm, PledgeForm, add_domain_error, new_form_key
 from backend.web.pages import AuthedRequest, private
 
@@ -34,32 +38,25 @@ LISTED = 100
 FEW = 3  # commons that get a button each
 
 
-def acted_for(user: User) -> list[Organisation]:
-    """The organisations in whose name a person may pledge, by name: their own, or all of them for a treasurer."""
-    if holds(user, "treasurer"):
-        return list(Organisation.objects.order_by("name"))
-    mine = Role.objects.filter(user=user, kind__in=MEMBERS).values("scope")
-    return list(Organisation.objects.filter(pk__in=mine).order_by("name"))
-
-
 @private
 @require_safe
 def organisations(request: AuthedRequest) -> HttpResponse:
     """The organisations whose pages the reader may open."""
-    rows = Organisation.visible_to(request.user).order_by("name")[:LISTED]
-    return render(request, "organisations/list.html", {"organisations": rows})
+    rows = Organisation.visible_to(request.user).filter(merged_into=None).order_by("name")[:LISTED]
+    context = {"organisations": rows, "may_merge": may(request.user, "organisation.merge")}
+    return render(request, "organisations/list.html", context)
 
 
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_new(request: AuthedRequest) -> HttpResponse:
     """Create an organisation, then go on to the pledge that was being made, if any."""
-    commons = Commons.objects.filter(slug=request.GET.get("commons", "")[:60].replace("\0", "")).first()
+    commons = Commons.listed().filter(slug=request.GET.get("commons", "")[:60].replace("\0", "")).first()
     form = OrganisationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["name"].strip()
         # A double click must not make two: the person's own organisation of this name is the one just made.
-        twin = next((row for row in acted_for(request.user) if row.name == name), None)
+        twin = next((row for row in organisations_of(request.user) if row.name == name), None)
         try:
             organisation = twin or create_organisation(manager=request.user, now=timezone.now(), **form.cleaned_data)
         except Invalid as error:
@@ -76,22 +73,33 @@ def organisation_new(request: AuthedRequest) -> HttpResponse:
 @require_safe
 def organisation_page(request: AuthedRequest, organisation_id: str) -> HttpResponse:
     """An organisation: its pledges, what was received of them, and the work that the pots it funds have paid."""
+    merged = Organisation.objects.filter(
+        pk=organisation_id, merged_into__in=Organisation.visible_to(request.user)
+    ).first()
+    if merged is not None:
+        return redirect("organisation_page", organisation_id=merged.merged_into_id)
     organisation = get_object_or_404(Organisation.visible_to(request.user), pk=organisation_id)
     pledges = Pledge.visible_to(request.user).filter(organisation=organisation)
     funded = list(pledges.filter(received__gt=0).values_list("budget", flat=True).distinct())
-    context = {
+    context: dict[str, Any] = {
         "organisation": organisation,
-        "pledges": pledges.select_related("budget__commons").order_by("-created_at", "-pk")[:LISTED],
+        "pledges": list(pledges.select_related("budget__commons").order_by("-created_at", "-pk")[:LISTED]),
         "count": pledges.count(),
         "sums": pledges.exclude(state="cancelled")
         .values("currency")
         .annotate(pledged=Sum("amount"), received=Sum("received"))
         .order_by("currency"),
         "paid_work": story.paid_work(funded),
-        "commons": Commons.objects.order_by("name")[: FEW + 1],
+        "commons": Commons.listed().order_by("name")[: FEW + 1],
         "few": FEW,
         "may_pledge": may(request.user, "pledge.make", scopes=[organisation.pk]),
+        "may_edit": may(request.user, "organisation.edit", scopes=[organisation.pk]),
+        "address": address_of(organisation),
+        "limits": limits_left(request.user, organisation, now=timezone.now()),
     }
+    recorded = recordings_of(pledge.pk for pledge in context["pledges"])
+    for pledge in context["pledges"]:
+        pledge.recording = recorded.get(pledge.pk)
     return render(request, "organisations/organisation.html", context)
 
 
@@ -99,18 +107,20 @@ def organisation_page(request: AuthedRequest, organisation_id: str) -> HttpRespo
 @require_http_methods(["GET", "HEAD", "POST"])
 def pledge_new(request: AuthedRequest, slug: str) -> HttpResponse:
     """Promise an amount to a commons in the name of an organisation. Moves no money."""
-    commons = get_object_or_404(Commons, slug=slug)
+    commons = get_object_or_404(Commons.listed(), slug=slug)
     taking = commons.budgets.filter(state__in=OPEN_TO_PLEDGES).order_by("name")
     budgets = sorted(taking, key=lambda budget: budget.parent_id is not None)
-    mine = acted_for(request.user)
-    context: dict[str, Any] = {"commons": commons, "organisations": mine, "form": None}
+    mine = organisations_of(request.user)
+    acted = acting_for(request, mine)
+    records = any(may(request.user, "pledge.record", scopes=tree_of(budget)) for budget in budgets)
+    context: dict[str, Any] = {"commons": commons, "organisations": mine, "form": None, "records": records}
     if not budgets or not mine:
         return render(
             request, "organisations/pledge_new.html", context, status=409 if request.method == "POST" else 200
         )
     start = {
         "form_key": new_form_key(),
-        "organisation": request.GET.get("organisation", mine[0].pk if len(mine) == 1 else ""),
+        "organisation": request.GET.get("organisation", acted.pk if acted else ""),
         "preset": "100",
         "budget": budgets[0].pk,
     }
@@ -165,6 +175,7 @@ def pledge_page(request: AuthedRequest, pledge_id: str) -> HttpResponse:
     account = the_host().bank_accounts.filter(currency=pledge.currency).order_by("pk").first()
     context = {
         "pledge": pledge,
+        "recording": recordings_of([pledge.pk]).get(pledge.pk),
         "payments": [{"row": row, "to_the_pot": row.amount - row.fee} for row in payments],
         "account": account,
         "qr": transfer_qr(pledge, account) if account else "",
@@ -196,6 +207,7 @@ def transfer_qr(pledge: Pledge, account: HostBankAccount) -> SafeString:
 def pledge_cancel(request: AuthedRequest, pledge_id: str) -> HttpResponse:
     """Ask for a confirmation, then cancel a pledge of which nothing was received. Moves no money."""
     pledge = get_object_or_404(Pledge.visible_to(request.user).select_related("budget__commons"), pk=pledge_id)
+    require(request.user, "pledge.make", scopes=[pledge.organisation_id])
     if request.method == "POST":
         cancel_pledge(actor=request.user, pledge_id=pledge.pk, now=timezone.now())
         messages.success(request, _("The pledge is cancelled. Nothing was taken and nothing is awaited."))

@@ -1,14 +1,10 @@
 """What the signed-in pages share: the reader, no copy kept, a fresh factor, long lists cut in pages."""
 
-import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
-from allauth.account.authentication import get_authentication_records
-from allauth.account.decorators import reauthentication_required
 from babel.numbers import get_currency_symbol
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
@@ -18,7 +14,9 @@ from django.views.decorators.cache import never_cache
 
 from backend.commons.models import Budget
 from backend.core.money import exponent
-from backend.identity.models import Role, User
+from backend.identity.models import User
+from backend.identity.permissions import counting
+from backend.web.proofs import ask_again, fresh
 
 ROWS = 50
 
@@ -38,15 +36,14 @@ def private(view: View) -> View:
 
 
 def fresh_factor(view: View) -> View:
-    """Ask for the password again when it was not given, at sign-in or since, in the last five minutes."""
-    guarded = cast(View, reauthentication_required(view))
+    """Ask for the second factor, or the password of who has none, when it was not given in the last five minutes.
+
+    The form that was sent is taken up again once it is given.
+    """
 
     @wraps(view)
     def ask(request: AuthedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # allauth counts only what was typed after the sign-in; a sign-in of a minute ago is as fresh.
-        given = [record["at"] for record in get_authentication_records(request, request.user)]
-        fresh = given and time.time() - max(given) < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-        return (view if fresh else guarded)(request, *args, **kwargs)
+        return view(request, *args, **kwargs) if fresh(request) else ask_again(request)
 
     return ask
 
@@ -64,6 +61,6 @@ def told_in(currency: str) -> dict[str, Any]:
 
 def budgets_with(actor: User, *roles: str) -> "QuerySet[Budget]":
     """The budgets where a person holds one of these roles, and those just below them, by name."""
-    scopes = Role.objects.filter(user=actor, kind__in=roles, scope__startswith="bud_").values("scope")
+    scopes = counting(actor).filter(kind__in=roles, scope__startswith="bud_").values("scope")
     found = Budget.objects.filter(Q(pk__in=scopes) | Q(parent_id__in=scopes))
     return found.select_related("commons", "parent").order_by("commons__name", "name")

@@ -2,16 +2,18 @@
 
 from datetime import timedelta
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
+from backend.commons.life import Veil, reads_hidden
 from backend.commons.models import Commons
 from backend.commons.services import OPEN_TO_PLEDGES, charter_of, current_period
 from backend.contributions.models import Contribution
 from backend.core.names import name_key
+from backend.identity.permissions import may
 from backend.ledger.services import balances
 from backend.web import story
 from backend.web.figures import BAR_WIDTH, bar, figures_of, total
@@ -28,19 +30,22 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What this is, in ten seconds; the commons with their five figures; where each reader starts."""
-    listed = list(Commons.objects.order_by("name").prefetch_related("budgets")[:HOME_COMMONS])
+    listed = veiled(list(Commons.listed().order_by("name").prefetch_related("budgets")[:HOME_COMMONS]))
     each = figures_of([budget for commons in listed for budget in commons.budgets.all()])
     pots = [
         {"commons": commons, "figures": total([each[budget.pk] for budget in commons.budgets.all()])}
         for commons in listed
     ]
-    return render(request, "public/home.html", {"pots": pots, "hidden": Commons.objects.count() - len(listed)})
+    return render(request, "public/home.html", {"pots": pots, "hidden": Commons.listed().count() - len(listed)})
 
 
 @require_safe
 def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The pot of a commons: its figures, its rule, who pledges, what came in and what it paid for."""
     commons = get_object_or_404(Commons, slug=slug)
+    if not public(commons) and not reads_hidden(request.user, commons):
+        return withdrawn(request, commons)
+    veiled([commons])
     budgets = sorted(commons.budgets.all(), key=lambda budget: (budget.parent_id is not None, name_key(budget.name)))
     root = budgets[0]
     ids = [budget.pk for budget in budgets]
@@ -51,6 +56,7 @@ def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
     charter, period = charter_of(root), current_period(root)
     context = {
         "commons": commons,
+        "may_moderate": request.user.is_authenticated and may(request.user, "text.moderate"),
         "root": root,
         "figures": figures,
         "bar": bar(figures),
@@ -71,6 +77,27 @@ def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
         .count(),
     }
     return render(request, "public/commons.html", context)
+
+
+def public(commons: Commons) -> bool:
+    """Whether everyone reads a commons."""
+    return commons.state in {"open", "archived"}
+
+
+def withdrawn(request: HttpRequest, commons: Commons) -> HttpResponse:
+    """What stands in place of a hidden commons: why, and where to object; of one that was never open, nothing."""
+    if commons.state != "hidden":
+        raise Http404
+    return render(request, "life/withdrawn.html", {"commons": commons}, status=410)
+
+
+def veiled(rows: list[Commons]) -> list[Commons]:
+    """Commons to be shown, with what is withdrawn of their texts said instead; they are not to be saved."""
+    veil = Veil([row.pk for row in rows])
+    for row in rows:
+        for field in ("name", "summary", "website"):
+            setattr(row, field, veil.text(row.pk, field, getattr(row, field)))
+    return rows
 
 
 urlpatterns = [

@@ -38,6 +38,7 @@ def reviews(request: AuthedRequest) -> HttpResponse:
         {
             "contribution": one,
             "mine": one.contributor_id == request.user.pk,
+            "recorded": one.recorded_by_id == request.user.pk,
             "said": any(said.reviewer_id == request.user.pk for said in one.reviews.all()),
         }
         for one in page
@@ -93,6 +94,7 @@ def _told(contribution: Contribution, verdict: str) -> str:
 def _context(request: AuthedRequest, contribution: Contribution) -> dict[str, Any]:
     said = list(contribution.reviews.select_related("reviewer").order_by("created_at"))
     mine = contribution.contributor_id == request.user.pk
+    recorded = contribution.recorded_by_id == request.user.pk
     steward = may(request.user, "contribution.review", scopes=tree_of(contribution.budget))
     spoken = any(one.reviewer_id == request.user.pk for one in said)
     return {
@@ -103,7 +105,8 @@ def _context(request: AuthedRequest, contribution: Contribution) -> dict[str, An
         "mine": mine,
         "steward": steward,
         "spoken": spoken,
-        "can_review": steward and not mine and not spoken and contribution.state == "declared",
+        "recorded": recorded,
+        "can_review": steward and not mine and not recorded and not spoken and contribution.state == "declared",
     }
 
 

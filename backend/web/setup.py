@@ -33,18 +33,20 @@ from backend.identity.inviting import (
     show_invitation,
 )
 from backend.identity.models import Role, User
-from backend.identity.permissions import holds, may, require
+from backend.identity.permissions import dormant, holds, may, require
 from backend.identity.services import host_day, the_host
 from backend.notifications.services import comes_back, mail_figures
 from backend.operations.setup import add_envelope, progress, register_account, start_commons
+from backend.privacy.notices import accept_notices
+from backend.web.factors import AFTER
 from backend.web.forms import add_domain_error, new_form_key
+from backend.web.forms_invitation import InvitationForm
 from backend.web.forms_setup import (
     AccountForm,
     AdministratorForm,
     CommonsForm,
     EnvelopeForm,
     InviteForm,
-    PasswordForm,
     SetUpForm,
 )
 from backend.web.pages import AuthedRequest, fresh_factor, private
@@ -68,6 +70,14 @@ def _enter(request: HttpRequest, user: User) -> None:
     """Sign in who has just typed their password: it counts as fresh."""
     get_adapter().login(request, user)
     record_authentication(request, user, "password", email=user.email)
+
+
+def _through_factor(request: HttpRequest, user: User, then: str) -> HttpResponse:
+    """Lead to a page, through the one where a second factor is added when a role of this person waits for it."""
+    if not dormant(user):
+        return redirect(then)
+    request.session[AFTER] = reverse(then)
+    return redirect("mfa_index")
 
 
 # --- the one-time address ---------------------------------------------------------------------------------------------
@@ -100,7 +110,7 @@ def start(request: HttpRequest, token: str) -> HttpResponse:
         else:
             _enter(request, user)
             messages.success(request, _("You are the administrator of this instance. Here is what comes next."))
-            return redirect("setup")
+            return _through_factor(request, user, "setup")
     status = 422 if form.errors else 200
     return render(request, "setup/start.html", {"form": form, "named": host, "demo": _demo()}, status=status)
 
@@ -292,13 +302,14 @@ def person(request: AuthedRequest, person_id: str) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Choose a password through a one-time link, then be signed in."""
-    form = PasswordForm(request.POST or None)
+    form = InvitationForm(request.POST or None)
     try:
         who = invited_by(token, now=timezone.now())
         if request.method == "POST" and form.is_valid():
             who = accept_invitation(token=token, password=form.cleaned_data["password1"], now=timezone.now())
+            accept_notices(user=who, now=timezone.now())
             _enter(request, who)
-            return redirect("welcome")
+            return _through_factor(request, who, "welcome")
     except NotFound as refusal:
         return render(request, "setup/over.html", {"refusal": refusal}, status=refusal.status)
     except DomainError as refusal:

@@ -6,6 +6,7 @@ from datetime import date
 
 from django.db.models import Count, Q, Sum
 
+from backend.commons.life import Veil
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
 from backend.payments.models import Payment
@@ -57,9 +58,13 @@ class Receipts:
 
 @dataclass(frozen=True)
 class Paid:
-    """One contribution that was shared: `settled` says whether the transfer was seen on the bank's statement."""
+    """One contribution that was shared, in the words that the public reads.
+
+    `settled` says whether the transfer was seen on the bank's statement.
+    """
 
     contribution: Contribution
+    what: str
     by: str
     settled: bool
 
@@ -93,7 +98,11 @@ def funders(budgets: Iterable[str]) -> list[Funder]:
         .annotate(pledged=Sum("amount"), got=Sum("received"))
         .order_by("-pledged", "organisation__name")
     )
-    return [Funder(row["organisation__name"], row["pledged"], row["got"]) for row in rows]
+    veil = Veil(row["organisation__pk"] for row in rows)
+    return [
+        Funder(veil.text(row["organisation__pk"], "name", row["organisation__name"]), row["pledged"], row["got"])
+        for row in rows
+    ]
 
 
 def receipts(budgets: Iterable[str]) -> Receipts:
@@ -101,7 +110,14 @@ def receipts(budgets: Iterable[str]) -> Receipts:
     found = Payment.objects.filter(pledge__budget__in=list(budgets), state="succeeded")
     sums = found.aggregate(count=Count("pk"), gross=Sum("amount"), fees=Sum("fee"))
     latest = found.select_related("pledge__organisation").order_by("-received_on", "-pk")[:LATEST]
-    rows = [Received(row.pledge.organisation.name, row.received_on, row.amount, row.fee) for row in latest]
+    veil = Veil(row.pledge.organisation_id for row in latest)
+    rows = [
+        Received(
+            veil.text(row.pledge.organisation_id, "name", row.pledge.organisation.name), row.received_on, row.amount,
+            row.fee,
+        )
+        for row in latest
+    ]  # fmt: skip
     return Receipts(rows, sums["count"], sums["gross"] or 0, sums["fees"] or 0)
 
 
@@ -137,4 +153,15 @@ def _with_state(contributions: Iterable[Contribution]) -> list[Paid]:
             "distribution__period", "contributor"
         )
     )
-    return [Paid(row, row.contributor.shown_publicly, (row.period_id, row.contributor_id) in paid) for row in rows]
+    veil = Veil({row.pk for row in rows} | {row.contributor_id for row in rows})
+    return [
+        Paid(
+            contribution=row,
+            what=veil.text(row.pk, "description", row.description),
+            by=veil.text(row.contributor_id, "public_name", row.contributor.shown_publicly)
+            if row.contributor.public_name
+            else row.contributor.shown_publicly,
+            settled=(row.period_id, row.contributor_id) in paid,
+        )
+        for row in rows
+    ]

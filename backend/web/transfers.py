@@ -78,6 +78,8 @@ def budget_page(request: AuthedRequest, budget_id: str) -> HttpResponse:
             "transfers": (moved.filter(source=budget) | moved.filter(target=budget)).order_by("-id")[:LATEST],
             "can_transfer": may(request.user, "transfer.propose", scopes=tree_of(budget)),
             "can_open": budget.state == "open" and may(request.user, "budget.open", scopes=tree_of(budget)),
+            "can_suspend": budget.state in {"open", "suspended"}
+            and may(request.user, "budget.suspend", scopes=tree_of(budget)),
             "can_close": budget.parent_id and budget.state == "open",
         },
     )

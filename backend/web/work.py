@@ -1,4 +1,4 @@
-"""The pages of a contributor: declare work, follow it, the share it earned, the account it is paid to, tokens."""
+"""The pages of a contributor: declare work, follow it, the share it earned, the account it is paid to."""
 
 from typing import Any
 
@@ -21,18 +21,17 @@ from backend.contributions.models import Contribution
 from backend.contributions.services import declare as declare_work
 from backend.contributions.services import withdraw as withdraw_work
 from backend.core.errors import Conflict, Invalid
-from backend.core.idempotency import fingerprint, once
 from backend.distributions.models import Arbitration, Distribution, Share
 from backend.distributions.services import last_day, settled_lines
-from backend.identity.models import ApiToken, User
+from backend.identity.models import User
 from backend.identity.permissions import may
-from backend.identity.services import create_token, host_day, revoke_token
+from backend.identity.services import host_day
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
 from backend.web.distributions import names_of_budgets
 from backend.web.forms import add_domain_error
-from backend.web.forms_work import AccountForm, ContributionForm, TokenForm, declarable
+from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
 WITHDRAWABLE = {"declared", "validated"}
@@ -136,6 +135,7 @@ def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpRespo
             "share": share if contribution.state in {"included", "settled"} else None,
             "can_withdraw": mine and contribution.state in WITHDRAWABLE,
             "can_review": not mine
+            and contribution.recorded_by_id != request.user.pk
             and contribution.state == "declared"
             and may(request.user, "contribution.review", scopes=tree_of(contribution.budget)),
         },
@@ -235,62 +235,6 @@ def payee_account(request: AuthedRequest) -> HttpResponseBase:
         raise
 
 
-@private
-@fresh_factor
-@require_http_methods(["GET", "HEAD", "POST"])
-def tokens(request: AuthedRequest) -> HttpResponseBase:
-    """One's API tokens, and the form that makes one; the text of a new token is shown by this answer alone."""
-    now = timezone.now()
-    form = TokenForm(request.POST or None)
-    status, made = 200, ""
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                made = _make_token(request, form.cleaned_data)
-            except (Invalid, Conflict) as refusal:
-                add_domain_error(form, refusal)
-                status = refusal.status
-            else:
-                status, form = (201 if made else 409), TokenForm()
-    mine = ApiToken.visible_to(request.user).order_by("-created_at")
-    context = {
-        "form": form,
-        "made": made,
-        "twice": status == 409 and not form.is_bound,
-        "tokens": mine.filter(revoked_at=None, expires_at__gt=now),
-        "ended": mine.exclude(revoked_at=None, expires_at__gt=now)[:20],
-    }
-    return render(request, "work/tokens.html", context, status=status)
-
-
-def _make_token(request: AuthedRequest, facts: dict[str, Any]) -> str:
-    """The text of a new token; empty when this form had already made one."""
-    now = timezone.now()
-    text = ""
-
-    def act() -> tuple[int, Any]:
-        nonlocal text
-        token, text = create_token(user=request.user, name=facts["name"], scopes=facts["scopes"], now=now)
-        return 201, {"token": token.pk}
-
-    wanted = fingerprint("tokens", facts["name"], sorted(facts["scopes"]))
-    once(scope=f"page:{request.user.pk}", key=facts["form_key"], request=wanted, now=now, act=act)
-    return text
-
-
-@private
-@require_http_methods(["GET", "HEAD", "POST"])
-def token_revoke(request: AuthedRequest, token_id: str) -> HttpResponseBase:
-    """Revoke one's own token."""
-    token = get_object_or_404(ApiToken.visible_to(request.user), pk=token_id)
-    if request.method == "POST":
-        revoke_token(actor=request.user, token_id=token.pk, now=timezone.now())
-        messages.success(request, _("The token “%(name)s” no longer opens anything.") % {"name": token.name})
-        return redirect("tokens")
-    return render(request, "work/token_revoke.html", {"token": token})
-
-
 urlpatterns = [
     path("work/", work, name="work"),
     path("work/declare/", declare, name="declare"),
@@ -298,6 +242,4 @@ urlpatterns = [
     path("contributions/<str:contribution_id>/", contribution_page, name="contribution_page"),
     path("contributions/<str:contribution_id>/withdraw/", withdraw, name="withdraw"),
     path("shares/<str:share_id>/", share_page, name="share_page"),
-    path("tokens/", tokens, name="tokens"),
-    path("tokens/<str:token_id>/revoke/", token_revoke, name="token_revoke"),
 ]

@@ -68,7 +68,7 @@ class ByHand:
         """A token made on its page."""
         page = self.person(key).get("tokens/")
         page.submit("name", name="poste", scopes="contributions:write")
-        found = re.search(r"tronc_live_[0-9A-Z]{46}", page.html)
+        found = re.search(r"tronc_test_[0-9A-Z]{46}", page.html)
         assert found, page.html
         return found.group(0)
 

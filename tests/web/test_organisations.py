@@ -14,6 +14,7 @@ from backend.commons.models import Budget
 from backend.identity.models import Organisation, Role
 from backend.identity.services import create_organisation, grant_role
 from backend.ledger.services import entry_count
+from backend.operations import demo
 from backend.payments.services import receive_transfer
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
@@ -179,12 +180,13 @@ def test_nobody_pledges_for_the_organisation_of_others(play: Play, sign_in: Sign
     assert Pledge.objects.count() == 0
 
 
-def test_a_treasurer_records_a_pledge_for_an_organisation_that_came_with_paper(play: Play, sign_in: SignIn) -> None:
+def test_a_treasurer_pledges_for_nobody_and_is_led_to_recording(play: Play, sign_in: SignIn) -> None:
     world = play("make_house")
-    answer = sign_in(world.users["claire"]).post(FORM, values(world))
-    assert answer.status_code == 302
-    pledge = Pledge.objects.get()
-    assert (pledge.made_by, pledge.organisation) == (world.users["claire"], world.organisation)
+    browser = sign_in(world.users["claire"])
+    assert browser.post(FORM, values(world)).status_code == 409
+    assert not Pledge.objects.exists()
+    assert "/en/commons/cartolibre/record-pledge/" in browser.get(FORM).content.decode()
+    assert "record-pledge" not in sign_in(world.users["ana"]).get(FORM).content.decode()
 
 
 @pytest.mark.parametrize("path", ["", "cancel/"])
@@ -308,11 +310,15 @@ def test_the_menu_says_what_each_person_came_for(play: Play, sign_in: SignIn) ->
 
     assert menu("ana") == ["Commons", "My organisation"]
     assert menu("bo") == ["Commons", "My work", "Periods", "Budgets"]
-    assert menu("sacha") == ["Commons", "My work", "To review", "Periods", "Budgets"]
-    assert menu("claire") == ["Commons", "To do 1 waiting", "Periods", "Budgets", "Payouts", "Bank", "Books"]
-    assert menu("camille") == ["Commons", "My work", "Periods", "Budgets", "Payouts", "Bank", "Books"]
+    assert menu("sacha") == ["Commons", "My work", "To review", "Periods", "Budgets", "People"]
+    treasury = ["Periods", "Budgets", "Payouts", "Bank", "Books", "Audit", "People"]
+    assert menu("claire") == ["Commons", "To do 1 waiting", *treasury]
+    assert menu("camille") == ["Commons", "My work", "Periods", "Budgets"]  # the auditor's role waits for a factor
+    demo.give_factor(world.users["camille"])
+    assert menu("camille") == ["Commons", "My work", *treasury]
 
 
 def test_the_frame_says_in_whose_name_one_acts(play: Play, sign_in: SignIn) -> None:
     world = play("make_house")
-    assert "Ana Ruiz , for La Fabrique du Port Sign out" in text_of(sign_in(world.users["ana"]).get("/en/"))
+    page = text_of(sign_in(world.users["ana"]).get("/en/"))
+    assert "Ana Ruiz , for La Fabrique du Port Change for whom you act" in page

@@ -14,7 +14,8 @@ from backend.contributions.models import Contribution
 from backend.core.errors import Invalid
 from backend.distributions.models import Share
 from backend.identity.models import ApiToken
-from backend.identity.services import host_day, token_owner
+from backend.identity.services import host_day
+from backend.identity.tokens import token_owner
 from backend.ledger.services import entry_count
 from backend.payees.models import Payee
 from backend.payees.services import open_iban
@@ -267,10 +268,10 @@ def test_an_old_password_is_asked_again_and_the_iban_is_not_kept_in_the_session(
 def test_a_token_is_shown_once_and_made_once(play: Play, sign_in: SignIn) -> None:
     world = play("make_house")
     browser = sign_in(world.users["bo"])
-    sent = {"name": "laptop", "scopes": ["contributions:write"], "form_key": "t-1"}
+    sent = {"name": "laptop", "scopes": ["contributions:write"], "days": "90", "form_key": "t-1"}
     answer = browser.post("/en/tokens/", sent)
     assert answer.status_code == 201
-    shown = re.findall(r"tronc_live_[0-9A-Z]{46}", answer.content.decode())
+    shown = re.findall(r"tronc_test_[0-9A-Z]{46}", answer.content.decode())
     assert len(shown) == 1
     owner = token_owner(shown[0], now=timezone.now())
     assert owner is not None
@@ -294,8 +295,9 @@ def test_a_token_without_a_scope_is_not_made(play: Play, sign_in: SignIn) -> Non
 def test_a_token_is_revoked_by_its_owner_alone(play: Play, sign_in: SignIn) -> None:
     world = play("make_house")
     browser = sign_in(world.users["bo"])
-    made = browser.post("/en/tokens/", {"name": "laptop", "scopes": ["read"], "form_key": "t-1"}).content.decode()
-    text = re.findall(r"tronc_live_[0-9A-Z]{46}", made)[0]
+    sent = {"name": "laptop", "scopes": ["commons:read"], "days": "30", "form_key": "t-1"}
+    made = browser.post("/en/tokens/", sent).content.decode()
+    text = re.findall(r"tronc_test_[0-9A-Z]{46}", made)[0]
     path = f"/en/tokens/{ApiToken.objects.get().pk}/revoke/"
     assert sign_in(world.users["camille"]).post(path).status_code == 404
     assert token_owner(text, now=timezone.now()) is not None

@@ -1,0 +1,22 @@
+"""What the screens of approval say while a second treasurer lacks; a public text as the public reads it."""
+
+from typing import Any
+
+from django import template
+
+from backend.commons import life
+from backend.identity.roles import able_treasurers
+
+register = template.Library()
+
+
+@register.inclusion_tag("people/lacking.html")
+def second_treasurer() -> dict[str, Any]:
+    """A sentence that says how to name a second treasurer, while fewer than two can act; nothing otherwise."""
+    return {"lacking": len(able_treasurers()) < 2}
+
+
+@register.filter
+def shown(row: Any, field: str) -> str:
+    """A public text of a row: itself, or why it is withdrawn and where to object."""
+    return life.shown(row.pk, field, str(getattr(row, field)))
