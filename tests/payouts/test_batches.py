@@ -69,6 +69,7 @@ def test_only_treasurers_see_a_batch(play: Play, who: str) -> None:
 def test_a_payee_of_the_batch_cannot_approve_it(play: Play) -> None:
     world = play("approve_distribution")
     Role.objects.create(user=world.users["bo"], kind="treasurer", scope=world.host.pk, created_at=world.now)
+    demo.give_factor(world.users["bo"])
     batch = prepare(world)
     refusal = hindrance(actor=world.users["bo"], batch=batch)
     assert refusal is not None
