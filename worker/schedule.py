@@ -5,7 +5,9 @@ from typing import Any
 TIMETABLE: dict[str, int] = {
     "banking.match": 20,
     "distributions.compute": 20,
+    "events.seal": 60,
     "exports.keep_names": 60,
+    "host.accounts": 60,
     "identity.warn_of_tokens": 60,
     "ledger.expire_holds": 60,
     "ledger.seal": 30,

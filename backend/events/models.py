@@ -40,3 +40,22 @@ class Untold(models.Model):
     """An event whose mail is not written yet; the notifications sweep removes it."""
 
     event = models.OneToOneField(Event, primary_key=True, on_delete=models.PROTECT)
+
+
+class EventSeal(models.Model):
+    """A link of the chain over all events: its digest takes in that of the one before (migration 0005 computes it)."""
+
+    number = models.PositiveIntegerField(primary_key=True)
+    count = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(count__gt=0), name="event_seal_holds_some")]
+
+
+class SealedEvent(models.Model):
+    """Which seal took an event; events themselves never change."""
+
+    event = models.OneToOneField(Event, primary_key=True, on_delete=models.PROTECT)
+    seal = models.ForeignKey(EventSeal, on_delete=models.PROTECT, related_name="events")

@@ -49,6 +49,7 @@ TEXTS: dict[str, object] = {
     "I3.inputs": _("Distribution %(thing)s: what was frozen at closing is not what it was computed from."),
     "I3.ruled": _("Distribution %(thing)s: its charter is not the one it was computed under."),
     "I3.period": _("Period %(thing)s: its charter is not that of its distribution."),
+    "I3.events": _("Seal %(thing)s of the audit trail is not that of its events: one was changed or removed."),
     "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
     "I6.suspense": _("Suspense of %(thing)s: the lines to identify sum to %(expected)s, the ledger holds %(found)s."),
     "I6.in_transit": _(

@@ -16,9 +16,11 @@ from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
 from backend.events.models import Untold
+from backend.events.sealing import unsealed
 from backend.identity.tokens import tokens_to_warn
 from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
 from backend.notifications.models import OutgoingMail
+from backend.operations.host import due_accounts
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.sweeps import SWEEPS
 from backend.privacy.models import Erasure
@@ -36,6 +38,8 @@ def _rows(rows: "QuerySet[Any]", since: str) -> Due:
 QUEUES: dict[str, Callable[[datetime], Due]] = {
     "banking.match": lambda now: _rows(BankLine.objects.filter(state="new"), "statement__imported_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
+    "events.seal": lambda now: _rows(unsealed(), "created_at"),
+    "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),
     "identity.warn_of_tokens": lambda now: (tokens_to_warn(now).count(), None),
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from backend.banking.models import BankLine
 from backend.distributions.models import DistributionMove, Share, SharePart
+from backend.events.sealing import broken_seals
 from backend.events.services import record
 from backend.ledger import audit
 from backend.ledger.audit import FEW, Finding
@@ -93,6 +94,7 @@ def check(*, sealing: bool = True) -> list[Finding]:
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
         found += sharing()
         found += audit.everything()
+        found += [Finding("I3.events", str(number)) for number in broken_seals()[:FEW]]
         still = sorted(late & set(audit.unsealed_since(0))) if late else []
         if still and keyless:
             found.append(Finding("I3.key_missing", signer_name(), "", 0, len(still)))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from backend.banking.services import match_due
 from backend.distributions.services import compute_due
+from backend.events.sealing import chain_due
 from backend.exports.retention import keep_names
 from backend.identity.tokens import warn_of_end
 from backend.ledger.services import expire_due, seal_due
@@ -17,6 +18,7 @@ from backend.privacy.retention import retain
 SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
     "distributions.compute": compute_due,
+    "events.seal": chain_due,
     "exports.keep_names": keep_names,
     "identity.warn_of_tokens": warn_of_end,
     "host.accounts": apply_due,

@@ -1,11 +1,15 @@
 """Every refused act leaves exactly one event, whether a page shows it, a form catches it or the API answers it."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from backend.contributions.services import review
@@ -18,6 +22,8 @@ from backend.identity.tokens import create_token
 from backend.operations import demo
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import prepare_batch
+from backend.web.audit_trail import AuditTrail
+from tests.concurrency import at_once
 
 
 def refusals() -> list[tuple[str, str, str]]:
@@ -62,6 +68,7 @@ def test_the_scopes_of_the_thing_are_those_of_its_facts(play: Any, sign_in: Any)
     noted = record_refusal(
         actor=world.users["bo"], subject=world.contributions[0].pk, now=timezone.now(), action="", code="c", path="p"
     )
+    assert noted is not None
     assert noted.scopes == [budget]
 
 
@@ -121,4 +128,55 @@ def test_a_refusal_of_the_code_of_time_is_not_one_of_rights(play: Any, sign_in: 
     answer = browser.post("/en/organisations/new/", {"name": "", "kind": "informal"})
     assert answer.status_code == 422
     assert demo.code_for(time.time()).isdigit()
+    assert refusals() == []
+
+
+def test_many_refusals_are_counted_rather_than_written_one_by_one(play: Any) -> None:
+    """Ten in an hour are written each; then one a minute, which counts those before it. Another act has its own ten."""
+    world = play("make_house")
+    cache.clear()
+    start = timezone.now()
+
+    def refuse(seconds: int, action: str = "bank.read", who: str = "bo") -> Any:
+        return record_refusal(
+            actor=world.users[who], subject="", now=start + timedelta(seconds=seconds), action=action,
+            code="not_allowed", path="bank",
+        )  # fmt: skip
+
+    first = [refuse(second) for second in range(10)]
+    assert all(event is not None and "count" not in event.data for event in first)
+    assert [refuse(10), refuse(11), refuse(12), refuse(68)] == [None] * 4
+    assert refuse(13, action="audit.read") is not None
+    assert refuse(13, who="ana") is not None
+    counted = refuse(69)  # a minute after the tenth
+    assert counted.data["count"] == 5
+    assert refuse(70) is None
+    assert refuse(129).data["count"] == 2
+    later = refuse(2 * 3600)
+    assert "count" not in later.data
+    found = Event.objects.filter(kind="act.refused", actor=world.users["bo"], data__action="bank.read")
+    assert sum(event.data.get("count", 1) for event in found) == 18
+
+
+def test_refusals_of_two_at_once_are_all_counted(play: Any, committed: str) -> None:
+    world = play("make_house")
+    now, bo = timezone.now(), world.users["bo"]
+    for _number in range(10):
+        record_refusal(actor=bo, subject="", now=now, action="bank.read", code="not_allowed", path="bank")
+
+    def refuse(_number: int) -> Any:
+        return record_refusal(actor=bo, subject="", now=now, action="bank.read", code="not_allowed", path="bank")
+
+    assert at_once(refuse, times=3) == [None] * 3
+    after = now + timedelta(minutes=2)
+    counted = record_refusal(actor=bo, subject="", now=after, action="bank.read", code="not_allowed", path="bank")
+    assert counted is not None
+    assert counted.data["count"] == 4
+
+
+def test_what_is_refused_to_strangers_is_not_written(play: Any) -> None:
+    play("make_house")
+    request = RequestFactory().post("/en/bank/")
+    request.user = AnonymousUser()
+    AuditTrail(lambda _request: HttpResponse()).write(request, Forbidden("not_allowed", "No."))
     assert refusals() == []
