@@ -8,19 +8,21 @@ from datetime import date, datetime, timedelta
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator, validate_email
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.charters import default_document
 from backend.commons.models import Budget, Commons, Moderation
+from backend.commons.proposed import require_as_read
 from backend.commons.services import free_name, give_pot, tree_of
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.events.services import record
 from backend.identity.inviting import Named, person_named, require_apart
 from backend.identity.models import User
+from backend.identity.naming import valid_address
 from backend.identity.permissions import may, require
 from backend.identity.roles import lock_roles, required_reason
 from backend.identity.services import grant_role
@@ -142,6 +144,7 @@ def approve_commons(
     *,
     actor: User,
     commons_id: str,
+    digest: str,
     currency: str,
     first_day: date,
     last_day: date,
@@ -150,14 +153,16 @@ def approve_commons(
 ) -> Commons:
     """Open a proposed commons: its pot, first charter and first period, its steward told by mail. Moves no money.
 
-    Args: currency: of one of the host's bank accounts. first_day, last_day: of the first period, both included.
-        approvals: how many stewards validate a contribution.
-    Raises: Forbidden `not_allowed`, `own_commons`; NotFound; Conflict `commons_decided`; Invalid `period_length`,
+    Args: digest: of the proposal, as the page showed it. currency: of one of the host's bank accounts. first_day,
+        last_day: of the first period, both included. approvals: how many stewards validate a contribution.
+    Raises: Forbidden `not_allowed`, `own_commons`; NotFound; Conflict `commons_decided`, `commons_changed`,
+        `commons_without_person`; Invalid `period_length`,
         `approvals_out_of_range`, `name_taken`, `currency_without_account`, `administrator_as_treasurer`.
     """
     require(actor, "commons.approve")
     lock_roles()
     commons = _to_decide(actor, commons_id)
+    require_as_read(commons, digest)
     if last_day < first_day or last_day - first_day > LONGEST_FIRST_PERIOD:
         raise Invalid(
             "period_length", _("The last day comes after the first one, two years later at most."), param="last_day"
@@ -166,6 +171,12 @@ def approve_commons(
         raise Invalid("approvals_out_of_range", _("One approval at least, nine at most."), param="approvals")
     _name, commons.slug = free_name(commons.name)
     steward = steward_of(commons)
+    erased = commons.steward_name and not commons.steward_email
+    if erased or not steward.is_active or not (commons.proposed_by and commons.proposed_by.is_active):
+        raise Conflict(
+            "commons_without_person",
+            _("Whoever proposed it, or would take care of it, closed their account. Refuse it. Nothing was opened."),
+        )
     if steward.pk == actor.pk:
         raise _own("commons.approve")
     require_apart(steward, "steward", param="")
@@ -287,6 +298,11 @@ def reads_hidden(actor: User | AnonymousUser, commons: Commons) -> bool:
     return may(actor, INSIDERS) or may(actor, "budget.read", scopes=budgets)
 
 
+def concealed(actor: User | AnonymousUser, commons: Commons) -> bool:
+    """Whether a commons is not public, and this person reads it no more than anybody: for them its ids lead nowhere."""
+    return commons.state not in {"open", "archived"} and not reads_hidden(actor, commons)
+
+
 def _locked(commons_id: str) -> Commons:
     """A commons, held until the transaction ends."""
     rows = Commons.objects.select_for_update(of=("self",), no_key=True).select_related("proposed_by")
@@ -302,12 +318,7 @@ def _not_found() -> NotFound:
 
 def address(text: str, *, param: str) -> str:
     """A mail address in lower case; raises Invalid `email_invalid`."""
-    found = text.strip().lower()
-    try:
-        validate_email(found)
-    except ValidationError:
-        raise Invalid("email_invalid", _("This is not an e-mail address."), param=param) from None
-    return found
+    return valid_address(text, param=param)
 
 
 # --- budgets ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """Writes about commons, budgets, charters and periods."""
 
-from calendar import monthrange
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.allocation.trace import sha256
 from backend.commons.charters import default_document, valid_document
 from backend.commons.models import Budget, Charter, Commons, Period
+from backend.commons.rhythm import end_after, end_by_length
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import require_currency
@@ -154,7 +154,7 @@ def adopt_charter(
     last, length = coming.order_by("-starts_on").first(), valid["period"]
     if last is not None and length is not None and length != latest.document["period"]:
         # Nothing comes after it yet: it takes the new length, whatever days an early closing left to it.
-        coming.filter(pk=last.pk).update(ends_before=_end_by_length(last.starts_on, length))
+        coming.filter(pk=last.pk).update(ends_before=end_by_length(last.starts_on, length))
     record(
         "charter.adopted", actor=actor, subject=made.pk, now=now, scopes=tree_of(budget), version=made.version,
         sha256=made.sha256,
@@ -374,34 +374,5 @@ def open_next_period(*, after: Period, ends_before: date | None = None) -> Perio
     charter = Charter.objects.filter(budget=after.budget_id).latest("version")
     return Period.objects.create(
         id=new_id("per"), budget_id=after.budget_id, charter=charter, starts_on=after.ends_before,
-        ends_before=ends_before or _end(after, charter.document["period"]),
+        ends_before=ends_before or end_after(after, charter.document["period"]),
     )  # fmt: skip
-
-
-def _end(after: Period, length: Mapping[str, int] | None) -> date:
-    """The end of the period that follows, by the charter's length, else by rhythm."""
-    return _end_by_rhythm(after) if length is None else _end_by_length(after.ends_before, length)
-
-
-def _end_by_length(start: date, length: Mapping[str, int]) -> date:
-    """The end of a period of so many days or months."""
-    if "days" in length:
-        return start + timedelta(days=length["days"])
-    years, month = divmod(start.month - 1 + length["months"], 12)
-    last = monthrange(start.year + years, month + 1)[1]
-    return date(start.year + years, month + 1, min(start.day, last))
-
-
-def _end_by_rhythm(after: Period) -> date:
-    """The end of the period that follows: whole months where periods begin on the first of one, else as many days.
-
-    A period cut by an early closing and the one that took its remaining days count as the one they were.
-    """
-    end = after.ends_before
-    whole = Period.objects.filter(budget=after.budget, starts_on__lte=after.starts_on, starts_on__day=1)
-    begun = whole.order_by("-starts_on").values_list("starts_on", flat=True).first()
-    if begun is None or end.day != 1:
-        return end + (end - after.starts_on)
-    months = (end.year - begun.year) * 12 + end.month - begun.month
-    years, month = divmod(end.month - 1 + months, 12)
-    return date(end.year + years, month + 1, 1)

@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, Review
 from backend.contributions.services import write_contribution
-from backend.core.errors import Invalid
-from backend.identity.inviting import Named, person_named
+from backend.core.errors import Conflict, Invalid
+from backend.identity.addresses import somebody_named, take_address
+from backend.identity.inviting import Named
 from backend.identity.models import Recording, Role, User
 from backend.identity.permissions import may, require
 from backend.identity.recordings import (
@@ -22,7 +23,9 @@ from backend.identity.recordings import (
     note_confirmed,
     note_contested,
     note_recording,
+    note_retracted,
     require_other,
+    require_recorder,
     require_told,
 )
 from backend.identity.services import grant_role
@@ -61,7 +64,9 @@ def record_contribution(
     """
     require(actor, "contribution.record", scopes=tree_of(budget))
     require_told(told, now=now)
-    person = _person(actor, budget, contributor_id, somebody)
+    User.objects.select_for_update(no_key=True).get(pk=actor.pk)  # a double press waits: it must not make two people
+    first = Contribution.objects.filter(recorded_by=actor, form_key=form_key).select_related("contributor").first()
+    person = first.contributor if first else _person(actor, budget, contributor_id, somebody, told)
     require_other(actor, person, param="contributor" if contributor_id else "email")
 
     def welcome() -> None:
@@ -83,7 +88,7 @@ def record_contribution(
     return made
 
 
-def _person(actor: User, budget: Budget, contributor_id: str, somebody: Named | None) -> User:
+def _person(actor: User, budget: Budget, contributor_id: str, somebody: Named | None, told: Told) -> User:
     if contributor_id:
         for row in known_people(actor, [budget]):
             if row.pk == contributor_id:
@@ -91,7 +96,7 @@ def _person(actor: User, budget: Budget, contributor_id: str, somebody: Named | 
         raise Invalid("person_unknown", _("Choose a person of the list."), param="contributor")
     if somebody is None:
         raise Invalid("name_missing", _("Say whose work this is."), param="contributor")
-    return person_named(somebody)
+    return somebody_named(somebody, told=told)
 
 
 @transaction.atomic
@@ -101,7 +106,7 @@ def confirm_contribution(
     """Confirm a recorded contribution.
 
     Args: actor: who types a signed letter in, with `letter_on` its date; None: the person, through the link or code.
-    Raises: Forbidden; Conflict `recording_answered`.
+    Raises: Forbidden; Conflict `recording_answered`; for a letter also as `note_confirmed`.
     """
     row = hold_unanswered(recording_id)
     if actor is not None:
@@ -124,6 +129,50 @@ def contest_contribution(*, recording_id: str, reason: str, now: datetime) -> bo
         contribution.state = "withdrawn"
         contribution.save(update_fields=["state"])
     return undone
+
+
+@transaction.atomic
+def retract_contribution(*, actor: User, recording_id: str, reason: str, now: datetime) -> None:
+    """Take back work recorded by mistake: it is withdrawn, and whoever was asked reads why. Moves no money.
+
+    Raises: Forbidden `not_allowed`, `recorded_by_another`; Conflict `recording_answered`, `contribution_shared`;
+        Invalid `reason_missing`.
+    """
+    row = hold_unanswered(recording_id)
+    rows = Contribution.objects.select_for_update(of=("self",)).select_related("budget__parent")
+    contribution = rows.get(pk=row.subject)
+    require(actor, "contribution.record", scopes=tree_of(contribution.budget))
+    require_recorder(row, actor)
+    if contribution.state not in {*WITHDRAWABLE, "rejected"}:
+        raise Conflict("contribution_shared", _("A distribution has taken it already: it is settled with them."))
+    note_retracted(row, actor=actor, reason=reason, now=now)
+    contribution.state = "withdrawn"
+    contribution.save(update_fields=["state"])
+
+
+@transaction.atomic
+def give_contributor_address(*, actor: User, recording_id: str, email: str, now: datetime) -> User:
+    """Note the e-mail address of somebody who had none; with an account at it already, their work goes to that account.
+
+    Raises: Forbidden; Conflict `address_known`, `address_of_another`; Invalid `email_invalid`, `recorded_for_oneself`.
+    """
+    row = Recording.objects.select_for_update(of=("self",)).select_related("asked").get(pk=recording_id)
+    contribution = Contribution.objects.select_related("budget__parent").get(pk=row.subject)
+    require(actor, "contribution.record", scopes=tree_of(contribution.budget))
+    before = row.asked
+    person = take_address(actor=actor, person=before, email=email, scopes=[contribution.budget_id], now=now)
+    if person.pk != before.pk:
+        work = Contribution.objects.select_for_update(of=("self",)).filter(contributor=before)
+        if Review.objects.filter(contributor=before).exists() or any(one.recorded_by_id == person.pk for one in work):
+            raise Conflict(
+                "address_of_another",
+                _(
+                    "This address has an account, and this work was reviewed already under their name: withdraw it "
+                    "and record it for that account. Nothing was changed."
+                ),
+            )
+        work.update(contributor=person)
+    return person
 
 
 def visible_recording(actor: User, recording_id: str) -> tuple[Recording, Contribution] | None:

@@ -57,6 +57,19 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """Not possible in the present state."""
+    """Not possible in the present state; what two people must see and did not is a refused act too."""
 
     status = 409
+    # Something else than what was shown, or without the second person that it takes.
+    NOTED = frozenset(
+        {
+            "commons_changed", "distribution_changed", "opening_changed", "proposal_changed", "proposer_without_right",
+            "treasurer_wanted",
+        }
+    )  # fmt: skip
+
+    def __init__(self, code: str, message: "str | _StrPromise", *, param: str = "") -> None:
+        """Keep it for the audit trail where it is one of those."""
+        super().__init__(code, message, param=param)
+        if code in self.NOTED:
+            note(self)

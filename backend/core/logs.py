@@ -29,11 +29,13 @@ SECRETS: list[tuple[re.Pattern[str], str]] = [
     # One-time addresses sent by mail: who reads them could use them.
     # All that follows, in whatever form a path is written: a doubled slash must not show the key after it.
     (
-        re.compile(r"(?i)(/(?:confirm-email|reset/+key|invitations?|set-?up|first|sign-in)/)[^\s\"'?]+"),
+        re.compile(r"(?i)(/(?:confirm-email|confirm|reset/+key|invitations?|set-?up|first|sign-in)/)[^\s\"'?]+"),
         rf"\1{HIDDEN}",
     ),
     # Query strings: searches hold names, links hold keys. The route says enough.
     (re.compile(r"(/[^\s\"'?]*)\?[^\s\"']+"), rf"\1?{HIDDEN}"),
+    # What PostgreSQL repeats of a row it refuses: the address of whoever was being written down.
+    (re.compile(r"(Key \([^)]*\)=)\(.*?\)(?= (?:already|is)\b)"), rf"\1({HIDDEN})"),
     # Passwords in the addresses of engines.
     (re.compile(r"(://[^:/@\s]*):[^@/\s]+@"), rf"\1:{HIDDEN}@"),
 ]

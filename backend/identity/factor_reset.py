@@ -12,6 +12,7 @@ from backend.events.services import record
 from backend.identity.factors import PROOFS
 from backend.identity.models import User
 from backend.identity.permissions import require
+from backend.identity.roles import able_treasurers, lock_roles
 
 REASON_LENGTH = 500
 
@@ -23,7 +24,7 @@ def reset_factors(*, actor: User, person_id: str, reason: str, now: datetime) ->
     Args: reason: how the administrator made sure that it is them, at most 500 characters.
     Returns: the person.
     Raises: Forbidden `not_allowed`, `own_factors`; NotFound `person_not_found`; Invalid `reason_missing`; Conflict
-        `no_factor`.
+        `no_factor`, `last_treasurer`.
     """
     require(actor, "factor.reset")
     if person_id == actor.pk:
@@ -32,20 +33,34 @@ def reset_factors(*, actor: User, person_id: str, reason: str, now: datetime) ->
             _("Nobody removes their own second factor this way: another administrator does it."),
             action="factor.reset",
         )
+    lock_roles()
     person = User.objects.select_for_update().filter(pk=person_id, is_active=True).first()
     if person is None:
         raise NotFound("person_not_found", _("There is nobody by this address here."))
+    if is_last_treasurer(person):
+        raise Conflict(
+            "last_treasurer",
+            _(
+                "This is the last treasurer who can act: an administrator alone does not stop payments. Whoever runs "
+                "the server removes this factor there, with “manage.py reset_factor”."
+            ),
+        )
     _remove(person, actor=actor, reason=reason, now=now)
     return person
 
 
 @transaction.atomic
 def reset_factors_on_the_server(*, person: User, reason: str, now: datetime) -> None:
-    """The same for the only administrator, by whoever runs the server: `manage.py reset_factor`.
+    """The same for the only administrator or treasurer, by whoever runs the server: `manage.py reset_factor`.
 
     Raises: Invalid `reason_missing`; Conflict `no_factor`.
     """
     _remove(User.objects.select_for_update().get(pk=person.pk), actor=None, reason=reason, now=now)
+
+
+def is_last_treasurer(person: User) -> bool:
+    """Whether nobody else could act for money without the second factor of this person."""
+    return [one.pk for one in able_treasurers()] == [person.pk]
 
 
 def _remove(person: User, *, actor: User | None, reason: str, now: datetime) -> None:

@@ -73,6 +73,12 @@ def proves(user: User) -> bool:
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=PROOFS).exists())
 
 
+def has_key(user: User) -> bool:
+    """Whether a person can come back by themselves: they chose a password, or have a passkey."""
+    passkeys = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
+    return user.has_usable_password() or passkeys.exists()
+
+
 def codes_left(user: User) -> int:
     """How many recovery codes of a person have not served."""
     row = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.RECOVERY_CODES).first()

@@ -9,23 +9,23 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, DomainError, Invalid, NotFound
 from backend.events.models import Event
 from backend.events.services import record
-from backend.identity.factors import has_factor
+from backend.identity.factors import has_key
 from backend.identity.models import Host, Role, User
+from backend.identity.naming import language_of, required_name, valid_address
+from backend.identity.offers import begin_all
 from backend.identity.permissions import require
 from backend.identity.services import create_host, grant_role
 
 SETUP_LIFE = timedelta(hours=24)
 INVITATION_LIFE = timedelta(days=7)
 RESEND_PAUSE = timedelta(minutes=1)
-LANGUAGES = ("fr", "en")
 MONEY_ROLES = ("treasurer", "steward")  # those who decide where money goes
 _SETUP_SALT, _INVITATION_SALT = "tronc.setup", "tronc.invitation"
 _SETUP_LOCK = 7_361_420_003
@@ -92,7 +92,7 @@ def set_up_instance(
     Raises: Conflict `already_set_up`, `host_exists`; Invalid on what was typed, `administrator_as_treasurer`,
         `two_treasurers`, `password_refused`.
     """
-    _alone()
+    alone()
     require_setup_token(token, now=now)
     if Host.objects.exists():
         raise Conflict("host_exists", _("This instance already has its host."))
@@ -100,12 +100,12 @@ def set_up_instance(
     user = _with_password(administrator, password)
     people = [person_named(named, param=f"treasurer{number}") for number, named in enumerate(treasurers, start=1)]
     host = create_host(
-        name=_required(name, "host_name"), siren=siren, fee_bp=fee_bp, treasurers=people, now=now, time_zone=time_zone,
-        fiscal_year_starts_on=fiscal_year_starts_on,
+        name=required_name(name, "host_name"), siren=siren, fee_bp=fee_bp, treasurers=people, now=now,
+        time_zone=time_zone, fiscal_year_starts_on=fiscal_year_starts_on,
     )  # fmt: skip
     grant_role(user=user, kind="administrator", scope=host.pk, granted_by=None, now=now)
     for person in people:
-        _announce(person, kind="treasurer", scope=host.pk, actor=user, now=now)
+        announce(person, kind="treasurer", scope=host.pk, actor=user, now=now)
     return user
 
 
@@ -115,7 +115,7 @@ def name_administrator(*, token: str, administrator: Named, password: str, now: 
 
     Raises: Conflict `already_set_up`; NotFound `no_host`; Invalid on what was typed, `administrator_as_treasurer`.
     """
-    _alone()
+    alone()
     require_setup_token(token, now=now)
     host = Host.objects.first()
     if host is None:
@@ -126,7 +126,7 @@ def name_administrator(*, token: str, administrator: Named, password: str, now: 
     return user
 
 
-def _alone() -> None:
+def alone() -> None:
     """Wait until no other browser is naming those who administer it or move its money."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
@@ -134,12 +134,12 @@ def _alone() -> None:
 
 def _require_two(administrator: Named, treasurers: Sequence[Named]) -> None:
     """Two treasurers, two addresses, and neither is the administrator's."""
-    addresses = [_address(named.email, param=f"treasurer{n}_email") for n, named in enumerate(treasurers, start=1)]
+    addresses = [valid_address(named.email, param=f"treasurer{n}_email") for n, named in enumerate(treasurers, start=1)]
     if len(set(addresses)) < 2:
         raise Invalid(
             "two_treasurers", _("Name two treasurers: money leaves only with two people."), param="treasurer2_email"
         )
-    mine = _address(administrator.email)
+    mine = valid_address(administrator.email)
     for number, address in enumerate(addresses, start=1):
         if address == mine:
             raise _apart(f"treasurer{number}_email")
@@ -154,72 +154,20 @@ def invite_person(*, actor: User, who: Named, kind: str, scope: str, now: dateti
 
     Args: kind, scope: of the role. Who has no confirmed account yet chooses a password through a one-time link.
     Raises: Forbidden; Invalid `email_invalid`, `name_missing`, `administrator_as_treasurer`; Conflict
-        `second_link_shown`, `treasurer_takes_two` once a treasurer can act.
+        `came_by_hand` for a treasurer, `treasurer_takes_two` once a treasurer has come.
     """
     require(actor, "setup.invite", scopes=[scope])
     if kind == "treasurer":
-        _require_nobody_pays_yet()
+        _require_first_run()
     person = person_named(who)
     require_apart(person, kind, param="email")
-    if kind == "treasurer" and Event.objects.filter(kind="invitation.shown", subject=person.pk).exists():
-        _require_by_mail(person)
+    if kind == "treasurer":
+        require_by_mail(person)
+        if Role.objects.filter(kind=kind, scope=scope).exclude(user=person).count() >= 2:
+            raise takes_two()  # as PostgreSQL refuses it
     grant_role(user=person, kind=kind, scope=scope, granted_by=actor, now=now)
-    _announce(person, kind=kind, scope=scope, actor=actor, now=now)
+    announce(person, kind=kind, scope=scope, actor=actor, now=now)
     return person
-
-
-@transaction.atomic
-def resend_invitation(*, actor: User, person_id: str, now: datetime) -> User:
-    """Send the invitation again; twice within a minute sends it once.
-
-    Raises: Forbidden; NotFound `invitation_not_found` when there is none that waits.
-    """
-    require(actor, "setup.invite")
-    person = _waiting(person_id)
-    latest = Event.objects.filter(kind="person.invited", subject=person.pk).order_by("-created_at").first()
-    if latest is None or now - latest.created_at >= RESEND_PAUSE:
-        for role in person.roles.order_by("pk"):
-            _announce(person, kind=role.kind, scope=role.scope, actor=actor, now=now)
-    return person
-
-
-@transaction.atomic
-def show_invitation(*, actor: User, person_id: str, now: datetime) -> tuple[User, str]:
-    """A link to hand over when mail does not work; since it opens the account, its person and the treasurers are told.
-
-    Returns: the person and the secret part of the link.
-    Raises: Forbidden; NotFound `invitation_not_found`; Conflict `second_link_shown` for a second treasurer.
-    """
-    require(actor, "setup.invite")
-    _alone()
-    person = _waiting(person_id)
-    if person.roles.filter(kind="treasurer").exists():
-        _require_by_mail(person)
-    record("invitation.shown", actor=actor, subject=person.pk, now=now)
-    return person, invitation_token(person, now=now)
-
-
-@transaction.atomic
-def replace_invited(*, actor: User, person_id: str, who: Named, now: datetime) -> User:
-    """Invite somebody else, or another address, in place of a person who has not accepted yet.
-
-    Raises: Forbidden; NotFound `invitation_not_found`; Invalid and Conflict as `invite_person`; Invalid
-        `two_treasurers`.
-    """
-    require(actor, "setup.invite")
-    _alone()
-    person = _waiting(person_id)
-    if _address(who.email) == person.email:
-        User.objects.filter(pk=person.pk).update(name=_required(who.name, "name"), language=_language(who.language))
-        return resend_invitation(actor=actor, person_id=person.pk, now=now)
-    successor = person_named(who)
-    for role in list(person.roles.order_by("pk")):
-        if Role.objects.filter(user=successor, kind=role.kind, scope=role.scope).exists():
-            raise Invalid("two_treasurers", _("This person has the role already: name another one."), param="email")
-        role.delete()
-        record("role.withdrawn", actor=actor, subject=person.pk, now=now, scopes=[role.scope], role=role.kind)
-        invite_person(actor=actor, who=who, kind=role.kind, scope=role.scope, now=now)
-    return successor
 
 
 def invitation_token(person: User, *, now: datetime) -> str:
@@ -247,26 +195,20 @@ def accept_invitation(*, token: str, password: str, now: datetime) -> User:
     """
     User.objects.select_for_update().filter(pk=invited_by(token, now=now).pk).first()
     person = invited_by(token, now=now)  # again, now that nobody else can use it
-    _choose(person, password)
+    choose_password(person, password)
+    begin_all(person, now=now)
     record("invitation.accepted", actor=person, subject=person.pk, now=now)
     return person
 
 
 def accepted(person: User) -> bool:
-    """Whether a person can sign in: they chose a password and their address is confirmed."""
+    """Whether a person can sign in: they chose a password or have a passkey, and their address is confirmed."""
     confirmed = EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists()
-    return person.is_active and person.has_usable_password() and confirmed
+    return person.is_active and has_key(person) and confirmed
 
 
-def _waiting(person_id: str) -> User:
-    """A person who was invited and has not accepted yet."""
-    person = User.objects.select_for_update().filter(pk=person_id).first()
-    if person is None or accepted(person) or not person.roles.exists():
-        raise NotFound("invitation_not_found", _("There is no invitation that waits for this person."))
-    return person
-
-
-def _announce(person: User, *, kind: str, scope: str, actor: User, now: datetime) -> None:
+def announce(person: User, *, kind: str, scope: str, actor: User, now: datetime) -> None:
+    """Have an invitation to a role written to somebody. The caller checked the right."""
     record("person.invited", actor=actor, subject=person.pk, now=now, scopes=[scope], role=kind)
 
 
@@ -277,14 +219,14 @@ def person_named(named: Named, *, param: str = "") -> User:
     sessions end with it.
     """
     field = f"{param}_" if param else ""
-    address, name = _address(named.email, param=f"{field}email"), _required(named.name, f"{field}name")
+    address, name = valid_address(named.email, param=f"{field}email"), required_name(named.name, f"{field}name")
     confirmed = EmailAddress.objects.filter(email__iexact=address, verified=True).select_related("user").first()
     if confirmed is not None:
         owner: User = confirmed.user
         return owner
     person = User.objects.filter(email=address).first()
     if person is None:
-        person = User.objects.create_user(address, name=name, language=_language(named.language))
+        person = _made_once(address, name, language_of(named.language))
     elif person.has_usable_password():
         person.set_unusable_password()
         person.save(update_fields=["password"])
@@ -292,9 +234,18 @@ def person_named(named: Named, *, param: str = "") -> User:
     return person
 
 
+def _made_once(address: str, name: str, language: str) -> User:
+    """A new person; when another press of the same button has just made them, that one."""
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(address, name=name, language=language)
+    except IntegrityError:
+        return User.objects.get(email=address)
+
+
 def _with_password(named: Named, password: str) -> User:
     """The person with this address and this password: a new one, or the one who has both already."""
-    address = _address(named.email)
+    address = valid_address(named.email)
     person = User.objects.filter(email=address).first()
     if person is not None and accepted(person):
         if not person.check_password(password):
@@ -303,11 +254,11 @@ def _with_password(named: Named, password: str) -> User:
             )
         return person
     person = person_named(named)
-    _choose(person, password)
+    choose_password(person, password)
     return person
 
 
-def _choose(person: User, password: str) -> None:
+def choose_password(person: User, password: str) -> None:
     """Set a password that the rules allow, and take the address as confirmed."""
     try:
         validate_password(password, person)
@@ -318,28 +269,38 @@ def _choose(person: User, password: str) -> None:
     EmailAddress.objects.update_or_create(user=person, email=person.email, defaults={"verified": True, "primary": True})
 
 
-def _require_by_mail(person: User) -> None:
-    """Whoever sees a link may open the account: seeing those of two treasurers is being both. The caller is alone."""
-    others = Role.objects.filter(kind="treasurer").exclude(user=person).values("user")
-    if Event.objects.filter(kind="invitation.shown", subject__in=others).exists():
+def came_by_hand(person: User) -> bool:
+    """Whether the link of a person was shown to an administrator, who may hold the account since."""
+    return Event.objects.filter(kind="invitation.shown", subject=person.pk).exists()
+
+
+def require_by_mail(person: User) -> None:
+    """Refuse as treasurer whoever came by a link shown: raises Conflict `came_by_hand`."""
+    if came_by_hand(person):
         raise Conflict(
-            "second_link_shown",
+            "came_by_hand",
             _(
-                "The link of another treasurer was shown already. Money takes two people, so one treasurer at most "
-                "comes by a link handed over: this one comes by mail. On the server, “manage.py check_mail” says why "
-                "mail does not leave."
+                "An administrator read the link that opened this account, and money takes people of whom that is not "
+                "so: name somebody who came by mail."
             ),
+            param="email",
         )
 
 
-def _require_nobody_pays_yet() -> None:
-    """An administrator alone names treasurers in the first run only: once one of them can act, it takes two people."""
-    able = User.objects.filter(has_factor("pk"), roles__kind="treasurer", is_active=True)
-    if any(accepted(person) for person in able):
-        raise Conflict(
-            "treasurer_takes_two",
-            _("A treasurer is named by two people: propose it, and another treasurer or administrator decides."),
-        )
+def _require_first_run() -> None:
+    """An administrator alone names treasurers in the first run only: once one of them has come, it takes two people."""
+    named = Role.objects.filter(kind="treasurer", user__is_active=True).select_related("user")
+    if any(accepted(role.user) for role in named):
+        raise takes_two()
+
+
+def takes_two() -> Conflict:
+    """The refusal to name a treasurer alone."""
+    return Conflict(
+        "treasurer_takes_two",
+        _("A treasurer is named by two people: propose it, and another treasurer or administrator decides."),
+        param="kind",
+    )
 
 
 def require_apart(person: User, kind: str, *, param: str) -> None:
@@ -359,26 +320,6 @@ def _apart(param: str) -> DomainError:
         _("The administrator is neither treasurer nor steward: who gives roles never touches money."),
         param=param,
     )
-
-
-def _address(text: str, *, param: str = "email") -> str:
-    address = text.strip().lower()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise Invalid("email_invalid", _("This is not an e-mail address."), param=param) from None
-    return address
-
-
-def _required(text: str, param: str) -> str:
-    name = " ".join(text.split())
-    if not name or len(name) > 120:
-        raise Invalid("name_missing", _("A name is missing, or it is too long."), param=param)
-    return name
-
-
-def _language(code: str) -> str:
-    return code if code in LANGUAGES else LANGUAGES[0]
 
 
 # --- signed secrets ---------------------------------------------------------------------------------------------------

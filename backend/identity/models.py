@@ -10,6 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from backend.core.ids import ID_LENGTH, new_id
+from backend.identity.offer_models import Offer
+from backend.identity.recording_models import Recording
+
+__all__ = [
+    "ApiToken", "Host", "HostBankAccount", "KnownDevice", "Offer", "Organisation", "Proposal", "Recording", "Role",
+    "SpendingLimit", "User", "UserManager",
+]  # fmt: skip
 
 
 class UserManager(BaseUserManager["User"]):
@@ -42,6 +49,8 @@ class User(AbstractBaseUser):
     is_superuser = False
     date_joined = models.DateTimeField(auto_now_add=True)
 
+    # Somebody for whom a paper came and who has no e-mail address: RFC 2606 keeps this domain from ever being one.
+    NO_ADDRESS = "no-address.invalid"
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -58,6 +67,16 @@ class User(AbstractBaseUser):
     def shown_publicly(self) -> str:
         """The name on public pages: the one the person chose, else a pseudonym."""
         return self.public_name or str(_("Contributor %(tail)s") % {"tail": self.pk[-4:]})
+
+    @property
+    def has_address(self) -> bool:
+        """Whether mail can be written to this person."""
+        return not self.email.endswith(f"@{self.NO_ADDRESS}")
+
+    @property
+    def address_shown(self) -> str:
+        """The address, to those who may read it; for who has none, their name and that."""
+        return self.email if self.has_address else str(_("%(name)s, no address") % {"name": self.name})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give an id to users made by the account machinery."""
@@ -212,60 +231,6 @@ class SpendingLimit(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gte=0), name="spending_limit_not_negative"),
             models.CheckConstraint(condition=Q(per__in=["pledge", "year"]), name="spending_limit_per_known"),
-        ]
-
-
-class Recording(models.Model):
-    """A pledge or a contribution typed for somebody who came with paper or called, until they confirm or contest it."""
-
-    CHANNELS: ClassVar = [("paper", _("a paper")), ("call", _("a call")), ("meeting", _("a meeting"))]
-    WAYS: ClassVar = [("mail", _("by mail")), ("letter", _("by letter"))]
-    HOW: ClassVar = [
-        ("link", _("through the link of the mail")),
-        ("code", _("with the code of the letter")),
-        ("letter", _("by a signed letter")),
-    ]
-    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
-    # The pledge or the contribution.
-    subject = models.CharField(max_length=ID_LENGTH, unique=True)
-    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    # The organisation or the person in whose name it is.
-    on_behalf_of = models.CharField(max_length=ID_LENGTH, db_index=True)
-    # Who is asked to confirm.
-    asked = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    channel = models.CharField(max_length=8, choices=CHANNELS)
-    told_on = models.DateField()
-    note = models.CharField(max_length=500, blank=True)
-    confirm_by = models.CharField(max_length=6, choices=WAYS)
-    # The address the mail went to, as a keyed hash and as a hint: enough to say later which one it was.
-    address_index = models.CharField(max_length=64, blank=True)
-    address_hint = models.CharField(max_length=80, blank=True)
-    # SHA-256 of the code of the link or of the letter; it works once.
-    code_digest = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField()
-    confirmed_at = models.DateTimeField(null=True)
-    confirmed_how = models.CharField(max_length=6, choices=HOW, blank=True)
-    # The date that stands on the signed letter.
-    letter_on = models.DateField(null=True)
-    contested_at = models.DateTimeField(null=True)
-    contested_reason = models.CharField(max_length=500, blank=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(subject__startswith="plg_") | Q(subject__startswith="ctr_"), name="recording_of_known_thing"
-            ),
-            models.CheckConstraint(condition=~Q(asked=F("recorded_by")), name="recorder_does_not_confirm"),
-            models.CheckConstraint(
-                condition=Q(confirmed_at=None) | Q(contested_at=None), name="recording_confirmed_or_contested"
-            ),
-            models.CheckConstraint(
-                condition=Q(confirmed_at=None, confirmed_how="") | Q(confirmed_at__isnull=False) & ~Q(confirmed_how=""),
-                name="recording_confirmed_somehow",
-            ),
-            models.CheckConstraint(
-                condition=~Q(confirmed_how="letter") | Q(letter_on__isnull=False), name="recording_letter_dated"
-            ),
         ]
 
 

@@ -20,7 +20,8 @@ from backend.core.money import require_amount, require_currency
 from backend.events.models import Event
 from backend.events.services import record
 from backend.identity.inviting import RESEND_PAUSE, Named, accepted, person_named
-from backend.identity.models import Organisation, Role, SpendingLimit, User
+from backend.identity.models import Offer, Organisation, Role, SpendingLimit, User
+from backend.identity.offers import offer_membership
 from backend.identity.permissions import MEMBERS, require
 from backend.identity.services import require_siren
 
@@ -75,7 +76,7 @@ def edit_organisation(*, actor: User, organisation_id: str, details: Details, no
     for name, value in facts.items():
         setattr(row, name, value)
     if old != address:
-        row.address_sealed = crypto.seal_for(row.pk, _written(address), bound_to=row.pk) if address.lines else ""
+        row.address_sealed = seal_address(row, address)
     row.save(update_fields=[*facts, "address_sealed"])
     changed = [name for name, value in facts.items() if value != before[name]]
     record(
@@ -91,6 +92,13 @@ def address_of(organisation: Organisation) -> Address:
         return Address()
     text = crypto.open_for(organisation.pk, organisation.address_sealed, bound_to=organisation.pk)
     return Address(**json.loads(text))
+
+
+def seal_address(organisation: Organisation, address: Address) -> str:
+    """An address as it is kept, sealed with the key of its organisation; empty for none."""
+    if not address.lines:
+        return ""
+    return crypto.seal_for(organisation.pk, _written(address), bound_to=organisation.pk)
 
 
 def _written(address: Address) -> str:
@@ -122,6 +130,8 @@ def _facts(details: Details) -> dict[str, Any]:
     email = details.email.strip().lower()
     if email:
         try:
+            if not email.isascii():
+                raise WrongAddress(email)
             validate_email(email)
         except WrongAddress:
             raise Invalid("email_invalid", _("This is not an e-mail address."), param="email") from None
@@ -193,8 +203,9 @@ def _require_address(address: Address) -> Address:
 
 @transaction.atomic
 def invite_member(*, actor: User, organisation_id: str, who: Named, kind: str, now: datetime) -> User:
-    """Give whoever has this address a role in an organisation and tell them by mail, with an account or without.
+    """Offer whoever has this address a role in an organisation, by mail: it begins once they say yes.
 
+    With an account or without, the answer is alike and nobody's name is told.
     Whoever has not come yet is written to again, once a minute at most.
     Raises: NotFound; Forbidden; Invalid `member_role_unknown`, `email_invalid`, `name_missing`; Conflict
         `member_already`, `too_many_invitations`.
@@ -210,11 +221,11 @@ def invite_member(*, actor: User, organisation_id: str, who: Named, kind: str, n
     if Role.objects.filter(user=person, kind__in=MEMBERS, scope=row.pk).exists():
         if accepted(person):
             raise Conflict("member_already", _("This person is a member already: change their role in the list."))
-        latest = sent.filter(subject=person.pk).order_by("-created_at").first()
-        if latest is not None and now - latest.created_at < RESEND_PAUSE:
-            return person
     else:
-        Role.objects.create(user=person, kind=kind, scope=row.pk, granted_by=actor, created_at=now)
+        offer_membership(actor=actor, organisation=row, person=person, email=who.email, kind=kind, now=now)
+    latest = sent.filter(subject=person.pk).order_by("-created_at").first()
+    if latest is not None and now - latest.created_at < RESEND_PAUSE:
+        return person
     record(
         "member.invited", actor=actor, subject=person.pk, now=now, scopes=[row.pk], on_behalf=row.pk,
         after={"role": kind}, role=kind,
@@ -254,6 +265,22 @@ def remove_member(*, actor: User, organisation_id: str, user_id: str, now: datet
     """
     row = _held(actor, organisation_id, "organisation.invite")
     _end(row, user_id, kind="member.removed", actor=actor, now=now)
+
+
+@transaction.atomic
+def take_offer_back(*, actor: User, organisation_id: str, offer_id: str, now: datetime) -> None:
+    """Take back a membership that nobody answered yet. Raises: NotFound; Forbidden."""
+    row = _held(actor, organisation_id, "organisation.invite")
+    offer = Offer.objects.select_for_update().filter(pk=offer_id, organisation=row).first()
+    if offer is None:
+        raise NotFound("member_not_found", _("There is no such member."))
+    held = offer.kind
+    subject = offer.user_id
+    offer.delete()
+    record(
+        "member.removed", actor=actor, subject=subject, now=now, scopes=[row.pk], on_behalf=row.pk,
+        before={"role": held},
+    )  # fmt: skip
 
 
 @transaction.atomic

@@ -16,18 +16,18 @@ from backend.core import crypto
 from backend.core.errors import Conflict, DomainError, Forbidden, NotFound
 from backend.core.ids import new_id
 from backend.events.services import record
-from backend.identity.inviting import Named, person_named, require_apart
+from backend.identity.inviting import Named, accepted, came_by_hand, person_named, require_apart, require_by_mail
 from backend.identity.models import Proposal, Role, User
-from backend.identity.permissions import may, require
+from backend.identity.permissions import holds, may, require
 from backend.identity.roles import lock_roles, required_reason
 from backend.identity.services import grant_role, the_host
 
-TREASURER = "role.treasurer"
+TREASURER, SETTINGS, ACCOUNT = "role.treasurer", "host.settings", "host.bank_account"
 # What is proposed → the rights to propose and to decide it.
 RIGHTS = {
     TREASURER: ("role.propose_treasurer", "role.decide_treasurer"),
-    "host.settings": ("host.propose", "host.decide"),
-    "host.bank_account": ("host.propose", "host.decide"),
+    SETTINGS: ("host.propose", "host.decide"),
+    ACCOUNT: ("host.propose", "host.decide"),
 }
 
 
@@ -35,8 +35,8 @@ RIGHTS = {
 def propose_treasurer(*, actor: User, who: Named, reason: str, now: datetime) -> Proposal:
     """Propose a treasurer: nothing changes until another treasurer or administrator accepts.
 
-    Raises: Forbidden `not_allowed`, `role_to_oneself`; Conflict `role_held`, `proposal_open`; Invalid on what was
-        typed, `administrator_as_treasurer`, `reason_missing`.
+    Raises: Forbidden `not_allowed`, `role_to_oneself`; Conflict `role_held`, `proposal_open`, `came_by_hand`; Invalid
+        on what was typed, `administrator_as_treasurer`, `reason_missing`.
     """
     require(actor, "role.propose_treasurer")
     lock_roles()
@@ -47,6 +47,7 @@ def propose_treasurer(*, actor: User, who: Named, reason: str, now: datetime) ->
             action="role.propose_treasurer",
         )  # fmt: skip
     require_apart(person, "treasurer", param="email")
+    require_by_mail(person)
     if Role.objects.filter(user=person, kind="treasurer", scope=the_host().pk).exists():
         raise Conflict("role_held", _("This person has this role already."), param="email")
     return write(actor=actor, kind=TREASURER, subject=person.pk, payload={}, reason=reason, now=now)
@@ -58,12 +59,15 @@ def decide_treasurer(
     """Accept or refuse a proposed treasurer, who is told by mail and can act once they have a second factor.
 
     Args: digest: of the proposal, as the page showed it. reason: needed for a refusal.
-    Raises: what `decide` raises; Forbidden `proposal_about_you`; Invalid `administrator_as_treasurer`.
+    Raises: what `decide` raises; Forbidden `proposal_about_you`; Invalid `administrator_as_treasurer`; Conflict
+        `came_by_hand`.
     """
 
     def apply(proposal: Proposal) -> None:
-        person = User.objects.get(pk=proposal.subject)
+        # Held: nobody reads the link of their invitation in the meantime.
+        person = User.objects.select_for_update().get(pk=proposal.subject)
         require_apart(person, "treasurer", param="")
+        require_by_mail(person)
         grant_role(
             user=person, kind="treasurer", scope=the_host().pk, granted_by=actor, now=now, why=proposal.reason,
             told=True,
@@ -131,6 +135,7 @@ def decide(
         proposal.decided_by, proposal.decided_at = actor, now
         proposal.decision_reason = "" if accept and not reason.strip() else required_reason(reason)
         if accept:
+            proposal.save()  # PostgreSQL lets nothing apply before it is accepted
             apply(proposal)
         if proposal.applied_at or not accept:
             proposal.iban_sealed = ""  # read no more
@@ -179,7 +184,11 @@ def hindrance(actor: User, proposal: Proposal) -> DomainError | None:
 
 
 def require_decidable(actor: User, proposal: Proposal, *, accept: bool) -> None:
-    """Four eyes: another person than the proposer and the one it is about; an IBAN takes a treasurer among the two.
+    """Four eyes: another person than the proposer and the one it is about, and a treasurer among the two.
+
+    An administrator makes administrators alone: two of them are not two people where money is. Only where there is no
+    treasurer any more do they name one; a treasurer whose factor was taken off is one still. A treasurer whose link an
+    administrator read counts as none here: it may be that administrator.
 
     Raises: Conflict `proposal_decided`, `proposer_without_right`, `treasurer_wanted`; Forbidden `own_proposal`,
         `proposal_about_you`.
@@ -195,6 +204,17 @@ def require_decidable(actor: User, proposal: Proposal, *, accept: bool) -> None:
         raise Conflict(
             "proposer_without_right", _("Who proposed this may not do so any more: refuse it, or propose it yourself.")
         )
+    two = (actor, proposal.proposed_by)
+    seen_by_treasurer = any(holds(one, "treasurer") and not came_by_hand(one) for one in two)
+    if accept and not seen_by_treasurer and (proposal.kind == ACCOUNT or _has_treasurer()):
+        raise Conflict(
+            "treasurer_wanted", _("One of the two people must be a treasurer who came by mail: ask one to decide.")
+        )
+
+
+def _has_treasurer() -> bool:
+    held = Role.objects.filter(kind="treasurer", user__is_active=True).select_related("user")
+    return any(accepted(role.user) for role in held)
 
 
 def locked(proposal_id: str, kind: str = "") -> Proposal:
@@ -214,6 +234,26 @@ def decided() -> Conflict:
 def iban_of(proposal: Proposal) -> str:
     """The IBAN a proposal is about, in full; empty when it has none, or when it is decided."""
     return crypto.decrypt(proposal.iban_sealed, bound_to=proposal.pk) if proposal.iban_sealed else ""
+
+
+def see_iban(*, actor: User, proposal_id: str, now: datetime) -> str:
+    """The IBAN of a proposal in full, for a treasurer who proposed it or can decide it; each look is written down.
+
+    Others, administrators and auditors too, read its first and last figures and decide on the digest of the whole.
+    Raises: Forbidden `not_allowed`; NotFound `proposal_not_found`; Conflict `proposal_decided` once it is kept no more.
+    """
+    require(actor, "host.decide")
+    if not holds(actor, "treasurer"):
+        raise Forbidden(
+            "not_allowed", _("Your roles do not allow this. Nothing was changed."), action="host.decide"
+        )  # fmt: skip
+    with transaction.atomic():
+        proposal = locked(proposal_id, ACCOUNT)
+        iban = iban_of(proposal)
+        if not iban:
+            raise decided()
+        record("proposal.iban_seen", actor=actor, subject=proposal.pk, now=now, scopes=[proposal.subject])
+    return iban
 
 
 def intact(proposal: Proposal) -> bool:

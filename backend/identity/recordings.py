@@ -10,7 +10,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.crypto import equality_index
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import base32, new_id
 from backend.events.models import Event
 from backend.events.services import record
@@ -67,7 +67,14 @@ def note_recording(
     """Keep who recorded what for whom, and ask them to confirm by mail, or make the code of the letter.
 
     The caller has checked the right and holds the transaction. Args: scopes: of the event that sends the mail.
+    Raises: Invalid `asked_without_address`.
     """
+    if told.confirm_by == "mail" and not asked.has_address:
+        raise Invalid(
+            "asked_without_address",
+            _("%(name)s has no e-mail address: let them confirm by letter.") % {"name": asked.name},
+            param="confirm_by",
+        )
     identifier = new_id("rec")
     recording = Recording.objects.create(
         id=identifier, subject=subject, recorded_by=actor, on_behalf_of=on_behalf_of, asked=asked,
@@ -115,8 +122,8 @@ def recording_of(code: str, *, now: datetime) -> Recording:
 
 
 def answer_awaited(recording: Recording) -> bool:
-    """Whether nobody has confirmed or contested it yet."""
-    return recording.confirmed_at is None and recording.contested_at is None
+    """Whether nobody has confirmed or contested it yet, nor whoever recorded it taken it back."""
+    return recording.confirmed_at is None and recording.contested_at is None and recording.retracted_at is None
 
 
 def hold_unanswered(recording_id: str) -> Recording:
@@ -133,13 +140,35 @@ def note_confirmed(
     """Mark a held recording as confirmed.
 
     Args: actor: who typed the letter in; None: the person through the link or the code.
+    Raises, for a letter: Forbidden `own_recording`; Conflict `confirmed_by_mail`; Invalid `day_in_the_future`,
+        `letter_before_told`.
     """
+    if actor is not None:
+        _require_letter(recording, actor, letter_on, now)
     recording.confirmed_at, recording.confirmed_how, recording.letter_on = now, how, letter_on
     recording.save(update_fields=["confirmed_at", "confirmed_how", "letter_on"])
     record(
         "recording.confirmed", actor=actor, subject=recording.subject, now=now, scopes=[recording.on_behalf_of],
         on_behalf=recording.on_behalf_of, how=how, recording=recording.pk,
     )  # fmt: skip
+
+
+def _require_letter(recording: Recording, actor: User, letter_on: date | None, now: datetime) -> None:
+    """Refuse a letter that was not asked for, that its recorder types in, or that is dated out of reason."""
+    if recording.recorded_by_id == actor.pk:
+        raise Forbidden(
+            "own_recording",
+            _("You recorded this yourself: somebody else who may record here types the signed letter in."),
+            action="pledge.record" if recording.subject.startswith("plg_") else "contribution.record",
+        )
+    if recording.confirm_by != "letter":
+        raise Conflict("confirmed_by_mail", _("They were asked by mail: the answer comes from them alone."))
+    if letter_on is None or letter_on > host_day(now):
+        raise Invalid("day_in_the_future", _("The day of the letter cannot be in the future."), param="letter_on")
+    if letter_on < recording.told_on:
+        raise Invalid(
+            "letter_before_told", _("The letter cannot be older than what it confirms was said."), param="letter_on"
+        )
 
 
 def note_contested(recording: Recording, *, reason: str, now: datetime, undone: bool) -> None:
@@ -155,6 +184,32 @@ def note_contested(recording: Recording, *, reason: str, now: datetime, undone: 
     record(
         "recording.contested", actor=None, subject=recording.subject, now=now, scopes=[recording.on_behalf_of],
         on_behalf=recording.on_behalf_of, why=why, recording=recording.pk, undone=undone,
+    )  # fmt: skip
+
+
+def require_recorder(recording: Recording, actor: User) -> None:
+    """Refuse that anybody but whoever recorded something takes it back. Raises: Forbidden `recorded_by_another`."""
+    if recording.recorded_by_id != actor.pk:
+        raise Forbidden(
+            "recorded_by_another",
+            _("Somebody else recorded this: they alone take it back. The person it is for can contest it."),
+            action="pledge.record" if recording.subject.startswith("plg_") else "contribution.record",
+        )
+
+
+def note_retracted(recording: Recording, *, actor: User, reason: str, now: datetime) -> None:
+    """Mark a held recording as taken back by its recorder, the actor; the person who was asked reads why by mail.
+
+    Raises: Invalid `reason_missing`.
+    """
+    why = reason.strip()
+    if not why or len(why) > 500:
+        raise Invalid("reason_missing", _("Say in 1 to 500 characters why you take it back."), param="reason")
+    recording.retracted_at, recording.retracted_reason = now, why
+    recording.save(update_fields=["retracted_at", "retracted_reason"])
+    record(
+        "recording.retracted", actor=actor, subject=recording.subject, now=now, scopes=[recording.on_behalf_of],
+        on_behalf=recording.on_behalf_of, why=why, recording=recording.pk,
     )  # fmt: skip
 
 

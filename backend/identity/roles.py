@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.identity.factors import has_factor
-from backend.identity.inviting import Named, accepted, person_named, require_apart
+from backend.identity.inviting import Named, accepted, person_named, require_apart, takes_two
 from backend.identity.models import Host, Role, User
 from backend.identity.permissions import require
 from backend.identity.services import grant_role, the_host, withdraw_role
@@ -105,15 +105,6 @@ def able_treasurers() -> list[User]:
     """The treasurers who can act, by name."""
     held = User.objects.filter(has_factor("pk"), roles__kind="treasurer", is_active=True).distinct()
     return [person for person in held.order_by("name", "pk") if accepted(person)]
-
-
-def takes_two() -> Conflict:
-    """The refusal to name a treasurer alone."""
-    return Conflict(
-        "treasurer_takes_two",
-        _("A treasurer is named by two people: propose it, and another treasurer or administrator decides."),
-        param="kind",
-    )
 
 
 def role_not_found() -> NotFound:

@@ -113,12 +113,24 @@ def end_sessions(*, actor: User | None, user: User, now: datetime, but: str = ""
     Args: actor: who does it, None for the house itself. but: the key of the one session that stays, if any.
     Returns: how many were ended.
     """
-    rows = list(UserSession.objects.select_for_update().filter(user_id=user.pk).exclude(session_key=but))
-    for row in rows:
+    ended = end_with(user=user, but=but)
+    if ended:
+        record("session.ended", actor=actor, subject=user.pk, now=now, scopes=[user.pk], sessions=ended)
+    return ended
+
+
+@transaction.atomic
+def end_with(*, user: User, but: str) -> int:
+    """End the sessions of a person as part of an act that records how many: a new password, a factor removed.
+
+    Args: but: the key of the one session that stays, or empty.
+    Returns: how many were open.
+    """
+    ended = 0
+    for row in UserSession.objects.select_for_update().filter(user_id=user.pk).exclude(session_key=but):
+        ended += row.exists()
         row.end()
-    if rows:
-        record("session.ended", actor=actor, subject=user.pk, now=now, scopes=[user.pk], sessions=len(rows))
-    return len(rows)
+    return ended
 
 
 def follow(*, old: str, new: str) -> None:

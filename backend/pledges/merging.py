@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.events.services import record
-from backend.identity.duplicates import absorb
+from backend.identity.duplicates import absorb, complete, passing_over
 from backend.identity.models import Organisation, Role, SpendingLimit, User
 from backend.identity.permissions import MEMBERS, require
 from backend.pledges.models import Pledge
@@ -36,6 +36,7 @@ def moves_of(other: Organisation) -> Moves:
 def merge_organisations(*, actor: User, keep_id: str, other_id: str, reason: str, now: datetime) -> Organisation:
     """Make two organisations one: `keep` stays, the other leads to it. No entry of the books changes.
 
+    The managers of the other are plain members of `keep` from now on, unless they manage it already.
     Args: reason: why they are the same, told to the members of both.
     Raises: Forbidden; NotFound `organisation_not_found`; Invalid `reason_missing`, `merged_with_itself`; Conflict
         `organisation_merged`.
@@ -58,10 +59,13 @@ def merge_organisations(*, actor: User, keep_id: str, other_id: str, reason: str
         raise Conflict("organisation_merged", _("One of them was merged already. Nothing was changed."))
     keep, other = rows[keep_id], rows[other_id]
     pledges = Pledge.objects.filter(organisation=other).update(organisation=keep)
+    people = [[one.person.pk, one.before, one.after] for one in passing_over(keep, other)]
+    filled = complete(keep=keep, other=other)
     moved = absorb(keep=keep, other=other)
     Organisation.objects.filter(merged_into=other).update(merged_into=keep)
     record(
         "organisation.merged", actor=actor, subject=keep.pk, now=now, scopes=[keep.pk, other.pk], why=why,
         before={"organisation": other.pk}, after={"organisation": keep.pk}, moved={"pledges": pledges, **moved},
+        filled=filled, people=people,
     )  # fmt: skip
     return keep

@@ -10,8 +10,10 @@ from backend.commons.services import tree_of
 from backend.core.errors import Conflict, Invalid
 from backend.core.ids import new_id
 from backend.events.services import record
-from backend.identity.inviting import Named, person_named
+from backend.identity.addresses import somebody_named, take_address
+from backend.identity.inviting import Named, accepted
 from backend.identity.models import Organisation, Recording, Role, User
+from backend.identity.offers import offer_membership
 from backend.identity.organisations import managers
 from backend.identity.permissions import MEMBERS, holds, may, require
 from backend.identity.recordings import (
@@ -20,7 +22,9 @@ from backend.identity.recordings import (
     note_confirmed,
     note_contested,
     note_recording,
+    note_retracted,
     require_other,
+    require_recorder,
     require_told,
 )
 from backend.pledges.models import Pledge
@@ -66,7 +70,7 @@ def record_pledge(
     elif organisation_id:
         organisation = _known(actor, budget, organisation_id)
     else:
-        organisation = _informal(actor, name, contact, now)
+        organisation = _informal(actor, name, contact, told, now)
     pledge = write_pledge(
         actor=actor, budget=budget, organisation=organisation, amount=amount, currency=currency, form_key=form_key,
         now=now, recorded=True, allow=lambda _amount: None,
@@ -86,16 +90,21 @@ def _known(actor: User, budget: Budget, organisation_id: str) -> Organisation:
     raise Invalid("organisation_unknown", _("Choose an organisation of the list."), param="organisation")
 
 
-def _informal(actor: User, name: str, contact: Named | None, now: datetime) -> Organisation:
+def _informal(actor: User, name: str, contact: Named | None, told: Told, now: datetime) -> Organisation:
     """An informal group with its contact as manager, who may take their place through an invitation later."""
     if not name.strip() or contact is None:
         raise Invalid("name_missing", _("Give the organisation its name."), param="name")
-    person = person_named(contact, param="contact")
+    person = somebody_named(contact, told=told, param="contact")
     require_other(actor, person, param="contact_email")
     row = Organisation.objects.create(
         id=new_id("org"), name=" ".join(name.split())[:140], kind="informal", created_at=now
     )
-    Role.objects.create(user=person, kind="organisation_manager", scope=row.pk, granted_by=actor, created_at=now)
+    if accepted(person):  # who has an account says yes first
+        offer_membership(
+            actor=actor, organisation=row, person=person, email=contact.email, kind="organisation_manager", now=now
+        )
+    else:
+        Role.objects.create(user=person, kind="organisation_manager", scope=row.pk, granted_by=actor, created_at=now)
     record(
         "organisation.recorded", actor=actor, subject=row.pk, now=now, scopes=[row.pk], on_behalf=row.pk,
         after={"manager": person.pk},
@@ -104,8 +113,8 @@ def _informal(actor: User, name: str, contact: Named | None, now: datetime) -> O
 
 
 def _asked(organisation: Organisation) -> User:
-    """Who confirms for an organisation: its first manager."""
-    people = managers(organisation)
+    """Who confirms for an organisation: its first manager, else who was asked first to be one."""
+    people = managers(organisation) or [offer.user for offer in organisation.offers.order_by("created_at", "pk")]
     if not people:
         raise Conflict(
             "organisation_without_manager",
@@ -119,7 +128,7 @@ def confirm_pledge(*, actor: User | None, recording_id: str, how: str, now: date
     """Confirm a recorded pledge.
 
     Args: actor: who types a signed letter in, with `letter_on` its date; None: the person, through the link or code.
-    Raises: Forbidden; Conflict `recording_answered`; Invalid `day_in_the_future`.
+    Raises: Forbidden; Conflict `recording_answered`; for a letter also as `note_confirmed`.
     """
     row = hold_unanswered(recording_id)
     if actor is not None:
@@ -142,6 +151,36 @@ def contest_pledge(*, recording_id: str, reason: str, now: datetime) -> bool:
         pledge.state = "cancelled"
         pledge.save(update_fields=["state"])
     return undone
+
+
+@transaction.atomic
+def retract_pledge(*, actor: User, recording_id: str, reason: str, now: datetime) -> None:
+    """Take back a pledge recorded by mistake: it is cancelled, and whoever was asked reads why. Moves no money.
+
+    Raises: Forbidden `not_allowed`, `recorded_by_another`; Conflict `recording_answered`, `pledge_received`; Invalid
+        `reason_missing`.
+    """
+    row = hold_unanswered(recording_id)
+    pledge = Pledge.objects.select_for_update(of=("self",)).select_related("budget").get(pk=row.subject)
+    require(actor, "pledge.record", scopes=tree_of(pledge.budget))
+    require_recorder(row, actor)
+    if pledge.received or pledge.state == "fulfilled":
+        raise Conflict("pledge_received", _("Money was received for it already: it is settled with them."))
+    note_retracted(row, actor=actor, reason=reason, now=now)
+    pledge.state = "cancelled"
+    pledge.save(update_fields=["state"])
+
+
+@transaction.atomic
+def give_contact_address(*, actor: User, recording_id: str, email: str, now: datetime) -> User:
+    """Note the e-mail address of whoever is asked, who had none; with an account at it already, that is the contact.
+
+    Raises: Forbidden; Conflict `address_known`; Invalid `email_invalid`, `recorded_for_oneself`.
+    """
+    row = Recording.objects.select_for_update(of=("self",)).select_related("asked").get(pk=recording_id)
+    pledge = Pledge.objects.select_related("budget").get(pk=row.subject)
+    require(actor, "pledge.record", scopes=tree_of(pledge.budget))
+    return take_address(actor=actor, person=row.asked, email=email, scopes=[pledge.organisation_id], now=now)
 
 
 def visible_recording(actor: User, recording_id: str) -> tuple[Recording, Pledge] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from backend.commons.life import (
     amend_commons,
@@ -20,6 +20,7 @@ from backend.commons.life import (
     withdraw_commons,
 )
 from backend.commons.models import Budget, Commons, Period
+from backend.commons.proposed import digest_of
 from backend.commons.services import root_budget
 from backend.commons.stewards import grant_in_pot, remove_from_pot
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -42,6 +43,11 @@ FACTS: dict[str, Any] = {
 TERMS: dict[str, Any] = {
     "currency": "EUR", "first_day": date(2026, 11, 1), "last_day": date(2026, 12, 31), "approvals": 1, "now": NOW,
 }  # fmt: skip
+
+
+def terms_of(commons: Commons) -> dict[str, Any]:
+    """What opens this commons as it is written now."""
+    return {**TERMS, "commons_id": commons.pk, "digest": digest_of(commons)}
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ class TestProposing:
         bo, claire = world.users["bo"], world.users["claire"]
         proposed = propose_commons(actor=bo, **FACTS)
         assert (proposed.state, proposed.budgets.count(), Commons.listed().count()) == ("proposed", 0, 1)
-        opened = approve_commons(actor=claire, commons_id=proposed.pk, **TERMS)
+        opened = approve_commons(actor=claire, **terms_of(proposed))
         assert (opened.state, opened.slug, opened.decided_by_id) == ("open", "semis", claire.pk)
         pot = root_budget(opened)
         period = Period.objects.get(budget=pot)
@@ -92,7 +98,7 @@ class TestProposing:
     def test_another_steward_can_be_named_without_an_account(self, world: Any) -> None:
         named = propose_commons(actor=world.users["bo"], steward=Named("Zoé", "zoe@example.org"), **FACTS)
         assert not User.objects.filter(email="zoe@example.org").exists()
-        opened = approve_commons(actor=world.users["claire"], commons_id=named.pk, **TERMS)
+        opened = approve_commons(actor=world.users["claire"], **terms_of(named))
         holder = Role.objects.get(kind="steward", scope=root_budget(opened).pk).user
         assert (holder.email, holder.has_usable_password()) == ("zoe@example.org", False)
 
@@ -123,35 +129,64 @@ class TestProposing:
         assert amend_commons(actor=bo, commons_id=made.pk, **{**FACTS, "summary": "Autre."}).summary == "Autre."
         assert withdraw_commons(actor=bo, commons_id=made.pk, now=NOW).state == "withdrawn"
         for act in (approve_commons, refuse_commons):
-            values = TERMS if act is approve_commons else {"reason": "non", "now": NOW}
-            refused(Conflict, "commons_decided", act, actor=world.users["claire"], commons_id=made.pk, **values)
+            values = terms_of(made) if act is approve_commons else {"reason": "non", "now": NOW, "commons_id": made.pk}
+            refused(Conflict, "commons_decided", act, actor=world.users["claire"], **values)
 
 
 class TestDeciding:
+    @pytest.mark.parametrize(
+        ("values", "what"),
+        [
+            ({"name": "Semailles"}, "the name"), ({"summary": "Autre."}, "the summary"),
+            ({"why": "Autre."}, "why it needs a common pot"), ({"website": "https://example.org/"}, "the website"),
+            ({"licence": "CC0-1.0"}, "the licence"),
+            ({"steward": Named("Zoé", "zoe@example.org")}, "who would take care of it"),
+        ],
+    )  # fmt: skip
+    def test_only_what_was_read_is_opened(self, world: Any, values: dict[str, Any], what: str) -> None:
+        bo, claire = world.users["bo"], world.users["claire"]
+        made = propose_commons(actor=bo, **FACTS)
+        read = terms_of(made)
+        amend_commons(actor=bo, commons_id=made.pk, **{**FACTS, **values})
+        refused(Conflict, "commons_changed", approve_commons, actor=claire, **read)
+        with translation.override("en"), pytest.raises(Conflict, match=f": {what} changed"):
+            approve_commons(actor=claire, **read)
+        refused(Conflict, "commons_changed", approve_commons, actor=claire, **{**read, "digest": ""})
+        made.refresh_from_db()
+        assert approve_commons(actor=claire, **terms_of(made)).state == "open"
+
+    @pytest.mark.parametrize("who", ["bo", "camille"])
+    def test_nobody_takes_care_of_it_with_a_closed_account(self, world: Any, who: str) -> None:
+        camille = world.users["camille"]
+        made = propose_commons(actor=world.users["bo"], steward=Named(camille.name, camille.email), **FACTS)
+        User.objects.filter(pk=world.users[who].pk).update(is_active=False)
+        refused(
+            Conflict, "commons_without_person", approve_commons, actor=world.users["claire"], **terms_of(made)
+        )  # fmt: skip
+
     def test_never_one_s_own(self, world: Any) -> None:
         claire = world.users["claire"]
         made = propose_commons(actor=claire, **FACTS)
-        refused(Forbidden, "own_commons", approve_commons, actor=claire, commons_id=made.pk, **TERMS)
+        refused(Forbidden, "own_commons", approve_commons, actor=claire, **terms_of(made))
         refused(Forbidden, "own_commons", refuse_commons, actor=claire, commons_id=made.pk, reason="x", now=NOW)
         with pytest.raises(IntegrityError, match="commons_decided_by_another"), transaction.atomic():
             Commons.objects.filter(pk=made.pk).update(state="open", decided_by=claire, decided_at=NOW)
         # nor the one who would take care of it
         claire_cares = Named(claire.name, claire.email)
         other = propose_commons(actor=world.users["bo"], steward=claire_cares, **{**FACTS, "name": "Graines"})
-        refused(Forbidden, "own_commons", approve_commons, actor=claire, commons_id=other.pk, **TERMS)
+        refused(Forbidden, "own_commons", approve_commons, actor=claire, **terms_of(other))
 
     @pytest.mark.parametrize("name", ["sacha", "bo", "ana"])
     def test_others_decide_nothing(self, world: Any, name: str) -> None:
         made = propose_commons(actor=world.users["camille"], **FACTS)
         actor = world.users[name]
-        refused(Forbidden, "not_allowed", approve_commons, actor=actor, commons_id=made.pk, **TERMS)
+        refused(Forbidden, "not_allowed", approve_commons, actor=actor, **terms_of(made))
         refused(Forbidden, "not_allowed", refuse_commons, actor=actor, commons_id=made.pk, reason="x", now=NOW)
 
     def test_an_administrator_cares_for_no_pot(self, world: Any) -> None:
         made = propose_commons(actor=world.users["odile"], **FACTS)
         refused(
-            Invalid, "administrator_as_treasurer", approve_commons, actor=world.users["claire"], commons_id=made.pk,
-            **TERMS,
+            Invalid, "administrator_as_treasurer", approve_commons, actor=world.users["claire"], **terms_of(made),
         )  # fmt: skip
 
     @pytest.mark.parametrize(
@@ -163,7 +198,7 @@ class TestDeciding:
     )  # fmt: skip
     def test_what_was_typed_is_read(self, world: Any, values: dict[str, Any], code: str) -> None:
         made = propose_commons(actor=world.users["bo"], **FACTS)
-        refused(Invalid, code, approve_commons, actor=world.users["claire"], commons_id=made.pk, **{**TERMS, **values})
+        refused(Invalid, code, approve_commons, actor=world.users["claire"], **{**terms_of(made), **values})
 
     def test_a_refusal_is_told_and_the_name_stays_free(self, world: Any) -> None:
         made = propose_commons(actor=world.users["bo"], **FACTS)
@@ -246,9 +281,8 @@ class TestPeopleOfAPot:
             "who": Named("Zoé", "zoe@example.org"), "kind": "contributor", "reason": "Elle traduit", "now": NOW,
         }  # fmt: skip
         mine = {**facts, "budget_id": world.budget.pk}
-        other = approve_commons(
-            actor=world.users["claire"], commons_id=propose_commons(actor=world.users["camille"], **FACTS).pk, **TERMS
-        )
+        proposed = propose_commons(actor=world.users["camille"], **FACTS)
+        other = approve_commons(actor=world.users["claire"], **terms_of(proposed))
         for name in ("claire", "odile", "bo"):
             refused(Forbidden, "not_allowed", grant_in_pot, actor=world.users[name], **mine)
         foreign = {**facts, "budget_id": root_budget(other).pk}
@@ -261,7 +295,7 @@ class TestPeopleOfAPot:
         remove_from_pot(actor=world.users["sacha"], **taken)
         assert not may(person, "contribution.declare", scopes=[world.budget.pk])
 
-    def test_the_last_steward_stays_unless_an_administrator_replaces_them(self, world: Any) -> None:
+    def test_the_last_steward_is_replaced_by_two_people(self, world: Any) -> None:
         sacha, odile = world.users["sacha"], world.users["odile"]
         taken = {"person_id": sacha.pk, "kind": "steward", "budget_id": world.budget.pk, "reason": "x", "now": NOW}
         refused(Conflict, "last_steward", remove_from_pot, actor=sacha, **taken)
@@ -270,15 +304,40 @@ class TestPeopleOfAPot:
             "now": NOW,
         }  # fmt: skip
         refused(Forbidden, "not_allowed", grant_in_pot, actor=odile, **given)  # there is one already
+        refused(Forbidden, "not_allowed", grant_in_pot, actor=world.users["claire"], **given)
         remove_from_pot(actor=odile, **taken)
-        assert grant_in_pot(actor=odile, **given).email == "zoe@example.org"
+        refused(Conflict, "steward_takes_two", grant_in_pot, actor=odile, **given)
+        # nor an administrator whom the first one names for it
+        puppet = self.administrator(world, "paul")
+        refused(Conflict, "steward_takes_two", grant_in_pot, actor=puppet, **given)
+        contributor = {**given, "kind": "contributor"}
+        refused(Forbidden, "not_allowed", grant_in_pot, actor=world.users["claire"], **contributor)
+        assert grant_in_pot(actor=world.users["claire"], **given).email == "zoe@example.org"
+        again = {**given, "who": Named("Yann", "yann@example.org")}
+        refused(Forbidden, "not_allowed", grant_in_pot, actor=world.users["claire"], **again)
+
+    def administrator(self, world: Any, name: str) -> User:
+        """One more administrator, from a minute after the present on."""
+        person = User.objects.create_user(f"{name}@example.org", demo.PASSWORD, name=name.title(), language="fr")
+        later = NOW + timedelta(minutes=1)
+        grant_role(user=person, kind="administrator", scope=world.host.pk, granted_by=None, now=later)
+        demo.give_factor(person)
+        return person
+
+    def test_another_administrator_names_the_new_steward(self, world: Any) -> None:
+        paul, later = self.administrator(world, "paul"), NOW + timedelta(minutes=2)
+        facts: dict[str, Any] = {"kind": "steward", "budget_id": world.budget.pk, "reason": "x", "now": later}
+        remove_from_pot(actor=world.users["odile"], person_id=world.users["sacha"].pk, **facts)
+        zoe = Named("Zoé", "zoe@example.org")
+        refused(Conflict, "steward_takes_two", grant_in_pot, actor=world.users["odile"], who=zoe, **facts)
+        assert grant_in_pot(actor=paul, who=zoe, **facts).email == "zoe@example.org"
 
 
 def test_two_people_decide_a_commons_once(committed: str, play: Any) -> None:
     world = play("make_house")
     made = propose_commons(actor=world.users["bo"], **FACTS)
     acts = [
-        lambda: approve_commons(actor=world.users["claire"], commons_id=made.pk, **TERMS),
+        lambda: approve_commons(actor=world.users["claire"], **terms_of(made)),
         lambda: refuse_commons(actor=world.users["denis"], commons_id=made.pk, reason="non", now=NOW),
     ]
     answers = at_once(lambda number: acts[number](), times=2)

@@ -25,6 +25,9 @@ SECRETS = [
     "Not Found: /en/invitations//0123456789abcdefghij",
     "Not Found: /en/First/./0123456789abcdefghij",
     "GET /fr/search/?q=Martin&key=0123456789abcdefghij",
+    "GET /fr/confirm/0123456789abcdefghij/",
+    "DETAIL:  Key (email)=(0123456789abcdef@example.net) already exists.",
+    'Key (user_id, "text")=(usr_1, 0123456789abcdef (a)) is not present in table "x".',
     "cannot connect to redis://tronc:0123456789abcdefghij@127.0.0.1:6379/0",
 ]
 

@@ -9,8 +9,9 @@ from cryptography.exceptions import InvalidTag
 from django.core.management import CommandError, call_command
 
 from backend.core import crypto
-from backend.core.management.commands.rotate_keys import sealed_columns
 from backend.core.models import PersonKey
+from backend.events.models import Event
+from backend.operations.management.commands.rotate_keys import sealed_columns
 from backend.payees.models import Payee
 from backend.payees.services import mask, open_iban
 from backend.payouts.models import PayoutBatch
@@ -85,3 +86,10 @@ def test_what_was_sealed_for_one_row_does_not_open_for_another(settings: Any) ->
     settings.ENCRYPTION_KEYS = f"{NEW},{OLD}"
     with pytest.raises(InvalidTag):
         crypto.decrypt(crypto.encrypt("secret", bound_to="pye_1"), bound_to="pye_2")
+
+
+def test_each_rotation_leaves_one_event(play: Any) -> None:
+    play("make_house")
+    rotate()
+    event = Event.objects.get(kind="keys.rotated")
+    assert (event.actor, event.data["new_index_key"], event.data["sealed"]) == (None, False, 0)

@@ -10,9 +10,10 @@ from django.db import IntegrityError, connection, transaction
 
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.events.models import Event
-from backend.identity.duplicates import duplicates, folded
+from backend.identity.duplicates import completed, duplicates, folded, passing_over
 from backend.identity.inviting import Named
-from backend.identity.models import Organisation, Role, SpendingLimit, User
+from backend.identity.models import Offer, Organisation, Role, SpendingLimit, User
+from backend.identity.offers import answer_offer
 from backend.identity.organisations import (
     Address,
     Details,
@@ -22,7 +23,9 @@ from backend.identity.organisations import (
     invite_member,
     leave,
     remove_member,
+    seal_address,
     set_limits,
+    take_offer_back,
 )
 from backend.identity.permissions import may
 from backend.identity.services import create_organisation, grant_role
@@ -171,14 +174,45 @@ def test_an_invitation_looks_alike_with_or_without_an_account(play: Play) -> Non
     assert set(letters) == {"lou@example.org", "bo@example.org"}
     assert "/invitations/" in letters["lou@example.org"]
     assert "/invitations/" not in letters["bo@example.org"]
-    assert may(new, "pledge.make", scopes=[world.organisation.pk])
-    with pytest.raises(Conflict) as twice:
-        invite(world, "bo@example.org")
-    assert twice.value.code == "member_already"
+    assert not Role.objects.filter(user__in=[new, known], scope=world.organisation.pk).exists()
+    assert not may(new, "pledge.make", scopes=[world.organisation.pk])
+    assert not may(known, "pledge.make", scopes=[world.organisation.pk])
     invite(world, "lou@example.org")  # within a minute: one mail
     assert Event.objects.filter(kind="member.invited", subject=new.pk).count() == 1
     invite(world, "lou@example.org", now=world.now + timedelta(minutes=1))
     assert Event.objects.filter(kind="member.invited", subject=new.pk).count() == 2
+
+
+def test_a_membership_begins_once_the_person_says_yes(play: Play) -> None:
+    world = play("make_house")
+    bo, camille, here = world.users["bo"], world.users["camille"], [world.organisation.pk]
+    for person in (bo, camille):
+        invite(world, person.email, "organisation_manager")
+    row = Offer.objects.get(user=bo)
+    with pytest.raises(NotFound) as foreign:
+        answer_offer(actor=camille, offer_id=row.pk, accept=True, now=world.now)
+    assert foreign.value.code == "offer_not_found"
+    answer_offer(actor=bo, offer_id=row.pk, accept=True, now=world.now)
+    assert may(bo, "organisation.edit", scopes=here)
+    answer_offer(actor=camille, offer_id=Offer.objects.get(user=camille).pk, accept=False, now=world.now)
+    assert not may(camille, "pledge.make", scopes=here)
+    assert not Offer.objects.exists()
+    told = Event.objects.filter(kind__in=["member.joined", "member.declined"]).order_by("id")
+    assert [(event.kind, event.actor_id, event.scopes) for event in told] == [
+        ("member.joined", bo.pk, here), ("member.declined", camille.pk, here),
+    ]  # fmt: skip
+    with pytest.raises(Conflict) as twice:
+        invite(world, bo.email)
+    assert twice.value.code == "member_already"
+    invite(world, camille.email, now=world.now + timedelta(minutes=1))
+    again = Offer.objects.get(user=camille)
+    with pytest.raises(NotFound):  # bo manages it, sacha does not
+        take_offer_back(
+            actor=world.users["sacha"], organisation_id=world.organisation.pk, offer_id=again.pk, now=world.now
+        )
+    take_offer_back(actor=bo, organisation_id=world.organisation.pk, offer_id=again.pk, now=world.now)
+    with pytest.raises(NotFound):
+        answer_offer(actor=camille, offer_id=again.pk, accept=True, now=world.now)
 
 
 def test_only_managers_invite_and_fifty_times_a_day(play: Play) -> None:
@@ -357,7 +391,7 @@ def test_a_merge_moves_pledges_members_and_limits(play: Play) -> None:
     world.pledge.refresh_from_db()
     assert (world.organisation.merged_into, world.pledge.organisation) == (keep, keep)
     assert {(role.user_id, role.kind) for role in Role.objects.filter(scope=keep.pk)} == {
-        (ana.pk, "organisation_manager"), (bo.pk, "organisation_member"), (camille.pk, "organisation_manager"),
+        (ana.pk, "organisation_member"), (bo.pk, "organisation_member"), (camille.pk, "organisation_manager"),
     }  # fmt: skip
     assert not Role.objects.filter(scope=world.organisation.pk).exists()
     assert [(row.user_id, row.organisation_id) for row in SpendingLimit.objects.all()] == [(bo.pk, keep.pk)]
@@ -367,9 +401,74 @@ def test_a_merge_moves_pledges_members_and_limits(play: Play) -> None:
     compose_due(world.now)
     letters = OutgoingMail.objects.filter(event=told)
     assert {mail.recipient for mail in letters} == {person.email for person in (ana, bo, camille)}
+    body = letters.get(recipient=camille.email).body
+    assert all(person.name in body for person in (ana, bo, camille))
+    assert sorted(told.data["people"]) == sorted(
+        [
+            [ana.pk, "organisation_manager", "organisation_member"],
+            [bo.pk, "organisation_member", "organisation_member"],
+            [camille.pk, "organisation_member", "organisation_manager"],
+        ]
+    )
     with pytest.raises(Conflict) as late:
         merge(world, keep, world.organisation)
     assert late.value.code == "organisation_merged"
+
+
+def test_a_look_alike_gives_no_manager(play: Play) -> None:
+    world = play("make_house")
+    bo, camille = world.users["bo"], world.users["camille"]
+    member(world, "camille", "organisation_member")
+    twin = create_organisation(name="La fabrique du port", kind="informal", manager=bo, now=world.now)
+    grant_role(user=camille, kind="organisation_manager", scope=twin.pk, granted_by=bo, now=world.now)
+    passing = {(one.person.pk, one.before, one.after) for one in passing_over(world.organisation, twin)}
+    assert passing == {
+        (bo.pk, "organisation_manager", "organisation_member"),
+        (camille.pk, "organisation_manager", "organisation_member"),
+    }
+    merge(world, world.organisation, twin)
+    held = Role.objects.filter(scope=world.organisation.pk)
+    assert {(role.user_id, role.kind) for role in held} == {
+        (world.users["ana"].pk, "organisation_manager"), (bo.pk, "organisation_member"),
+        (camille.pk, "organisation_member"),
+    }  # fmt: skip
+    assert not may(bo, "organisation.invite", scopes=[world.organisation.pk])
+
+
+def test_a_merge_completes_what_the_one_that_stays_lacks(play: Play) -> None:
+    world = play("make_promise")
+    keep = create_organisation(name="La Fabrique", kind="association", manager=world.users["camille"], now=world.now)
+    Organisation.objects.filter(pk=keep.pk).update(email="papiers@example.org", siren="", siret="")
+    Organisation.objects.filter(pk=world.organisation.pk).update(
+        siren="732829320", siret="73282932000074", vat_status="liable", vat_number="FR44732829320",
+        email="autre@example.org",
+    )  # fmt: skip
+    keep.refresh_from_db()
+    world.organisation.refresh_from_db()
+    home = Address("1 rue du Port", "29200", "Brest", "FR")
+    Organisation.objects.filter(pk=world.organisation.pk).update(address_sealed=seal_address(world.organisation, home))
+    world.organisation.refresh_from_db()
+    assert completed(keep, world.organisation) == {
+        "siren": "732829320", "siret": "73282932000074", "vat_status": "liable", "vat_number": "FR44732829320",
+        "address": "1 rue du Port\n29200 Brest, FR",
+    }  # fmt: skip
+    merge(world, keep, world.organisation)
+    keep.refresh_from_db()
+    assert (keep.siren, keep.siret, keep.vat_status, keep.vat_number, keep.email) == (
+        "732829320", "73282932000074", "liable", "FR44732829320", "papiers@example.org",
+    )  # fmt: skip
+    assert address_of(keep) == home
+    told = Event.objects.get(kind="organisation.merged")
+    assert told.data["filled"] == ["address", "siren", "siret", "vat_number", "vat_status"]
+    assert "Port" not in str(told.data)
+
+
+def test_a_siret_of_another_siren_is_left(play: Play) -> None:
+    world = play("make_house")
+    keep = Organisation(siren="552100554")
+    other = Organisation(siren="732829320", siret="73282932000074", vat_status="not_liable")
+    assert completed(keep, other) == {"vat_status": "not_liable"}
+    assert world.organisation.merged_into is None
 
 
 def test_a_pledge_for_an_organisation_merged_meanwhile_is_refused(play: Play) -> None:

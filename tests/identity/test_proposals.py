@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.events.models import Event
+from backend.events.services import record
 from backend.identity.inviting import Named
 from backend.identity.models import Proposal, Role, User
 from backend.identity.proposals import decide_treasurer, hindrance, propose_treasurer, withdraw
@@ -54,6 +56,23 @@ def refused(kind: type[DomainError], code: str, act: Any, *args: Any, **values: 
     assert (list(Proposal.objects.values()), Role.objects.count(), Event.objects.count()) == before
 
 
+def test_two_administrators_make_no_treasurer_while_one_can_act(world: Any, proposal: Proposal) -> None:
+    """An administrator makes administrators alone: two of them are not two people where money is."""
+    paul = User.objects.create_user("paul@example.org", demo.PASSWORD, name="Paul Noir", language="fr")
+    grant_role(user=paul, kind="administrator", scope=world.host.pk, granted_by=world.users["odile"], now=NOW)
+    demo.give_factor(paul)
+    refused(Conflict, "treasurer_wanted", decide, paul, proposal)
+    found = hindrance(paul, proposal)
+    assert found is not None
+    assert found.code == "treasurer_wanted"
+    treasurers = [world.users["claire"], world.users["denis"]]
+    Authenticator.objects.filter(user__in=treasurers).delete()
+    refused(Conflict, "treasurer_wanted", decide, paul, proposal)  # a factor taken off opens nothing
+    for person in treasurers:
+        withdraw_role(user=person, kind="treasurer", scope=world.host.pk, actor=paul, now=NOW)
+    assert decide(paul, proposal).state == "accepted"  # nobody else is left who could
+
+
 class TestProposing:
     def test_nothing_changes_before_a_second_person(self, world: Any, proposal: Proposal) -> None:
         zoe = User.objects.get(email="zoe@example.org")
@@ -97,6 +116,67 @@ class TestProposing:
         )  # fmt: skip
 
 
+class TestTelling:
+    """Written late or not: every treasurer and auditor reads what was proposed and what became of it."""
+
+    @pytest.fixture
+    def everyone(self, world: Any) -> set[str]:
+        """The addresses of all who run the host: an auditor is there too."""
+        ines = User.objects.create_user("ines@example.org", demo.PASSWORD, name="Inès Roy", language="fr")
+        grant_role(user=ines, kind="auditor", scope=world.host.pk, granted_by=None, now=NOW)
+        return {f"{name}@example.org" for name in ("claire", "denis", "ines", "odile")}
+
+    def told(self, kind: str) -> set[str]:
+        """Who was written to about a fact of this kind."""
+        compose_due(NOW)
+        return set(OutgoingMail.objects.filter(event__kind=kind).values_list("recipient", flat=True))
+
+    @pytest.mark.parametrize("accept", [True, False])
+    def test_all_but_who_did_it_are_told(
+        self, world: Any, everyone: set[str], proposal: Proposal, accept: bool
+    ) -> None:
+        decide(world.users["claire"], proposal, accept=accept, reason="vu")
+        assert self.told("proposal.made") == everyone - {"odile@example.org"}
+        late = OutgoingMail.objects.get(event__kind="proposal.made", recipient="denis@example.org")
+        assert "Elle arrive au bureau" in late.body
+        assert f"/proposals/{proposal.pk}/" in late.body
+        assert self.told(f"proposal.{'accepted' if accept else 'refused'}") == everyone - {"claire@example.org"}
+
+    def test_before_a_decision_too(self, world: Any, everyone: set[str], proposal: Proposal) -> None:
+        assert self.told("proposal.made") == everyone - {"odile@example.org"}
+
+    def test_who_took_it_back_is_the_only_one_not_told(
+        self, world: Any, everyone: set[str], proposal: Proposal
+    ) -> None:
+        withdraw(actor=world.users["odile"], proposal_id=proposal.pk, now=NOW)
+        assert self.told("proposal.made") == everyone - {"odile@example.org"}
+
+
+class TestByHand:
+    """Whoever read the link of an account may hold it: that account is no second person where money is."""
+
+    def shown(self, world: Any, person: User) -> None:
+        """Odile was shown the link of this person, by a release that still did so for treasurers."""
+        record("invitation.shown", actor=world.users["odile"], subject=person.pk, now=NOW)
+
+    def test_who_came_by_a_link_shown_is_not_named(self, world: Any, proposal: Proposal) -> None:
+        zoe = User.objects.get(email="zoe@example.org")
+        self.shown(world, zoe)
+        refused(Conflict, "came_by_hand", decide, world.users["claire"], proposal)
+        withdraw(actor=world.users["odile"], proposal_id=proposal.pk, now=NOW)
+        refused(Conflict, "came_by_hand", propose_treasurer, actor=world.users["claire"], who=ZOE, reason="x", now=NOW)
+        assert not Role.objects.filter(user=zoe).exists()
+
+    def test_a_treasurer_who_did_is_not_the_treasurer_among_the_two(self, world: Any, proposal: Proposal) -> None:
+        claire, denis = world.users["claire"], world.users["denis"]
+        self.shown(world, claire)
+        refused(Conflict, "treasurer_wanted", decide, claire, proposal)
+        assert decide(claire, proposal, accept=False, reason="non").state == "refused"
+        mine = propose_treasurer(actor=claire, who=ZOE, reason="oui", now=NOW)
+        refused(Conflict, "treasurer_wanted", decide, world.users["odile"], mine)
+        assert decide(denis, mine).state == "accepted"
+
+
 class TestDeciding:
     def test_another_accepts_and_the_person_is_told(self, world: Any, proposal: Proposal) -> None:
         done = decide(world.users["claire"], proposal)
@@ -123,6 +203,7 @@ class TestDeciding:
             actor=world.users["odile"], who=Named(sacha.name, sacha.email), reason="oui", now=NOW
         )
         Role.objects.filter(user=sacha).delete()
+        withdraw_role(user=world.users["denis"], kind="treasurer", scope=world.host.pk, actor=None, now=NOW)
         grant_role(user=sacha, kind="treasurer", scope=world.host.pk, granted_by=None, now=NOW)
         refused(Forbidden, "proposal_about_you", decide, sacha, proposal)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -123,6 +124,16 @@ class TestTaking:
         assert (fact.why, fact.before) == ("Il quitte le bureau", {"role": "treasurer", "scope": world.host.pk})
         compose_due(NOW)
         assert "Il quitte le bureau" in OutgoingMail.objects.get(recipient="denis@example.org").body
+
+    def test_no_factor_at_all_opens_the_first_run_again(self, world: Any) -> None:
+        """Treasurers who chose their password are treasurers: an administrator alone names no other one."""
+        for name in ("claire", "denis"):
+            world.users[name].authenticator_set.all().delete()
+        EmailAddress.objects.update(verified=True)
+        refused(
+            Conflict, "treasurer_takes_two", invite_person, actor=world.users["odile"], who=ZOE, kind="treasurer",
+            scope=world.host.pk, now=NOW,
+        )  # fmt: skip
 
     def test_the_last_treasurer_who_can_act_stays(self, world: Any) -> None:
         claire, denis = world.users["claire"], world.users["denis"]
