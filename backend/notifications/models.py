@@ -25,6 +25,8 @@ class OutgoingMail(models.Model):
     recipient = models.EmailField()
     subject = models.CharField(max_length=200)
     body = models.TextField()
+    # The text opens something (a code, a link): it goes once the message has left, or has been given up.
+    secret = models.BooleanField(default=False, db_default=False)
     state = models.CharField(max_length=8, choices=STATES, default="due")
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField()

@@ -95,14 +95,20 @@ def role_withdrawn(event: Event) -> Letter:
 
 
 def proposal_made(event: Event) -> Letter:
-    """Those who may decide are asked to; of an IBAN, the auditors are told too."""
+    """All who run the host and its auditors are told, late too: those who may decide are asked to while it is open."""
     proposal = Proposal.objects.select_related("proposed_by").get(pk=event.subject)
-    if proposal.state != "proposed":
-        return NOBODY
-    told = _runners() + (people_with("auditor", []) if proposal.kind == "host.bank_account" else [])
 
     def write() -> tuple[str, str]:
         values = _of(proposal)
+        if proposal.state != "proposed":
+            return (
+                _("Proposed: %(what)s") % values,
+                _(
+                    "%(name)s proposed it. The reason given: %(reason)s\n\nIt awaits no decision any more: the page "
+                    "says what became of it.\n\n%(link)s"
+                )
+                % values,
+            )
         return (
             _("To decide: %(what)s") % values,
             _(
@@ -112,17 +118,15 @@ def proposal_made(event: Event) -> Letter:
             % values,
         )
 
-    people = _others(told, proposal.proposed_by)
+    people = _others([*_runners(), *people_with("auditor", [])], proposal.proposed_by)
     return [person for person in people if person.pk != proposal.subject], write
 
 
 def proposal_decided(event: Event) -> Letter:
-    """Who proposed it reads what became of it; of an IBAN, so do all who can still stop it."""
+    """Who proposed it, all who run the host and its auditors read what became of it, whatever it was."""
     proposal = Proposal.objects.select_related("proposed_by", "decided_by").get(pk=event.subject)
-    told = [proposal.proposed_by]
+    told = [proposal.proposed_by, *_runners(), *people_with("auditor", [])]
     waits = event.kind == "proposal.accepted" and proposal.kind == "host.bank_account"
-    if proposal.kind == "host.bank_account":
-        told += _runners() + people_with("auditor", [])
 
     def write() -> tuple[str, str]:
         values = {**_of(proposal), "decider": event.actor.name if event.actor else the_host().name, "why": event.why}
@@ -146,7 +150,8 @@ def proposal_decided(event: Event) -> Letter:
             _("%(decider)s refused it: %(why)s\n\nNothing was changed.\n\n%(link)s") % values,
         )
 
-    return _others(told, event.actor), write
+    # Who was named has a letter of their own, with the way in.
+    return [person for person in _others(told, event.actor) if person.pk != proposal.subject], write
 
 
 def _of(proposal: Proposal) -> dict[str, str]:

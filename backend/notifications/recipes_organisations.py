@@ -9,7 +9,7 @@ from backend.contributions.models import Contribution
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_token
-from backend.identity.models import Organisation, Recording, Role, User
+from backend.identity.models import Offer, Organisation, Recording, Role, User
 from backend.identity.organisations import managers
 from backend.identity.permissions import MEMBERS
 from backend.identity.recordings import CODE_LIFE, answer_awaited, code_of
@@ -26,8 +26,9 @@ def _nothing() -> tuple[str, str]:
 def member_invited(event: Event) -> Letter:
     """The person is told what they may do, and how to come in."""
     person, organisation = _person_and_organisation(event)
-    if not Role.objects.filter(user=person, kind__in=MEMBERS, scope=organisation.pk).exists():
-        return [], _nothing  # removed meanwhile
+    offered = Offer.objects.filter(user=person, organisation=organisation).exists()
+    if not offered and not Role.objects.filter(user=person, kind__in=MEMBERS, scope=organisation.pk).exists():
+        return [], _nothing  # taken back meanwhile
     inviter = event.actor
     ready = accepted(person)
 
@@ -42,8 +43,11 @@ def member_invited(event: Event) -> Letter:
         else:
             task = _("As a member you pledge in its name and follow what its money did.")
         if ready:
-            values["link"] = link(f"organisations/{organisation.pk}/")
-            last = _("Sign in to open its page:\n\n%(link)s")
+            values["link"] = link("offers/")
+            last = _(
+                "Nothing begins before you accept; until then its managers do not read your name. Sign in to accept or "
+                "to refuse:\n\n%(link)s"
+            )
         else:
             values["link"] = link(f"invitations/{invitation_token(person, now=event.created_at)}/")
             last = _(
@@ -94,7 +98,7 @@ def member_told(event: Event) -> Letter:
 
 
 def organisation_merged(event: Event) -> Letter:
-    """The members of both are told which one stays."""
+    """The members of both are told which one stays, and who came over with which role."""
     keep = Organisation.objects.get(pk=event.subject)
     other = Organisation.objects.get(pk=(event.before or {})["organisation"])
     people = User.objects.filter(roles__kind__in=MEMBERS, roles__scope=keep.pk, is_active=True).distinct()
@@ -105,17 +109,28 @@ def organisation_merged(event: Event) -> Letter:
             "keep": keep.name,
             "reason": event.why,
             "link": link(f"organisations/{keep.pk}/"),
+            "people": _came_over(event),
         }
         return (
             _("%(other)s and %(keep)s are now one organisation") % values,
             _(
                 "A treasurer merged them, for this reason: %(reason)s\n\nTheir pledges and members are together under "
-                "%(keep)s. No money has moved.\n\n%(link)s"
+                "%(keep)s. No money has moved.\n\nWho came over from %(other)s, and their role from now on:\n\n"
+                "%(people)s\n\nIf somebody should not be there, a manager of %(keep)s removes them.\n\n%(link)s"
             )
             % values,
         )
 
     return list(people), write
+
+
+def _came_over(event: Event) -> str:
+    """The people of the organisation that ended, one a line, with their role in the one that stays."""
+    rows = event.data.get("people", [])
+    names = dict(User.objects.filter(pk__in=[row[0] for row in rows]).values_list("pk", "name"))
+    roles = dict(Role.KINDS)
+    lines = [f"– {names[person]} ({roles[after]})" for person, _before, after in rows if person in names]
+    return "\n".join(lines) or _("nobody")
 
 
 def confirmation_asked(event: Event) -> Letter:
@@ -181,6 +196,21 @@ def recording_answered(event: Event) -> Letter:
     return list(people.values()), write
 
 
+def recording_retracted(event: Event) -> Letter:
+    """The person who was asked to confirm learns that nothing is awaited from them any more, and why."""
+    recording = Recording.objects.select_related("recorded_by", "asked").get(pk=event.data["recording"])
+
+    def write() -> tuple[str, str]:
+        values = {"name": recording.recorded_by.name, "what": _what(recording), "reason": event.why}
+        return (
+            _("%(name)s took back what they recorded for you") % values,
+            _("%(what)s\n\nIt was recorded by mistake: %(reason)s\n\nNothing is awaited from you. No money has moved.")
+            % values,
+        )
+
+    return [recording.asked], write
+
+
 def contribution_recorded(event: Event) -> Letter:
     """The stewards who may review it: neither the contributor nor who typed it."""
     contribution = Contribution.objects.select_related("contributor", "budget", "recorded_by").get(pk=event.subject)
@@ -217,11 +247,12 @@ def _what(recording: Recording) -> str:
             "commons": pledge.budget.commons.name,
         }
     work = Contribution.objects.select_related("budget").get(pk=recording.subject)
-    return _("work of %(day)s for %(budget)s: %(what)s (%(minutes)s minutes, %(amount)s asked)") % {
+    hours, rest = divmod(work.minutes, 60)
+    return _("work of %(day)s for %(budget)s: %(what)s (%(time)s, %(amount)s asked)") % {
         "day": date_format(work.worked_on, "j F Y"),
         "budget": work.budget.name,
         "what": work.description,
-        "minutes": work.minutes,
+        "time": (f"{hours} h {rest:02d}" if rest else f"{hours} h") if hours else f"{rest} min",
         "amount": format_money(work.amount, work.currency),
     }
 
@@ -255,5 +286,6 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "confirmation.asked": confirmation_asked,
     "recording.confirmed": recording_answered,
     "recording.contested": recording_answered,
+    "recording.retracted": recording_retracted,
     "contribution.recorded": contribution_recorded,
 }

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import connection, transaction
+from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
 from backend.core.failpoints import around_commit, failpoint
@@ -100,7 +101,7 @@ def letter(mail: OutgoingMail, transport: Any = None) -> EmailMessage:
 @transaction.atomic
 def _sent(mail: OutgoingMail, now: datetime) -> None:
     """Note that the server took the message; dying just before sends a twin, with the same id."""
-    OutgoingMail.objects.filter(pk=mail.pk).update(state="sent", sent_at=now, last_error="")
+    OutgoingMail.objects.filter(pk=mail.pk).update(state="sent", sent_at=now, last_error="", **_left(mail))
     around_commit("mail.sent")
 
 
@@ -119,14 +120,26 @@ def _failed(mail: OutgoingMail, verdict: Verdict, sentence: str, now: datetime) 
             mail.state = "given_up"
     # A bounce or a hold noted meanwhile stays as it is.
     values = {"attempts": mail.attempts, "due_at": mail.due_at, "state": mail.state, "last_error": mail.last_error}
-    OutgoingMail.objects.filter(pk=mail.pk, state="due").update(**values)
+    gone = _left(mail) if mail.state == "given_up" else {}
+    OutgoingMail.objects.filter(pk=mail.pk, state="due").update(**values, **gone)
+
+
+def _left(mail: OutgoingMail) -> dict[str, str]:
+    """What remains of the text of a message that will not leave again: codes and links are not kept with it.
+
+    The demonstration keeps them: its people have no mailbox but the page that shows them.
+    """
+    if not mail.secret or settings.DEMO:
+        return {}
+    with translation.override(settings.LANGUAGE_CODE):
+        return {"body": gettext("This message held a code or a link: its text was not kept.")}
 
 
 @transaction.atomic
 def mark_bounced(mail: OutgoingMail, *, now: datetime, status: str) -> bool:
     """Mark a message as sent back, once; `status` is what the machine said (`5.1.1`). False when it was already."""
     rows = OutgoingMail.objects.filter(pk=mail.pk).exclude(state="bounced")
-    if not rows.update(state="bounced", bounced_at=now, last_error=mail.last_error):
+    if not rows.update(state="bounced", bounced_at=now, last_error=mail.last_error, **_left(mail)):
         return False
     record("mail.bounced", actor=None, subject=mail.pk, now=now, status=status)
     return True

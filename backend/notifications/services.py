@@ -34,6 +34,8 @@ __all__ = [
     "send_due",
 ]  # fmt: skip
 
+# Pages that open for whoever has their address: the code is in it.
+OPENING = ("/invitations/", "/confirm/")
 BOUNCE_COUNTS = timedelta(days=90)  # an address that sent something back longer ago is given another chance
 
 
@@ -56,7 +58,7 @@ def _compose(row: Untold, now: datetime) -> None:
     letters = recipe(row.event) if recipe else None
     if letters is not None:
         people, write = letters
-        for person in (one for one in people if one.is_active):  # a closed account has no address any more
+        for person in (one for one in people if one.is_active and one.has_address):  # nor has a closed account
             with translation.override(person.language):
                 subject, body = write()
                 greeting = _("Hello %(name)s,") % {"name": person.name}
@@ -64,8 +66,11 @@ def _compose(row: Untold, now: datetime) -> None:
             OutgoingMail.objects.get_or_create(
                 event=row.event,
                 recipient=person.email,
-                defaults={"id": new_id("eml"), "subject": subject[:200], "body": body, "due_at": now},
-            )
+                defaults={
+                    "id": new_id("eml"), "subject": subject[:200], "body": body, "due_at": now,
+                    "secret": any(page in body for page in OPENING),
+                },
+            )  # fmt: skip
         nudge("notifications.send")
     row.delete()
     around_commit("mail.composed")

@@ -10,7 +10,7 @@ from backend.core.ids import new_id
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.exports.retention import keep_names
-from backend.identity.models import ApiToken, User
+from backend.identity.models import ApiToken, Host, User
 from backend.identity.permissions import require
 from backend.privacy.forgetting import ERASED_DOMAIN, forget
 from backend.privacy.hindrances import hindrances
@@ -118,6 +118,8 @@ def erase_again(done: list[tuple[str, datetime]], *, now: datetime) -> int:
             else:
                 Erasure.objects.filter(pk=waiting.pk).update(due_at=at)
             again += 1
+    host = Host.objects.values_list("pk", flat=True).first() or ""
+    record("erasures.repeated", actor=None, subject=host, now=now, listed=len(done), people=again)
     erase_due(now)
     return again
 

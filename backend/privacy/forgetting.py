@@ -7,30 +7,42 @@ documents of the accounts: ten years after the fiscal year (Code de commerce, L1
 
 import secrets
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Left, Replace
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Left, Lower
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from backend.commons.models import Commons
+from backend.commons.models import Commons, Moderation
 from backend.contributions.models import Contribution
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
 from backend.events.services import record
-from backend.identity.models import ApiToken, KnownDevice, Organisation, Proposal, Recording, Role, SpendingLimit, User
+from backend.identity.models import (
+    ApiToken,
+    KnownDevice,
+    Offer,
+    Organisation,
+    Proposal,
+    Recording,
+    Role,
+    SpendingLimit,
+    User,
+)
 from backend.identity.services import withdraw_role
 from backend.identity.sessions import end_sessions
 from backend.notifications.models import OutgoingMail
 from backend.payees.models import Payee
 from backend.payouts.models import Payout
 from backend.privacy.export import addresses_of
+from backend.privacy.models import Erasure, Former
 
 ERASED_DOMAIN = "erased.invalid"  # reserved by RFC 2606: no mail can ever reach it
 SHORTEST_NAME = 4  # a shorter name is also a piece of other words: it is not looked for in texts
@@ -44,17 +56,16 @@ def pseudonym(user: User) -> str:
 
 def forget(user: User, *, now: datetime) -> None:
     """Erase what names this person. The caller holds the lock of their row and has checked that nothing hinders it."""
-    names = sorted({user.name, user.public_name, *_payee_names(user)} - {""}, key=len, reverse=True)
-    addresses = addresses_of(user)
+    names = _names(user)
+    addresses = _addresses(user)
     shown = pseudonym(user)
+    _appeals(addresses)
+    _proposed(user, addresses, shown, now)
     _close_doors(user, now)
     _payee(user, shown, now)
-    _texts(user, [*addresses, *(name for name in names if len(name) >= SHORTEST_NAME)], shown)
-    _mails(
-        addresses, [name for name in names if len(name) >= SHORTEST_NAME and not _borne_by_others(name, user)], shown
-    )
-    Organisation.objects.filter(email__in=addresses).update(email="")
-    Commons.objects.filter(steward_email__in=addresses).update(steward_email="", steward_name=shown[:120])
+    _texts(user, [*addresses, *names], shown)
+    _mails(addresses, [name for name in names if not _borne_by_others(name, user)], shown)
+    _at(Organisation, "email", addresses).update(email="")
     Recording.objects.filter(Q(asked=user) | Q(on_behalf_of=user.pk)).update(address_hint="", address_index="")
     IdempotencyRecord.objects.filter(scope__contains=user.pk).delete()
     user.name, user.public_name = shown, ""
@@ -62,6 +73,59 @@ def forget(user: User, *, now: datetime) -> None:
     user.is_active, user.last_login = False, None
     user.set_unusable_password()
     user.save()
+    with translation.override(settings.LANGUAGE_CODE):
+        Erasure.objects.filter(user=user).exclude(reason="").update(reason=_("Erased with the account."))
+    Former.objects.filter(user=user).delete()  # last: every change above notes what it replaced
+
+
+def _names(user: User) -> list[str]:
+    """What the person is and was called, the longest first; a single word also in capitals."""
+    former = Former.objects.filter(user=user, kind="name").values_list("text", flat=True)
+    known = {user.name, user.public_name, *_payee_names(user), *former}
+    found = {name for name in known if len(name) >= SHORTEST_NAME}
+    return sorted(found | {name.upper() for name in found if " " not in name}, key=len, reverse=True)
+
+
+def _addresses(user: User) -> list[str]:
+    """The addresses that are and were theirs, in lower case; one that somebody else has now is that person's."""
+    present = [address.lower() for address in addresses_of(user)]
+    former = set(Former.objects.filter(user=user, kind="email").values_list("text", flat=True)) - set(present)
+    taken = {
+        *User.objects.filter(email__in=former).exclude(pk=user.pk).values_list("email", flat=True),
+        *_at(EmailAddress, "email", sorted(former)).exclude(user=user).values_list("at", flat=True),
+    }
+    return [*present, *sorted(former - taken)]
+
+
+def _at(model: Any, column: str, addresses: list[str]) -> "QuerySet[Any]":
+    """The rows that hold one of these addresses, whatever its case."""
+    return model._default_manager.annotate(at=Lower(column)).filter(at__in=addresses)  # type: ignore[no-any-return]
+
+
+def _appeals(addresses: list[str]) -> None:
+    """Where the public objects to what was withdrawn: to the host, when the one who read there goes."""
+    host = parseaddr(settings.LEGAL_CONTACT)[1]
+    if "@" not in host or host.lower() in addresses:
+        host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    for model in (Commons, Moderation):
+        _at(model, "appeal_to", addresses).update(appeal_to=host)
+
+
+def _proposed(user: User, addresses: list[str], shown: str, now: datetime) -> None:
+    """The commons they proposed: what waits is taken back, and what never opened keeps none of their words."""
+    for waiting in Commons.objects.select_for_update(no_key=True).filter(proposed_by=user, state="proposed"):
+        Commons.objects.filter(pk=waiting.pk).update(state="withdrawn")
+        record(
+            "commons.withdrawn", actor=None, subject=waiting.pk, now=now, scopes=[waiting.pk],
+            before={"state": "proposed"}, after={"state": "withdrawn"},
+        )  # fmt: skip
+    with translation.override(settings.LANGUAGE_CODE):
+        blank = {"name": _("Erased proposal"), "summary": "", "why": "", "website": "", "licence": ""}
+    Commons.objects.filter(proposed_by=user, state__in=["refused", "withdrawn"]).update(
+        **blank, steward_name="", steward_email=""
+    )
+    # Named by somebody else: a name without an address, so that nobody is made steward in their place unseen.
+    _at(Commons, "steward_email", addresses).update(steward_email="", steward_name=shown[:120])
 
 
 def _payee_names(user: User) -> set[str]:
@@ -78,7 +142,7 @@ def _borne_by_others(name: str, user: User) -> bool:
 def _close_doors(user: User, now: datetime) -> None:
     """Sessions, second factors, devices, tokens, roles and limits end; nothing opens the account any more."""
     end_sessions(actor=None, user=user, now=now)
-    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress):
+    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress, Offer):
         rows._default_manager.filter(user=user).delete()
     for proposal in Proposal.objects.filter(subject=user.pk, state="proposed"):
         Proposal.objects.filter(pk=proposal.pk).update(state="withdrawn", decided_at=now)
@@ -98,11 +162,15 @@ def _payee(user: User, shown: str, now: datetime) -> None:
 
 
 def _texts(user: User, words: list[str], shown: str) -> None:
-    """What they wrote is kept as work; their own name and addresses inside it go."""
+    """What they wrote is kept as work; their own names and addresses inside it go."""
+    told = ("note", "contested_reason", "retracted_reason")
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
         (ArbitrationLine, "person", ("answer_reason",)),
-        (Recording, "asked", ("note", "contested_reason")),
+        (Recording, "asked", told),
+        (Recording, "on_behalf_of", told),
+        (Recording, "recorded_by", told),
+        (Commons, "proposed_by", ("name", "summary", "why", "steward_name", "reason")),
     ):
         for column in columns:
             rows = model._default_manager.filter(**{who: user.pk}).exclude(**{column: ""})
@@ -113,16 +181,16 @@ def _texts(user: User, words: list[str], shown: str) -> None:
 
 
 def _mails(addresses: list[str], names: list[str], shown: str) -> None:
-    """Mail to them goes; in what was written to others, their name is replaced."""
-    OutgoingMail.objects.filter(recipient__in=addresses).delete()
+    """Mail to them goes, at former addresses too; in what was written to others, their names are replaced."""
+    _at(OutgoingMail, "recipient", addresses).delete()
     for column in ("subject", "body"):
         _replace(OutgoingMail.objects.all(), column, [*addresses, *names], shown)
 
 
 def _replace(rows: "QuerySet[Any]", column: str, words: list[str], shown: str) -> None:
-    """Write `shown` for each of these words in a column, cut at what the column takes."""
+    """Write `shown` for each of these words in a column (see `privacy_without`), cut at what the column takes."""
     longest = rows.model._meta.get_field(column).max_length
     for word in words:
-        found = rows.filter(**{f"{column}__contains": word})
-        text = Replace(F(column), Value(word), Value(shown))
+        found = rows.filter(**{f"{column}__icontains": word})
+        text = Func(F(column), Value(word), Value(shown), function="privacy_without", output_field=TextField())
         found.update(**{column: Left(text, longest) if longest else text})

@@ -1,4 +1,4 @@
-"""Which notices people accepted, which erasures were asked and done, and when the retention job ran."""
+"""Which notices people accepted, which erasures were asked and done, what people were called before them."""
 
 from typing import ClassVar
 
@@ -74,6 +74,22 @@ class Erasure(models.Model):
     def visible_to(cls, actor: User) -> "models.QuerySet[Erasure]":
         """One's own; all of them for those who record the requests that come by letter."""
         return cls.objects.all() if may(actor, "personal.erase") else cls.objects.filter(user=actor)
+
+
+class Former(models.Model):
+    """A name or an address that somebody had before. PostgreSQL notes it at each change; an erasure looks for it."""
+
+    KINDS: ClassVar = [("name", _("name")), ("email", _("e-mail address"))]
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="former")
+    kind = models.CharField(max_length=5, choices=KINDS)
+    text = models.CharField(max_length=254)
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind", "text"], name="former_kept_once"),
+            models.CheckConstraint(condition=Q(kind__in=["name", "email"]), name="former_kind_known"),
+        ]
 
 
 class RetentionRun(models.Model):

@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
         ("id", "email", "name", "public_name", "language", "is_active", "date_joined", "last_login"),
     ),
     "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
+    "former": Part("privacy.Former", ("user",), ("kind", "text", "noted_at")),
     "second_factors": Part("mfa.Authenticator", ("user",), ("type", "created_at", "last_used_at")),
     "sessions": Part("usersessions.UserSession", ("user",), ("created_at", "last_seen_at", "ip", "user_agent")),
     "devices": Part("identity.KnownDevice", ("user",), ("words", "first_seen_at", "last_seen_at")),
@@ -36,6 +37,7 @@ PARTS: dict[str, Part] = {
         ("id", "name", "hint", "scopes", "only", "created_at", "expires_at", "last_used_at", "revoked_at"),
     ),
     "roles": Part("identity.Role", ("user",), ("kind", "scope", "created_at")),
+    "offers": Part("identity.Offer", ("user",), ("kind", "organisation__name", "email", "created_at")),
     "spending_limits": Part(
         "identity.SpendingLimit", ("user",), ("organisation", "organisation__name", "amount", "currency", "per",
         "created_at"),
@@ -73,7 +75,7 @@ PARTS: dict[str, Part] = {
     "recorded_for_me": Part(
         "identity.Recording", ("asked", "on_behalf_of"),
         ("subject", "channel", "told_on", "note", "confirm_by", "created_at", "confirmed_at", "contested_at",
-        "contested_reason"),
+        "contested_reason", "retracted_at", "retracted_reason"),
     ),
     "recorded_by_me": Part(
         "identity.Recording", ("recorded_by",), ("subject", "channel", "told_on", "note", "created_at"),
@@ -128,6 +130,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "ledger.Closing": ("asked_by", "locked_by", "withdrawn_by", "unlock_asked_by", "unlocked_by"),
     "identity.Role": ("granted_by",),
     "identity.SpendingLimit": ("set_by",),
+    "identity.Offer": ("offered_by",),
     "identity.Proposal": ("proposed_by", "decided_by"),
     "privacy.Erasure": ("asked_by",),
 }

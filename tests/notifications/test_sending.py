@@ -5,24 +5,31 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from email import message_from_string
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
 from django.db import connection, connections
 from django.utils import timezone
 
+from backend.commons.stewards import grant_in_pot
 from backend.core.errors import Forbidden
 from backend.events.models import Event
+from backend.identity.inviting import Named
+from backend.identity.recordings import code_of
 from backend.identity.services import grant_role
 from backend.ledger.services import balance
 from backend.notifications.models import OutgoingMail
+from backend.notifications.outbox import OutboxBackend
 from backend.notifications.services import ATTEMPTS, compose_due, hold_due, mail_figures, release_held, send_due
 from backend.operations import demo
 from tests.smtp import Sink, self_signed, smtp_server
+from tests.web.test_recordings import pledged, recording
 
 Play = Callable[..., Any]
 NOW = timezone.now()
@@ -201,8 +208,9 @@ def test_held_mail_leaves_when_a_person_says_so(play: Play, settings: Any, tmp_p
     with pytest.raises(Forbidden):
         release_held(actor=world.users["ana"], now=world.now)
     assert mail_figures().counts["held"] == count
-    grant_role(user=world.users["sacha"], kind="administrator", scope=world.host.pk, granted_by=None, now=world.now)
-    for actor, expected in ((world.users["sacha"], count), (world.users["claire"], 0)):
+    grant_role(user=world.users["bo"], kind="administrator", scope=world.host.pk, granted_by=None, now=world.now)
+    demo.give_factor(world.users["bo"])
+    for actor, expected in ((world.users["bo"], count), (world.users["claire"], 0)):
         assert release_held(actor=actor, now=world.now) == expected
     assert Event.objects.filter(kind="mail.released").count() == 1
     assert send_due(world.now) == count
@@ -294,3 +302,48 @@ def test_the_command_says_that_nobody_listens_and_that_a_folder_is_no_server(set
     settings.MAIL_FOLDER = str(tmp_path / "file")
     with pytest.raises(CommandError, match="Mail cannot be written to"):
         call_command("check_mail")
+
+
+def kept(word: str) -> bool:
+    """Whether a word stands in any column of the outbox, which is what a dump of it says."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM notifications_outgoingmail one WHERE strpos(one::text, %s) > 0", [word])
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_what_a_message_opens_is_not_kept_once_it_has_left(play: Play, settings: Any, here: bool) -> None:
+    world = play("make_promise")
+    settings.DEMO = here
+    code = code_of(recording(pledged(world)))
+    grant_in_pot(
+        actor=world.users["sacha"], who=Named("Zoé", "zoe@example.org"), kind="contributor", reason="r",
+        budget_id=world.budget.pk, now=world.now,
+    )  # fmt: skip
+    OutboxBackend().send_messages([EmailMessage("Your code", "It is QX7-PL2.", to=["bo@example.org"])])
+    compose_due(world.now)
+    words = (code, "/invitations/", "QX7-PL2")
+    assert [kept(word) for word in words] == [True, True, True]
+    with smtp_server() as sink:
+        through(settings, sink)
+        send_due(timezone.now())
+    sent = "".join(str(message_from_string(letter).get_payload(decode=True)) for letter in sink.letters)
+    assert [word for word in words if word not in sent] == []
+    assert [kept(word) for word in words] == [here, here, here]  # the page of the demonstration still shows them
+    assert OutgoingMail.objects.filter(subject="Your code", state="sent").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("script", [{"RCPT": "550 5.1.1 no such user"}, {"RCPT": "451 4.2.0 later"}])
+def test_nor_once_it_was_refused_or_given_up(settings: Any, script: dict[str, str]) -> None:
+    mail = a_mail(secret=True, attempts=ATTEMPTS - 1)
+    plainly = a_mail(1, attempts=ATTEMPTS - 1)
+    with smtp_server(script=script) as sink:
+        through(settings, sink)
+        send_due(NOW)
+    mail.refresh_from_db()
+    plainly.refresh_from_db()
+    assert mail.state == plainly.state != "due"
+    assert (kept("held a code") or kept("contenait un code"), mail.body == "Corps", plainly.body) == (
+        True, False, "Corps",
+    )  # fmt: skip

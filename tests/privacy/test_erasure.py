@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.db import DatabaseError, transaction
 from django.test import Client
 
-from backend.commons.models import Commons
+from backend.commons.life import approve_commons, propose_commons
+from backend.commons.models import Commons, Moderation
+from backend.commons.proposed import digest_of
 from backend.commons.services import open_envelope
 from backend.contributions.models import Contribution, Review
 from backend.contributions.services import declare
@@ -18,7 +21,8 @@ from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFo
 from backend.core.models import PersonKey
 from backend.events.models import Event
 from backend.events.services import record
-from backend.identity.models import ApiToken, KnownDevice, Organisation, Proposal, Role, User
+from backend.identity.inviting import Named
+from backend.identity.models import ApiToken, KnownDevice, Organisation, Proposal, Recording, Role, User
 from backend.identity.services import create_organisation, grant_role
 from backend.identity.tokens import create_token, token_owner
 from backend.ledger.services import balances
@@ -128,6 +132,108 @@ def test_nothing_names_an_erased_person_but_the_archive_and_the_books_do_not_mov
     # Those who stay are untouched.
     assert EmailAddress.objects.filter(email="camille@example.org").exists()
     assert gathered(world.users["camille"])["payee"][0]["iban"] == demo.IBANS["camille"]
+
+
+def test_former_names_and_addresses_go_whatever_their_case(play: Play) -> None:
+    world = play("settle", now=NOW)
+    bo, ana = settled(world), world.users["ana"]
+    bo.name, bo.public_name, bo.email = "Hugo Zorglub", "Hugo", "hugo@example.org"
+    bo.save()
+    bo.name, bo.public_name, bo.email = "Bo Nguyen", "Bo des Communs", "bo@example.org"
+    bo.save()
+    private = EmailAddress.objects.create(user=bo, email="Zorglub@example.net", verified=True, primary=False)
+    private.delete()
+    EmailAddress.objects.create(user=bo, email="ana@example.org", verified=False, primary=False).delete()
+    Contribution.objects.filter(contributor=bo).update(
+        description="HUGO ZORGLUB, bo nguyen and HUGO wrote from BO@EXAMPLE.ORG and zorglub@Example.net"
+    )
+    Review.objects.create(
+        id="rvw_1", contribution=Contribution.objects.get(contributor=bo), contributor=bo, reviewer=ana,
+        verdict="approve", reason="hugo zorglub did it", created_at=NOW,
+    )  # fmt: skip
+    Recording.objects.create(
+        id="rec_1", subject="ctr_other", recorded_by=ana, on_behalf_of=bo.pk, asked=bo, channel="call",
+        told_on=NOW.date(), note="Hugo zorglub rang", code_digest="0" * 64, created_at=NOW, contested_at=NOW,
+        contested_reason="I am Bo NGUYEN",
+    )  # fmt: skip
+    for number, recipient in enumerate(["hugo@example.org", "Zorglub@example.net", "ana@example.org"]):
+        OutgoingMail.objects.create(id=f"eml_{number}", recipient=recipient, subject="s", body="b", due_at=NOW)
+    for word in ("hugo", "zorglub", "bo nguyen"):
+        assert tables_with(word), word
+    assert [row["text"] for row in gathered(bo)["former"]] == [
+        "Bo Nguyen", "Bo", "bo@example.org", "Hugo Zorglub", "Hugo", "hugo@example.org", "zorglub@example.net",
+    ]  # fmt: skip
+
+    erase(bo, NOW)
+
+    bo.refresh_from_db()
+    for word in ("hugo", "zorglub", "bo nguyen", "bo@example"):
+        assert tables_with(word) <= ARCHIVE, word
+    assert Contribution.objects.get(contributor=bo).description == " ".join(
+        [f"{bo.name},", bo.name, "and", bo.name, "wrote", "from", bo.name, "and", bo.name]
+    )
+    assert Review.objects.get(pk="rvw_1").reason == f"{bo.name} did it"
+    kept = Recording.objects.get(pk="rec_1")
+    assert (kept.note, kept.contested_reason) == (f"{bo.name} rang", f"I am {bo.name}")
+    assert OutgoingMail.objects.filter(pk="eml_2").exists()  # an address never confirmed is of whom it is now
+
+
+def test_an_ordinary_word_that_is_also_a_name_stays(play: Play) -> None:
+    world = play("settle", now=NOW)
+    bo = settled(world)
+    User.objects.filter(pk=bo.pk).update(public_name="Claire")
+    Contribution.objects.filter(contributor=bo).update(description="Une phrase claire, dit Claire, ou CLAIRE")
+    bo.refresh_from_db()
+    erase(bo, NOW)
+    bo.refresh_from_db()
+    said = Contribution.objects.get(contributor=bo).description
+    assert said == f"Une phrase claire, dit {bo.name}, ou {bo.name}"
+
+
+def test_proposed_commons_and_addresses_to_object_to(play: Play, settings: Any) -> None:
+    settings.LEGAL_CONTACT = "legal@example.org"
+    world = play("settle", now=NOW)
+    bo, ana, claire = settled(world), world.users["ana"], world.users["claire"]
+    facts: dict[str, Any] = {"summary": "Of Bo Nguyen", "why": "For bo nguyen", "website": "https://bo.example.org/"}
+    mine = propose_commons(actor=bo, name="Semis de Bo Nguyen", now=NOW, **facts)
+    other = propose_commons(
+        actor=ana, name="Graines", summary="S", why="W", steward=Named("Bo Nguyen", "bo@example.org"), now=NOW
+    )
+    texts: dict[str, Any] = {"moderated_by": claire, "moderated_at": NOW, "reason": "r", "appeal_to": "BO@example.org"}
+    Moderation.objects.create(id="mod_1", subject=world.commons.pk, field="name", **texts)
+    Moderation.objects.create(
+        id="mod_2", subject=world.commons.pk, field="name", lifted_by=claire, lifted_at=NOW, **texts
+    )
+    Commons.objects.filter(pk=world.commons.pk).update(appeal_to="bo@example.org")
+    ada = User.objects.create_user("ada@example.org", demo.PASSWORD, name="Ada Martin", language="en")
+    grant_role(user=ada, kind="administrator", scope=world.host.pk, granted_by=None, now=NOW)
+    demo.give_factor(ada)
+    with pytest.raises(DatabaseError), transaction.atomic():  # nobody is being erased
+        Moderation.objects.filter(pk="mod_1").update(appeal_to="other@example.org")
+    record_erasure(actor=ada, email="bo@example.org", reason="Letter of Bo Nguyen, bo@example.org", now=NOW)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Moderation.objects.filter(pk="mod_2").update(appeal_to="other@example.org", lifted_by=ada)
+
+    erase_due(LATER)
+
+    assert not User.objects.get(pk=bo.pk).is_active
+    for word in ("bo nguyen", "bo@example", "bo.example"):
+        assert tables_with(word) <= ARCHIVE, word
+    mine.refresh_from_db()
+    other.refresh_from_db()
+    assert (mine.state, mine.summary, mine.why, mine.website) == ("withdrawn", "", "", "")
+    assert Event.objects.filter(kind="commons.withdrawn", subject=mine.pk, actor=None).count() == 1
+    assert (other.state, other.steward_email) == ("proposed", "")
+    assert set(Moderation.objects.values_list("appeal_to", flat=True)) == {"legal@example.org"}
+    assert Commons.objects.get(pk=world.commons.pk).appeal_to == "legal@example.org"
+    terms: dict[str, Any] = {
+        "digest": digest_of(other), "currency": "EUR", "first_day": NOW.date(), "last_day": NOW.date(), "approvals": 1,
+    }  # fmt: skip
+    with pytest.raises(Conflict) as refusal:
+        approve_commons(actor=claire, commons_id=other.pk, now=LATER, **terms)
+    assert refusal.value.code == "commons_without_person"
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Moderation.objects.filter(pk="mod_1").update(appeal_to="bo@example.org")
 
 
 def test_a_second_erasure_changes_nothing_more(play: Play) -> None:
