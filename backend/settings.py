@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "backend.web.verbs.PageVerbs",
     "allauth.account.middleware.AccountMiddleware",
     "backend.web.middleware.PlainRefusals",
+    "backend.web.middleware.PlainText",
     "backend.web.middleware.HostClockMiddleware",
     "backend.web.session_life.SessionLife",
     "backend.web.limits.RouteLimits",
@@ -166,6 +167,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # the person hears of each change of password or address
 ACCOUNT_ADAPTER = "backend.web.letters.AccountLetters"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = False  # nothing to choose: a session ends with the browser, and after 12 hours at most
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before changing an address: a password alone is not enough beside a factor
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 STRANGERS_WAIT = 0.0 if LOOPBACK_HTTP else STRANGERS_SECONDS

@@ -13,6 +13,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from backend.api.errors import Refused, fault
+from backend.commons.life import concealed
 from backend.commons.models import Budget, Commons, Period
 from backend.contributions.models import Contribution
 from backend.core.errors import NotFound
@@ -115,6 +116,17 @@ def held_back(request: Request, model: type[Model], pk: str) -> bool:
     """Whether the restriction of the token keeps a thing that a request names out of its reach."""
     only = cast(ApiToken, request.auth).only
     return bool(only) and not within(request, model._default_manager.filter(pk=pk)).exists()
+
+
+def out_of_sight(request: Request, model: type[Model], pk: str) -> bool:
+    """Whether a thing that a request names is of a commons that is not public, and not the caller's to read."""
+    place = PLACES[model][0]
+    found = model._default_manager.filter(pk=pk).values(place) if place else []
+    commons = Commons.objects.filter(pk__in=found).first()
+    if commons is None or not concealed(caller(request), commons):
+        return False
+    seen = getattr(model, "visible_to", None)  # one's own work stays one's own
+    return seen is None or not seen(caller(request)).filter(pk=pk).exists()
 
 
 def held_to_organisation(request: Request) -> bool:

@@ -13,7 +13,7 @@ from backend.api.auth import caller, within
 from backend.api.pagination import PAGING, page, read_parameters
 from backend.api.views import Resource, answer
 from backend.commons.charter_schema import charter_schema
-from backend.commons.life import reads_hidden
+from backend.commons.life import concealed
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import charter_of, get_budget, ruling_budget, tree_of
 from backend.core.errors import NotFound
@@ -29,8 +29,7 @@ def _shown(row: Charter, actor: User, budget: Budget) -> dict[str, Any]:
 def _budget(request: Request, budget_id: str) -> Budget:
     """A budget that the token may read."""
     budget = get_budget(budget_id)
-    hidden = budget.commons.state == "hidden" and not reads_hidden(caller(request), budget.commons)
-    if hidden or not within(request, Budget.objects.filter(pk=budget.pk)).exists():
+    if concealed(caller(request), budget.commons) or not within(request, Budget.objects.filter(pk=budget.pk)).exists():
         raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
     return budget
 

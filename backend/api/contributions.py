@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller, held_back, within
+from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, whole
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
@@ -63,9 +63,7 @@ class ContributionList(Resource):
             .filter(**{lookups[name]: value for name, value in wanted.items() if name in lookups})
             .select_related("contributor")
         )
-        body, headers = page(
-            request._request, rows, lambda found: [serialize.contribution(row) for row in found], wanted
-        )
+        body, headers = page(request._request, rows, serialize.contributions, wanted)
         return answer(body, headers=headers)
 
     def post(self, request: Request) -> HttpResponse:
@@ -73,7 +71,7 @@ class ContributionList(Resource):
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, BODY)
-        if held_back(request, Budget, given["budget"]):
+        if held_back(request, Budget, given["budget"]) or out_of_sight(request, Budget, given["budget"]):
             raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
         now = timezone.now()
 
@@ -99,7 +97,7 @@ class ContributionList(Resource):
                 form_key=form_key(request),
                 now=now,
             )
-            return serialize.contribution(contribution), f"/v1/contributions/{contribution.pk}"
+            return serialize.contributions([contribution])[0], f"/v1/contributions/{contribution.pk}"
 
         return write(request, now=now, status=201, act=act)
 
@@ -118,7 +116,7 @@ class ContributionOne(Resource):
         if row is None:
             raise _no_contribution()
         said = row.reviews.select_related("reviewer").order_by("pk")
-        return answer({**serialize.contribution(row), "reviews": [serialize.review(one) for one in said]})
+        return answer({**serialize.contributions([row])[0], "reviews": [serialize.review(one) for one in said]})
 
 
 class ReviewList(Resource):
@@ -132,7 +130,7 @@ class ReviewList(Resource):
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, REVIEW)
-        if held_back(request, Contribution, contribution_id):
+        if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
             raise _no_contribution()
         now = timezone.now()
 
@@ -162,12 +160,12 @@ class Withdrawal(Resource):
         read_parameters(request._request, {})
         require_key(request)
         read_fields(request.data, {})
-        if held_back(request, Contribution, contribution_id):
+        if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
             raise _no_contribution()
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
             row = services.withdraw(actor=caller(request), contribution_id=contribution_id, now=now)
-            return serialize.contribution(row), f"/v1/contributions/{contribution_id}"
+            return serialize.contributions([row])[0], f"/v1/contributions/{contribution_id}"
 
         return write(request, now=now, status=201, act=act)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.api.errors import Fault, Refused, fault
 from backend.api.parsers import NotWhole, escaped, printable
+from backend.core.text import plain
 
 MAX_FAULTS = 20
 MAX_LIST = 100
@@ -46,12 +47,12 @@ def wrong(pointer: str, code: str, detail: Any) -> FieldFaults:
 
 
 def text(value: Any, pointer: str) -> str:
-    """A text without control characters."""
+    """A text without control characters; the signs that turn its direction are left out."""
     if not isinstance(value, str):
         raise wrong(pointer, "wrong_type", _("This field is a text: write it between double quotes."))
     if _UNREADABLE.search(value):
         raise wrong(pointer, "text_unreadable", _("This text holds characters that cannot be kept: remove them."))
-    return value
+    return plain(value)
 
 
 def text_up_to(length: int) -> Reader:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 from backend.api.auth import caller
 from backend.api.errors import Refused, fault
 from backend.api.serialize import as_json
+from backend.core.errors import DomainError, Forbidden, NotFound
 from backend.core.idempotency import fingerprint, once
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -49,12 +51,26 @@ def form_key(request: Request) -> str:
     return hashlib.sha256(f"api:{caller(request).pk}:{require_key(request)}".encode()).hexdigest()
 
 
+def _rehearse(act: Callable[[], Any]) -> None:
+    """Try an act that was done already, and undo it: raises Forbidden and NotFound, whatever else it meets is past."""
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                act()
+        except (Forbidden, NotFound):
+            raise
+        except (DomainError, DatabaseError):
+            pass
+        transaction.set_rollback(True)
+
+
 def write(
     request: Request, *, now: datetime, status: int, act: Callable[[], tuple[dict[str, Any], str]]
 ) -> HttpResponse:
     """Do an act once for the key of the request and answer; a repetition gets the same bytes.
 
-    Keys belong to the person, so that a new token does not repeat the acts of the one it replaces.
+    Keys belong to the person, so that a new token does not repeat the acts of the one it replaces. What was kept is
+    told again only while the caller may still do the act: the refusal that it would meet now comes instead.
 
     Args: status: of the answer. act: makes the effect, gives the JSON body and the address of what it made (or "").
     Raises: what `core.idempotency.once` and `act` raise; nothing is kept then.
@@ -72,6 +88,8 @@ def write(
         now=now,
         act=effect,
     )
+    if replayed:
+        _rehearse(act)
     answer = HttpResponse(kept["text"], status=kept_status, content_type="application/json")
     if kept["location"]:
         answer["Location"] = kept["location"]

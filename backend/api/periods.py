@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller, held_back, within
+from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.distributions import in_full
 from backend.api.fields import read_fields
 from backend.api.idempotency import require_key, write
@@ -34,7 +34,7 @@ class PeriodOne(Resource):
         """Show it, with the id of its distribution to those who may read that."""
         read_parameters(request._request, {})
         row = within(request, Period.objects.filter(pk=period_id)).first()
-        if row is None:
+        if row is None or out_of_sight(request, Period, period_id):
             raise _no_period()
         known = Distribution.visible_to(caller(request)).filter(period=row).values_list("pk", flat=True).first()
         return answer({**serialize.period(row), "distribution": known})
@@ -51,7 +51,7 @@ class Closure(Resource):
         read_parameters(request._request, {})
         require_key(request)
         read_fields(request.data, {})
-        if held_back(request, Period, period_id):
+        if held_back(request, Period, period_id) or out_of_sight(request, Period, period_id):
             raise _no_period()
         now = timezone.now()
 

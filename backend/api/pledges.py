@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
-from backend.api.auth import caller, held_back, held_to_organisation, within
+from backend.api.auth import caller, held_back, held_to_organisation, out_of_sight, within
 from backend.api.fields import money, read_fields, text
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
@@ -25,7 +25,7 @@ def _in_full(pledge: Pledge) -> dict[str, Any]:
     """A pledge with what its payer types in the bank's form; none while the host has no account in that currency."""
     account = HostBankAccount.objects.select_related("host").filter(currency=pledge.currency).order_by("pk").first()
     instructions = serialize.payment_instructions(pledge, account) if account else None
-    return {**serialize.pledge(pledge), "payment_instructions": instructions}
+    return {**serialize.pledges([pledge])[0], "payment_instructions": instructions}
 
 
 def _organisation(actor: User, organisation_id: str) -> Organisation:
@@ -53,7 +53,7 @@ class PledgeList(Resource):
         body, headers = page(
             request._request,
             within(request, Pledge.visible_to(caller(request))),
-            lambda rows: [serialize.pledge(row) for row in rows],
+            serialize.pledges,
             wanted,
         )
         return answer(body, headers=headers)
@@ -64,7 +64,8 @@ class PledgeList(Resource):
         require_key(request)
         given = read_fields(request.data, {"budget": text, "organisation": text, "amount": money})
         named = held_to_organisation(request)
-        if not named and held_back(request, Budget, given["budget"]):
+        held = not named and held_back(request, Budget, given["budget"])
+        if held or out_of_sight(request, Budget, given["budget"]):
             raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
         if named and held_back(request, Organisation, given["organisation"]):
             raise _no_organisation()

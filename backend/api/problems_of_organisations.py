@@ -35,6 +35,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Complete it, or leave all of it empty."),
     ),
     # --- members ----------------------------------------------------------------------------------------------------
+    "offer_not_found": (
+        _("Nothing awaits your answer here"),
+        _("The invitation was taken back, or you answered it already."),
+        _("Ask who invited you to do it again."),
+    ),
     "member_not_found": (
         _("There is no such member"),
         _("The person was removed, has left, or never was a member."),
@@ -122,6 +127,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A code is good for ninety days and until it is answered."),
         _("Copy it again from the mail or the letter, or write to who sent it."),
     ),
+    "confirmed_by_mail": (
+        _("This is confirmed by mail"),
+        _("The person was asked by mail, and answers it alone."),
+        _("Send the mail again, or wait for their answer."),
+    ),
+    "letter_before_told": (
+        _("The letter is older than what it confirms"),
+        _("It is dated before the day on which it was said."),
+        _("Copy the date that stands on the letter."),
+    ),
     "confirmed_by_letter": (
         _("This is confirmed by letter"),
         _("No mail asks for it."),
@@ -131,5 +146,36 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("It was answered already"),
         _("What was recorded is confirmed or contested once."),
         _("Write to the person who recorded it if the answer was wrong."),
+    ),
+    # --- taken back, and people without an address ------------------------------------------------------------------
+    "recorded_by_another": (
+        _("Somebody else recorded this"),
+        _("Only whoever typed a record takes it back; the person it is for contests it."),
+        _("Ask the one who recorded it, or send the person the page to contest it."),
+    ),
+    "pledge_received": (
+        _("Money was received for this pledge"),
+        _("A recorded pledge is taken back only while nothing was received for it."),
+        _("Settle it with the organisation."),
+    ),
+    "contribution_shared": (
+        _("A distribution has taken this work"),
+        _("Recorded work is taken back only before it is in a distribution."),
+        _("Settle it with the person."),
+    ),
+    "asked_without_address": (
+        _("This person has no e-mail address"),
+        _("They were recorded by name alone, so no mail can ask them to confirm."),
+        _("Choose the letter, or note their address on the page of the earlier record."),
+    ),
+    "address_known": (
+        _("This person has an address already"),
+        _("Only somebody recorded without an address is given one by another person."),
+        _("Let them change it in their account."),
+    ),
+    "address_of_another": (
+        _("This address has an account, and this work was reviewed already"),
+        _("Work that was reviewed keeps the person it was reviewed for."),
+        _("Withdraw it, and record it again for that account."),
     ),
 }  # fmt: skip

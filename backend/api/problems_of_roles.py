@@ -122,6 +122,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Somebody opened or refused the commons, or it was taken back."),
         _("Propose it again if it is still wanted."),
     ),
+    "commons_changed": (
+        _("The proposal is not the one that was read"),
+        _("Its author wrote it again in the meantime."),
+        _("Read it again, then decide."),
+    ),
+    "commons_without_person": (
+        _("Nobody could take care of the commons"),
+        _("Whoever proposed it, or would take care of it, closed their account."),
+        _("Refuse it; somebody else can propose it again."),
+    ),
     "own_commons": (_("Another person decides"), _("You proposed this commons, or would take care of it."), _ANOTHER),
     "commons_not_open": (
         _("The commons is not open"),

@@ -19,10 +19,25 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Who gives roles never touches money: they are different people."),
         _("Name another person."),
     ),
-    "second_link_shown": (
-        _("The link of a second treasurer is not shown"),
-        _("Whoever saw both links could be both treasurers, and money takes two people."),
+    "by_mail_alone": (
+        _("This invitation goes by mail alone"),
+        _("Whoever reads its link may open an account that moves money, is paid, or acts for an organisation."),
         _("Send this invitation by mail; once mail leaves, send it again."),
+    ),
+    "came_by_hand": (
+        _("Who came by a link shown is no treasurer"),
+        _("An administrator read the link that opened the account, and may hold it."),
+        _("Name somebody who came by mail."),
+    ),
+    "steward_there": (
+        _("Somebody takes care of this pot already"),
+        _("An administrator alone chooses the first steward of a pot, not a second one."),
+        _("Send the invitation by mail, or ask the steward who is there."),
+    ),
+    "steward_takes_two": (
+        _("Somebody else names the next steward"),
+        _("Who ends the role of the last steward of a pot does not choose the one who follows."),
+        _("Ask a treasurer, or an administrator who was there before."),
     ),
     "time_zone_unknown": (
         _("The time zone is not known"),

@@ -1,15 +1,17 @@
 """Rows as JSON-ready dicts: plain functions, every field named, money as minor units with its currency."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from backend.commons.life import Veil
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.contributions.models import Contribution, Review
 from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
 from backend.distributions.services import approvable_from
-from backend.identity.models import HostBankAccount, User
+from backend.identity.models import HostBankAccount, Recording, User
+from backend.identity.recordings import recordings_of
 from backend.ledger.services import StatementRow, TrialRow, WholeEntry
 from backend.operations.figures import Figures
 from backend.pledges.models import Pledge
@@ -86,8 +88,27 @@ def period(row: Period) -> dict[str, Any]:
     }
 
 
-def pledge(row: Pledge) -> dict[str, Any]:
-    """A pledge, without its payment instructions."""
+def recorded(row: Recording | None) -> dict[str, Any] | None:
+    """How somebody else typed a thing, and what the person it is for answered; None for what they did themselves."""
+    if row is None:
+        return None
+    return {
+        "by": person(row.recorded_by),
+        "channel": row.channel,
+        "told_on": row.told_on.isoformat(),
+        "confirmed_at": moment(row.confirmed_at),
+        "contested_at": moment(row.contested_at),
+        "retracted_at": moment(row.retracted_at),
+    }
+
+
+def pledges(rows: Sequence[Pledge]) -> list[dict[str, Any]]:
+    """Pledges, without their payment instructions."""
+    known = recordings_of([row.pk for row in rows])
+    return [{**_pledge(row), "recorded": recorded(known.get(row.pk))} for row in rows]
+
+
+def _pledge(row: Pledge) -> dict[str, Any]:
     return {
         "id": row.pk,
         "budget": row.budget_id,
@@ -128,8 +149,21 @@ def charter(row: Charter, *, adopted_by: User | None) -> dict[str, Any]:
     }
 
 
-def contribution(row: Contribution) -> dict[str, Any]:
-    """A contribution; its contributor is loaded by the caller."""
+def contributions(rows: Sequence[Contribution]) -> list[dict[str, Any]]:
+    """Contributions, whose people work together: a withdrawn description is theirs to read, and marked."""
+    known = recordings_of([row.pk for row in rows if row.recorded_by_id])
+    veil = Veil([row.pk for row in rows])
+    return [
+        {
+            **_contribution(row),
+            "description_withdrawn": veil.hides(row.pk, "description"),
+            "recorded": recorded(known.get(row.pk)),
+        }
+        for row in rows
+    ]
+
+
+def _contribution(row: Contribution) -> dict[str, Any]:
     settled = row.settled_amount
     return {
         "id": row.pk,

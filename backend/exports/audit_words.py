@@ -6,8 +6,9 @@ from django.utils.translation import gettext_lazy as _
 
 # Kinds that an administrator reads, whatever they are about: rights and access, never money.
 SECURITY = (
-    "act.", "role.", "person.", "invitation.", "token.", "factor.", "recovery_code", "session.", "device.", "proposal.",
-    "host.", "erasure.", "personal.", "audit.", "freeze.", "payouts.frozen", "mail.", "instance.", "member.",
+    "act.", "role.", "person.", "invitation.", "token.", "keys.", "erasures.", "factor.", "recovery_code", "session.",
+    "device.", "proposal.", "host.", "erasure.", "personal.", "password.", "email.", "sign_in.", "audit.", "freeze.",
+    "payouts.frozen", "mail.", "instance.", "member.",
 )  # fmt: skip
 
 # Subject → kind → what happened. Every kind that the code records has its line: tests/exports/test_audit_words.py.
@@ -40,6 +41,8 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "confirmation.asked": _("Confirmation asked for"),
             "recording.confirmed": _("Record confirmed by the person"),
             "recording.contested": _("Record contested by the person"),
+            "recording.retracted": _("Record taken back by who made it"),
+            "person.address_given": _("Address given to somebody who had none"),
         },
     ),
     (
@@ -120,6 +123,8 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "organisation.edited": _("Organisation edited"),
             "organisation.merged": _("Organisations merged"),
             "member.invited": _("Member invited"),
+            "member.joined": _("Member joined"),
+            "member.declined": _("Invitation of a member declined"),
             "member.changed": _("Role of a member changed"),
             "member.removed": _("Member removed"),
             "member.left": _("Member left"),
@@ -138,6 +143,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "invitation.shown": _("Invitation link shown"),
             "invitation.accepted": _("Invitation accepted"),
             "proposal.made": _("Proposal made, which takes two people"),
+            "proposal.iban_seen": _("IBAN of a proposal read in full"),
             "proposal.accepted": _("Proposal accepted"),
             "proposal.refused": _("Proposal refused"),
             "proposal.withdrawn": _("Proposal withdrawn"),
@@ -153,6 +159,14 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "factor.reset": _("Second factors reset"),
             "recovery_code.used": _("Recovery code used"),
             "recovery_codes.renewed": _("Recovery codes renewed"),
+            "password.changed": _("Password changed"),
+            "password.set": _("Password chosen"),
+            "password.reset": _("Password replaced by a mailed link"),
+            "email.added": _("Address added to an account"),
+            "email.confirmed": _("Address confirmed"),
+            "email.changed": _("Main address changed"),
+            "email.removed": _("Address removed from an account"),
+            "sign_in.limited": _("Too many sign-ins failed: account closed for a while to who tries"),
             "device.new": _("Sign-in from a new device"),
             "session.ended": _("Session ended"),
             "token.created": _("API token created"),
@@ -168,6 +182,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "erasure.hindered": _("Erasure held back"),
             "erasure.withdrawn": _("Erasure withdrawn"),
             "erasure.done": _("Person erased"),
+            "erasures.repeated": _("Erasures done again after a restore"),
             "retention.applied": _("Old personal data removed"),
             "notices.accepted": _("Terms and notice accepted"),
         },
@@ -183,6 +198,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "mail.held": _("Messages held back"),
             "mail.released": _("Messages released"),
             "instance.restored": _("Instance restored from a backup"),
+            "keys.rotated": _("Encryption keys turned"),
         },
     ),
 ]

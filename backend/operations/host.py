@@ -5,23 +5,23 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.crypto import equality_index
-from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.money import require_currency
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import Host, HostBankAccount, Proposal, User
-from backend.identity.permissions import holds, require
-from backend.identity.proposals import decide, decided, iban_of, intact, locked, write
+from backend.identity.permissions import require
+from backend.identity.proposals import ACCOUNT, SETTINGS, decide, decided, iban_of, intact, locked, write
 from backend.identity.roles import lock_roles, required_reason
 from backend.identity.services import add_bank_account, require_bic, require_iban, the_host
 from backend.ledger.services import entry_count
 from backend.payees.services import mask
 from backend.payouts.models import PayoutBatch
 
-SETTINGS, ACCOUNT = "host.settings", "host.bank_account"
 NOTICE = timedelta(hours=72)
 SETTING_NAMES = ("name", "fee_bp", "time_zone", "fiscal_year_starts_on")
 _UNDER_WAY = ("prepared", "approved")
@@ -139,8 +139,6 @@ def decide_account(
     """
 
     def apply(proposal: Proposal) -> None:
-        if not holds(actor, "treasurer") and not holds(proposal.proposed_by, "treasurer"):
-            raise treasurer_wanted()
         _require_new(iban_of(proposal))
         proposal.applies_at = now + NOTICE
 
@@ -178,9 +176,13 @@ def apply_due(now: datetime) -> int:
 
     An account from which a payment is on its way keeps its IBAN until the payment has left.
     """
+    return sweep_rows(due_accounts(now), lambda row: _hold(row, now))
+
+
+def due_accounts(now: datetime) -> "QuerySet[Proposal]":
+    """The accepted accounts whose three days are over and from which no payment is on its way."""
     rows = Proposal.objects.filter(kind=ACCOUNT, state="accepted", applied_at=None, applies_at__lte=now)
-    busy = PayoutBatch.objects.filter(state__in=_UNDER_WAY).values("account")
-    return sweep_rows(rows.exclude(subject__in=busy), lambda row: _hold(row, now))
+    return rows.exclude(subject__in=PayoutBatch.objects.filter(state__in=_UNDER_WAY).values("account"))
 
 
 def _hold(proposal: Proposal, now: datetime) -> None:
@@ -215,18 +217,6 @@ def _hold(proposal: Proposal, now: datetime) -> None:
         scopes=[proposal.pk], before={"iban": before} if before else None, after={"iban": equality_index(iban)},
         why=proposal.reason,
     )  # fmt: skip
-
-
-def hindered(actor: User, proposal: Proposal) -> DomainError | None:
-    """Why two people of whom none is a treasurer cannot decide on an IBAN, or None."""
-    if proposal.kind != ACCOUNT or holds(actor, "treasurer") or holds(proposal.proposed_by, "treasurer"):
-        return None
-    return treasurer_wanted()
-
-
-def treasurer_wanted() -> Conflict:
-    """The refusal of an IBAN that no treasurer looked at."""
-    return Conflict("treasurer_wanted", _("One of the two people must be a treasurer: ask one to decide."))
 
 
 def known() -> Invalid:

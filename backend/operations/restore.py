@@ -27,13 +27,13 @@ from backend import __version__
 from backend.core import crypto
 from backend.core.ids import new_id
 from backend.core.management.commands.prepare_database import Command as Prepare
-from backend.core.management.commands.rotate_keys import sealed_columns
 from backend.events.services import record
 from backend.ledger.services import freeze, last_seal
 from backend.notifications.services import compose_due, hold_due
 from backend.operations import archive, selfcheck, trial
 from backend.operations.archive import BackupError
 from backend.operations.backup import WITHOUT_ROWS
+from backend.operations.management.commands.rotate_keys import sealed_columns
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.postgres_tools import OWNER, last_words, named, owner_url, start
 from backend.privacy.erasure import erase_again

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.identity.factor_reset import reset_factors
+from backend.identity.factor_reset import is_last_treasurer, reset_factors
 from backend.identity.factors import codes_left, has_factor, proves
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -92,7 +92,10 @@ def lost_factor(request: AuthedRequest, person_id: str) -> HttpResponseBase:
                 said = _("The second factor of %(name)s is removed and their sessions are over. They are told by mail.")
                 messages.success(request, said % {"name": person.name})
                 return redirect("lost_factors")
-    context = {"form": form, "person": person, "protected": proves(person), "own": person.pk == request.user.pk}
+    context = {
+        "form": form, "person": person, "protected": proves(person), "own": person.pk == request.user.pk,
+        "last": is_last_treasurer(person),
+    }  # fmt: skip
     return render(request, "account/lost_factor.html", context, status=status)
 
 

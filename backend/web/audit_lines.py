@@ -16,6 +16,7 @@ from backend.core.money import format_money
 from backend.distributions.models import Arbitration, Distribution
 from backend.events.models import Event
 from backend.events.services import REFUSED
+from backend.exports.action_words import allowed
 from backend.exports.audit_words import said
 from backend.identity.models import Host, HostBankAccount, Organisation, Proposal, Role, User
 from backend.payees.models import Payee
@@ -58,7 +59,9 @@ FIELDS: dict[str, Any] = {
     "digest": gettext_lazy("Fingerprint"), "sha256": gettext_lazy("Fingerprint"), "scope": gettext_lazy("Where"),
     "downloads": gettext_lazy("Times taken"),
     "why": gettext_lazy("Reason"), "days": gettext_lazy("Life in days"), "only": gettext_lazy("Held to"),
-    "approvals": gettext_lazy("Approvals"),
+    "per_pledge": gettext_lazy("At most per pledge"), "per_year": gettext_lazy("At most per calendar year"),
+    "approvals": gettext_lazy("Approvals"), "count": gettext_lazy("How many times"),
+    "failures": gettext_lazy("Failures"), "sessions": gettext_lazy("Sessions ended"),
     "reviewer": gettext_lazy("Reviewer"), "verdict": gettext_lazy("Verdict"), "email": gettext_lazy("E-mail"),
     "public_name": gettext_lazy("Public name"), "language": gettext_lazy("Language"), "field": gettext_lazy("Text"),
 }  # fmt: skip
@@ -70,7 +73,9 @@ STATES: dict[str, dict[str, Any]] = {
     "bud": dict(Budget.STATES), "plg": dict(Pledge.STATES),
     "clo": {"asked": gettext_lazy("asked for"), "locked": gettext_lazy("locked"), "unlocked": gettext_lazy("unlocked")},
 }  # fmt: skip
-MONEY = {"amount", "total", "fee", "to_deficit", "limit"}
+MONEY = {"amount", "total", "fee", "to_deficit", "limit", "per_pledge", "per_year"}
+# The two limits of a member, whose event names them by what they bound.
+LIMITS = {"pledge": "per_pledge", "year": "per_year"}
 HIDDEN = {"currency", "told"}
 ORIGINS = {
     "web": gettext_lazy("on a page"), "api": gettext_lazy("by the API"), "command": gettext_lazy("by a command"),
@@ -125,6 +130,8 @@ def _names(ids: set[str]) -> dict[str, str]:
 
 def _line(event: Event, names: dict[str, str], *, all_pages: bool) -> Line:
     before, after = _flat(event.before), _flat(event.after)
+    if event.kind == "limit.set":
+        before, after = ({LIMITS.get(name, name): part[name] for name in part} for part in (before, after))
     currency = str({**event.data, **before, **after}.get("currency", ""))
 
     def shown(name: str, value: Any) -> str:
@@ -183,6 +190,8 @@ def _value(name: str, value: Any, currency: str, names: dict[str, str]) -> str:
 
 def _text(name: str, text: str, names: dict[str, str]) -> str:
     """The name of a role or of an id; a fingerprint by its beginning."""
+    if name == "action":
+        return allowed(text)
     if name == "role":
         return str(dict(Role.KINDS).get(text, text))
     if len(text) == 64 and all(sign in "0123456789abcdef" for sign in text):

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backend.commons.charter_schema import charter_schema
 from backend.commons.charters import CharterInvalid, read_document, valid_document
-from backend.commons.life import reads_hidden
+from backend.commons.life import concealed
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import adopt_charter, charter_of, ruling_budget, tree_of
 from backend.contributions.models import Contribution
@@ -51,7 +51,7 @@ def _budget(budget_id: str, reader: Any) -> Budget:
     """A budget that the reader may read: not that of a commons withdrawn from the public, but for its people."""
     found = Budget.objects.select_related("commons", "parent__parent")
     budget = get_object_or_404(found, pk=budget_id)
-    if budget.commons.state == "hidden" and not reads_hidden(reader, budget.commons):
+    if concealed(reader, budget.commons):
         raise Http404
     return budget
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -23,7 +24,9 @@ from backend.commons.life import (
     withdraw_commons,
 )
 from backend.commons.models import Commons
+from backend.commons.proposed import digest_of
 from backend.commons.services import get_budget, tree_of
+from backend.core.errors import Conflict
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day, the_host
 from backend.operations.commons_end import archive_commons, hindrances
@@ -80,6 +83,7 @@ def _seen(request: AuthedRequest, commons: Commons) -> dict[str, Any]:
     return {
         "commons": commons,
         "mine": mine,
+        "digest": SimpleLazyObject(lambda: digest_of(commons)),
         "may_decide": commons.state == "proposed" and not mine and may(request.user, "commons.approve"),
     }
 
@@ -131,7 +135,12 @@ def commons_open(request: AuthedRequest, commons_id: str) -> HttpResponseBase:
     form = ApproveForm(request.POST or None, currencies=currencies, today=host_day(timezone.now()))
 
     def act() -> HttpResponseBase:
-        made = approve_commons(actor=request.user, commons_id=commons.pk, now=timezone.now(), **form.cleaned_data)
+        facts = {"commons_id": commons.pk, "digest": request.POST.get("digest", ""), **form.cleaned_data}
+        try:
+            made = approve_commons(actor=request.user, now=timezone.now(), **facts)
+        except Conflict:
+            commons.refresh_from_db()  # the page shows what it says now, and is bound to that
+            raise
         messages.success(request, _("%(name)s is open, and its steward is told. No money moved.") % {"name": made.name})
         return redirect("commons_page", made.slug)
 

@@ -18,6 +18,7 @@ from backend.commons.models import Commons
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
 from backend.identity.models import Organisation, Proposal, Role, User
+from backend.identity.offers import offers_to
 from backend.identity.permissions import counting, dormant
 from backend.ledger.services import Freeze, closings, frozen
 from backend.notifications.services import comes_back
@@ -70,6 +71,11 @@ class Reader:
         """Those they act for, by name."""
         scopes = [scope for kind, scope in self.roles if kind.startswith("organisation_")]
         return list(Organisation.objects.filter(pk__in=scopes).order_by("name")) if scopes else []
+
+    @cached_property
+    def offers(self) -> int:
+        """How many organisations await their answer to an invitation."""
+        return offers_to(self.user).count()
 
     @cached_property
     def to_review(self) -> int:

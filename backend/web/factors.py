@@ -36,6 +36,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.events.services import record
 from backend.identity.factors import PROOFS, codes_left
 from backend.identity.models import User
+from backend.identity.sessions import end_with
 
 AFTER = "after_factor"  # session: the page that waited for the first factor
 _LIFE = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)  # seconds during which a code could serve
@@ -77,6 +78,11 @@ class CodeAgainForm(ReauthenticateForm):  # type: ignore[misc]  # allauth ships 
 
 class FirstCodeForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth ships no types
     """The code that shows that the application has the secret: it has served, then."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Call the code what the sign-in page calls it."""
+        super().__init__(*args, **kwargs)
+        self.fields["code"].label = _("Code")
 
     def clean_code(self) -> str:
         """Take a code once."""
@@ -252,15 +258,25 @@ class SignInCode(ConfirmLoginCodeView):  # type: ignore[misc]  # allauth ships n
 
 
 @receiver(signals.authenticator_added)
-def _added(user: User, authenticator: Authenticator, **_extra: Any) -> None:
-    if authenticator.type in PROOFS:  # recovery codes come with the first factor: one act, one event
-        record("factor.added", actor=user, subject=user.pk, now=timezone.now(), type=str(authenticator.type))
+def _added(request: HttpRequest, user: User, authenticator: Authenticator, **_extra: Any) -> None:
+    """Whoever was signed in elsewhere, with the password alone or not, comes again with the factor."""
+    if authenticator.type not in PROOFS:
+        return  # recovery codes come with the first factor: one act, one event
+    ended = end_with(user=user, but=request.session.session_key or "")
+    record(
+        "factor.added", actor=user, subject=user.pk, now=timezone.now(), type=str(authenticator.type), sessions=ended
+    )
 
 
 @receiver(signals.authenticator_removed)
-def _removed(user: User, authenticator: Authenticator, **_extra: Any) -> None:
-    if authenticator.type in PROOFS:
-        record("factor.removed", actor=user, subject=user.pk, now=timezone.now(), type=str(authenticator.type))
+def _removed(request: HttpRequest, user: User, authenticator: Authenticator, **_extra: Any) -> None:
+    """Whoever holds what was removed may be signed in with it: every other session ends."""
+    if authenticator.type not in PROOFS:
+        return
+    ended = end_with(user=user, but=request.session.session_key or "")
+    record(
+        "factor.removed", actor=user, subject=user.pk, now=timezone.now(), type=str(authenticator.type), sessions=ended
+    )
 
 
 @receiver(signals.authenticator_reset)

@@ -177,8 +177,9 @@ class RecordPledgeForm(ToldForm):
         label=_("Name of its contact"), required=False, max_length=120, widget=forms.TextInput(attrs=OFF)
     )
     contact_email = forms.CharField(
-        label=_("E-mail address of its contact"), required=False, max_length=254, widget=forms.EmailInput(attrs=OFF)
-    )
+        label=_("E-mail address of its contact"), required=False, max_length=254, widget=forms.EmailInput(attrs=OFF),
+        help_text=_("They have none? Leave it empty, and let them confirm by letter."),
+    )  # fmt: skip
     contact_language = language_field(required=False)
     budget = BudgetChoice(label=_("For"), queryset=Budget.objects.none(), empty_label=None)
     amount = forms.CharField(
@@ -204,7 +205,8 @@ class RecordPledgeForm(ToldForm):
         """Read the amount in the currency of the budget; an organisation, or all of a new one."""
         cleaned: dict[str, Any] = self.cleaned_data
         if not cleaned.get("organisation"):
-            for name in ("name", "contact_name", "contact_email"):
+            letter = cleaned.get("confirm_by") == "letter"
+            for name in ("name", "contact_name", *(() if letter else ("contact_email",))):
                 if not cleaned.get(name, "").strip() and name not in self.errors:
                     self.add_error(name, _("Choose an organisation of the list, or name a new one with its contact."))
         budget = cleaned.get("budget")
@@ -237,8 +239,9 @@ class RecordWorkForm(ContributionForm, ToldForm):
         widget=forms.TextInput(attrs=OFF), help_text=_("They become a contributor of the budget."),
     )  # fmt: skip
     email = forms.CharField(
-        label=_("Their e-mail address"), required=False, max_length=254, widget=forms.EmailInput(attrs=OFF)
-    )
+        label=_("Their e-mail address"), required=False, max_length=254, widget=forms.EmailInput(attrs=OFF),
+        help_text=_("They have none? Leave it empty, and let them confirm by letter."),
+    )  # fmt: skip
     language = language_field(required=False)
 
     def __init__(self, *args: Any, people: list[User], budgets: list[Budget], **kwargs: Any) -> None:
@@ -264,7 +267,8 @@ class RecordWorkForm(ContributionForm, ToldForm):
         """A person of the list, or the name and address of another."""
         cleaned = super().clean()
         if not cleaned.get("contributor"):
-            for name in ("name", "email"):
+            letter = cleaned.get("confirm_by") == "letter"
+            for name in ("name", *(() if letter else ("email",))):
                 if not cleaned.get(name, "").strip() and name not in self.errors:
                     self.add_error(name, _("Choose a person of the list, or give a name and an address."))
         return cleaned
@@ -292,6 +296,12 @@ class LetterForm(forms.Form):
     """The signed letter that came back."""
 
     letter_on = day_field(label=_("Date on the signed letter"))
+
+
+class AddressForm(forms.Form):
+    """The address of somebody who had none."""
+
+    email = forms.EmailField(label=_("Their e-mail address"), max_length=254, widget=forms.EmailInput(attrs=OFF))
 
 
 class CodeForm(forms.Form):

@@ -174,8 +174,9 @@ def running_charters(budgets: "QuerySet[Budget]") -> list[Charter]:
 def declarable(actor: User) -> "QuerySet[Budget]":
     """The budgets where a person may declare: those of their roles, and those whose charter lets everyone."""
     budgets = Budget.objects.select_related("commons", "parent").order_by("commons__name", "name")
-    public = Charter.objects.filter(periods__state="open", document__declare="everyone").values("budget")
-    welcome = {one.pk for ruling in Budget.objects.filter(pk__in=public) for one in following(ruling)}
+    public = Charter.objects.filter(periods__state="open", document__declare="everyone")
+    public = public.filter(budget__commons__state__in=["open", "archived"])
+    welcome = {one.pk for ruling in Budget.objects.filter(pk__in=public.values("budget")) for one in following(ruling)}
     mine = budgets_with(actor, "contributor", "steward").values("pk")
     return budgets.filter(Q(pk__in=mine.order_by()) | Q(pk__in=welcome))
 

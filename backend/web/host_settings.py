@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.identity.models import HostBankAccount, Proposal
 from backend.identity.permissions import may, require
+from backend.identity.proposals import ACCOUNT, SETTINGS
 from backend.identity.services import the_host
 from backend.ledger.services import entry_count
-from backend.operations.host import ACCOUNT, SETTINGS, propose_account, propose_settings
+from backend.operations.host import propose_account, propose_settings
 from backend.web.acts import form_page
 from backend.web.forms_people import HostAccountForm, HostForm
 from backend.web.pages import AuthedRequest, fresh_factor, private

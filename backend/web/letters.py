@@ -5,8 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.urls import reverse, translate_url
 from django.utils import translation
 from django.utils.http import urlencode
@@ -14,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.identity.factors import proves
 from backend.identity.models import User
+from backend.identity.naming import NOT_ASCII
 from backend.web.limits import SignInLimits
 from backend.web.proofs import fresh
 
@@ -35,9 +38,21 @@ class AccountLetters(SignInLimits):
                 links["code_url"] = at_home(f"{page}?{urlencode({'code': context['code']})}")
             super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
 
+    def clean_email(self, email: str) -> str:
+        """An address of an account, in letters that cannot be taken for others."""
+        if not email.isascii():
+            raise ValidationError(NOT_ASCII)
+        return str(super().clean_email(email))
+
     def is_reauthentication_required(self, *, app: str, **_extra: Any) -> bool:
-        """Whether the pages of the account must ask again, by the rule of `fresh_factor`."""
-        return not fresh(self.request)
+        """Ask again on the pages of the account by the rule of `fresh_factor`.
+
+        Raises: ReauthenticationRequired itself: to an answer alone django-allauth adds its own rule, for which a
+            password typed lately is enough beside a second factor that is newer.
+        """
+        if not fresh(self.request):
+            raise ReauthenticationRequired
+        return False
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """How somebody shows again that it is them, the usual way first: never the password beside a second factor."""

@@ -11,8 +11,9 @@ from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
-from backend.core.limits import ROUTE_RATES, STRANGERS_FORMS
+from backend.core.limits import READ_TOO, ROUTE_RATES, STRANGERS_FORMS
 from backend.identity.sessions import digest_of, knows_device
+from backend.web.account_events import note_failure
 from backend.web.middleware import Handler
 
 MINUTES_15 = 900
@@ -45,6 +46,12 @@ class SignInLimits(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ship
         if not self._login_failed_rl_usage:
             raise self.validation_error("too_many_login_attempts")
 
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count it, so that the one that reaches the limit is written down."""
+        email = str(credentials.get("email", "")).strip().lower()
+        token = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
+        note_failure(email, browser=token if knows_device(email, token) else "")
+
     def send_account_already_exists_mail(self, email: str) -> None:
         """Write to who has an account already, after the hash that a new account would have cost."""
         make_password("as long as a new account takes")
@@ -64,7 +71,8 @@ class RouteLimits:
         response = self.get_response(request)
         match = request.resolver_match
         if request.method == "POST" and match is not None and match.url_name in STRANGERS_FORMS:
-            time.sleep(max(0.0, settings.STRANGERS_WAIT - (time.monotonic() - begun)))
+            least: float = settings.STRANGERS_WAIT * STRANGERS_FORMS[match.url_name]
+            time.sleep(max(0.0, least - (time.monotonic() - begun)))
         return response
 
     def process_view(
@@ -72,9 +80,11 @@ class RouteLimits:
     ) -> HttpResponseBase | None:
         """Count a form when its page has a limit; strangers are sent to sign in before they count."""
         name = request.resolver_match.url_name if request.resolver_match else ""
-        if request.method != "POST" or name not in ROUTE_RATES or not may_count(request, ROUTE_RATES[name]):
+        if request.method != "POST" and name not in READ_TOO:
             return None
-        if ratelimit.consume(request, action=name):
+        if name not in ROUTE_RATES or not may_count(request, ROUTE_RATES[name]):
+            return None
+        if counted.consume(request, app="allauth.account", action=name, limit_get=True):
             return None
         return too_many(request)
 

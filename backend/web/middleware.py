@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.defaults import page_not_found
 
 from backend.core.errors import DomainError
+from backend.core.text import plain
 from backend.identity.models import Host
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,28 @@ class PlainRefusals:
     def away() -> HttpResponse:
         """The page that says so, made without any table."""
         return HttpResponse(get_template("503.html").render(), status=503, headers={"Retry-After": "5"})
+
+
+class PlainText:
+    """Takes the signs that turn a text around out of everything that is typed in a form, but for passwords."""
+
+    def __init__(self, get_response: Handler) -> None:
+        """Keep the rest of the chain."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing is done before the view is known: a form is read once."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> None:
+        """Clean what was posted; after the check of the form's origin, which reads it too."""
+        if request.method != "POST" or request.path.startswith(NOT_PAGES):
+            return
+        typed = request.POST.copy()
+        for name, values in request.POST.lists():
+            if "password" not in name:
+                typed.setlist(name, [plain(str(value)) for value in values])
+        request.POST = typed  # type: ignore[assignment]  # a copy of it, which nothing changes any more
 
 
 class HostClockMiddleware:

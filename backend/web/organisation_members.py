@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.core.errors import Conflict, Invalid
-from backend.events.models import Event
 from backend.identity.models import Organisation, Role, SpendingLimit, User
 from backend.identity.organisations import (
     address_of,
@@ -85,18 +84,13 @@ def organisation_members(request: AuthedRequest, organisation_id: str) -> HttpRe
         .order_by("kind", "user__name", "pk")
     )
     page = cut(roles, request)
-    invited = set(
-        Event.objects.filter(kind="member.invited", scopes__contains=[row.pk]).values_list("subject", flat=True)
-    )
-    for role in page:
-        # The name of an account is not shown to who typed its address before the person has come.
-        role.waiting = role.user_id in invited and (
-            role.user.last_login is None or role.user.last_login < role.created_at
-        )
+    may_manage = may(request.user, "organisation.invite", scopes=[row.pk])
     context = {
         "organisation": row,
         "page": page,
-        "may_manage": may(request.user, "organisation.invite", scopes=[row.pk]),
+        "may_manage": may_manage,
+        # The name of an account is not shown to who typed its address before the person said yes.
+        "offers": row.offers.order_by("email") if may_manage else [],
         "member": Role.objects.filter(user=request.user, scope=row.pk, kind__in=MEMBERS).exists(),
     }
     return render(request, "organisations/members.html", context)

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.core.errors import Conflict, Invalid
-from backend.identity.duplicates import duplicates
+from backend.identity.duplicates import completed, duplicates, passing_over
 from backend.identity.models import Organisation
+from backend.identity.organisations import managers
 from backend.identity.permissions import require
 from backend.pledges.merging import merge_organisations, moves_of
 from backend.web.forms import add_domain_error
@@ -75,8 +76,23 @@ def organisation_merge(request: AuthedRequest, keep_id: str, other_id: str) -> H
                     % {"other": other.name, "keep": keep.name},
                 )
                 return redirect("organisation_page", organisation_id=keep.pk)
-    context = {"keep": keep, "other": other, "moves": moves_of(other), "kept": moves_of(keep), "form": form}
+    context = {
+        "keep": keep, "other": other, "moves": moves_of(other), "kept": moves_of(keep), "form": form,
+        "filled": _filled(keep, other), "people": passing_over(keep, other), "managers": managers(keep),
+    }  # fmt: skip
     return render(request, "organisations/merge.html", context, status=status)
+
+
+def _filled(keep: Organisation, other: Organisation) -> list[tuple[str, str]]:
+    """What the one that stays would take of the other's details: (name, value in words)."""
+    names = {
+        "siren": "SIREN", "siret": "SIRET", "vat_status": _("Value added tax"), "vat_number": _("VAT number"),
+        "email": _("E-mail address for papers"), "address": _("Address"),
+    }  # fmt: skip
+    found = completed(keep, other)
+    if "vat_status" in found:
+        found["vat_status"] = other.get_vat_status_display()
+    return [(names[name], value) for name, value in found.items()]
 
 
 urlpatterns = [

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.commons.stewards import grant_in_pot, remove_from_pot, stewards_of
+from backend.commons.stewards import grant_in_pot, names_first, remove_from_pot, stewards_of
 from backend.core.names import name_key
 from backend.identity.factors import has_factor
 from backend.identity.inviting import accepted
@@ -99,6 +99,7 @@ def people(request: AuthedRequest) -> HttpResponse:
                 "budget": row,
                 "people": _held(actor, ["steward", "contributor"], row.pk, removable=removable_kinds(actor, row)),
                 "may_name": bool(kinds_for(actor, row)),
+                "awaits": may(actor, "role.grant") and not stewards_of(row) and not names_first(actor, row),
             }
             for row in pots
             # An envelope has the people of its pot: without its own, it shows to who can name some alone.
@@ -115,7 +116,7 @@ def kinds_for(actor: User, budget: Budget | None) -> list[str]:
         return [*(["treasurer"] if may(actor, "role.propose_treasurer") else []), *named]
     if may(actor, "role.grant_pot", scopes=tree_of(budget)):
         return ["contributor", "steward"]
-    return ["steward"] if may(actor, "role.grant") and not stewards_of(budget) else []
+    return ["steward"] if names_first(actor, budget) else []
 
 
 @private
@@ -176,7 +177,11 @@ def role_remove(request: AuthedRequest, person_id: str, kind: str, scope: str) -
         # Who took their own last role away may not read the list any more.
         return redirect("people" if holds(request.user, *RUNNERS, "steward") else "home")
 
-    context = {"role": role, "budget": budget, "mine": role.user_id == request.user.pk}
+    context = {
+        "role": role, "budget": budget, "mine": role.user_id == request.user.pk,
+        "last": budget is not None and kind == "steward" and stewards_of(budget) == [role.user]
+        and not may(request.user, "role.grant_pot", scopes=tree_of(budget)),
+    }  # fmt: skip
     return form_page(request, form, act, "people/remove.html", context)
 
 

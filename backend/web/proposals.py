@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.identity.models import HostBankAccount, Proposal, User
-from backend.identity.permissions import may
-from backend.identity.proposals import RIGHTS, decide_treasurer, hindrance, iban_of, withdraw
-from backend.operations.host import ACCOUNT, decide_account, decide_settings, hindered, stop_account
+from backend.identity.permissions import holds, may
+from backend.identity.proposals import ACCOUNT, RIGHTS, decide_treasurer, hindrance, see_iban, withdraw
+from backend.operations.host import decide_account, decide_settings, stop_account
 from backend.web.forms_people import ReasonForm
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
@@ -51,14 +51,17 @@ def proposal_page(request: AuthedRequest, proposal_id: str) -> HttpResponseBase:
     return _page(request, proposal, ReasonForm(), 200)
 
 
-def _page(request: AuthedRequest, proposal: Proposal, form: ReasonForm, status: int) -> HttpResponse:
+def _page(request: AuthedRequest, proposal: Proposal, form: ReasonForm, status: int, iban: str = "") -> HttpResponse:
+    """The page; `iban` in full for who has just asked for it."""
     mine = proposal.proposed_by_id == request.user.pk
     context = {
         "proposal": proposal,
         "told": told(proposal),
-        "iban": iban_of(proposal),
+        "iban": iban,
+        "sealed": bool(proposal.iban_sealed),
+        "may_see": bool(proposal.iban_sealed) and holds(request.user, "treasurer"),
         "mine": mine,
-        "hindrance": hindrance(request.user, proposal) or hindered(request.user, proposal),
+        "hindrance": hindrance(request.user, proposal),
         "may_decide": may(request.user, RIGHTS[proposal.kind][1]) and not mine,
         "may_stop": proposal.awaits and not mine and may(request.user, "host.stop"),
         "may_withdraw": mine and (proposal.state == "proposed" or proposal.awaits),
@@ -70,9 +73,13 @@ def _page(request: AuthedRequest, proposal: Proposal, form: ReasonForm, status: 
 
 @fresh_factor
 def _act(request: AuthedRequest, proposal: Proposal) -> HttpResponseBase:
-    """Accept, refuse, take back or stop."""
+    """Show the IBAN in full, accept, refuse, take back or stop."""
     act, form, now = request.POST.get("act", ""), ReasonForm(request.POST), timezone.now()
     facts: dict[str, Any] = {"actor": request.user, "proposal_id": proposal.pk, "now": now}
+    if act not in {"see", "accept", "refuse", "withdraw", "stop"}:
+        return _page(request, proposal, ReasonForm(), 422)
+    if act == "see":
+        return _page(request, proposal, ReasonForm(), 200, iban=see_iban(**facts))
     if act in {"refuse", "stop"} and not form.is_valid():
         return _page(request, proposal, form, 422)
     reason = form.cleaned_data.get("reason", "") if form.is_valid() else ""
@@ -101,7 +108,7 @@ def told(proposal: Proposal) -> dict[str, Any]:
     if proposal.kind == "role.treasurer":
         person = User.objects.get(pk=proposal.subject)
         title = _("%(name)s as treasurer") % {"name": person.name}
-        lines = [(_("Person"), "", person.name), (_("E-mail address"), "", person.email)]
+        lines = [(_("Person"), "", person.name), (_("E-mail address"), "", person.address_shown)]
     elif proposal.kind == ACCOUNT:
         account = HostBankAccount.objects.filter(pk=facts["account"]).first()
         title = _("Another IBAN for %(name)s") % {"name": account.name} if account else _("A further bank account")

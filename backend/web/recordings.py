@@ -24,7 +24,7 @@ from backend.identity.services import host_day
 from backend.pledges import recording as of_pledges
 from backend.pledges.models import Pledge
 from backend.web.forms import add_domain_error
-from backend.web.forms_organisations import LetterForm, RecordPledgeForm, RecordWorkForm
+from backend.web.forms_organisations import AddressForm, LetterForm, ReasonForm, RecordPledgeForm, RecordWorkForm
 from backend.web.pages import AuthedRequest, budgets_with, cut, private
 
 
@@ -153,29 +153,49 @@ def _found(request: AuthedRequest, recording_id: str) -> dict[str, Any]:
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def recording_page(request: AuthedRequest, recording_id: str) -> HttpResponse:
-    """What was recorded and what became of it; a signed letter that came back is typed in here."""
+    """What was recorded and what became of it.
+
+    A signed letter that came back, or the address of somebody who had none, is typed in here, and whoever recorded
+    something by mistake takes it back.
+    """
     context = _found(request, recording_id)
     row = context["recording"]
-    now = timezone.now()
-    form = LetterForm(request.POST if request.method == "POST" else None)
-    status = 200
+    act = request.POST.get("act", "letter")
+    forms = {
+        name: kind(request.POST if request.method == "POST" and name == act else None)
+        for name, kind in {"letter": LetterForm, "retract": ReasonForm, "address": AddressForm}.items()
+    }
+    status, form = 200, forms.get(act, forms["letter"])
     if request.method == "POST":
         status = 422
         if form.is_valid():
-            confirm = of_pledges.confirm_pledge if "pledge" in context else of_work.confirm_contribution
             try:
-                confirm(
-                    actor=request.user, recording_id=row.pk, how="letter", now=now,
-                    letter_on=form.cleaned_data["letter_on"],
-                )  # fmt: skip
+                done = _act(request, act, row, form.cleaned_data, "pledge" in context)
             except (Invalid, Conflict) as error:
                 add_domain_error(form, error)
                 status = error.status
             else:
-                messages.success(request, _("The signed letter is noted: keep the paper. No money moved."))
+                messages.success(request, done)
                 return redirect("recording_page", recording_id=row.pk)
-    context |= {"form": form, "awaited": answer_awaited(row)}
+    awaited = answer_awaited(row)
+    context |= {
+        "form": form, "forms": forms, "awaited": awaited, "mine": awaited and row.recorded_by_id == request.user.pk,
+    }  # fmt: skip
     return render(request, "organisations/recording.html", context, status=status)
+
+
+def _act(request: AuthedRequest, act: str, row: Recording, typed: dict[str, Any], pledge: bool) -> str:
+    """Do what a form of the page asks; returns the sentence that says it is done."""
+    facts: dict[str, Any] = {"actor": request.user, "recording_id": row.pk, "now": timezone.now()}
+    if act == "retract":
+        (of_pledges.retract_pledge if pledge else of_work.retract_contribution)(reason=typed["reason"], **facts)
+        return _("It is taken back, and the person reads your reason. No money moved.")
+    if act == "address":
+        (of_pledges.give_contact_address if pledge else of_work.give_contributor_address)(email=typed["email"], **facts)
+        return _("Their address is noted: mail about it goes there from now on. Nothing else changed.")
+    confirm = of_pledges.confirm_pledge if pledge else of_work.confirm_contribution
+    confirm(how="letter", letter_on=typed["letter_on"], **facts)
+    return _("The signed letter is noted: keep the paper. No money moved.")
 
 
 @private

@@ -8,7 +8,7 @@ from allauth.account.authentication import get_authentication_records
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,10 +16,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from backend.identity import sessions
+from backend.identity.finishing import unfinished
+from backend.identity.models import User
 from backend.web.middleware import NOT_PAGES, Handler
 
 NOTED_EVERY = 60  # seconds: a session that is used writes once a minute at most
-BEGAN, SEEN = "began", "seen"
+BEGAN, SEEN, UNFINISHED = "began", "seen", "unfinished"
+# What is open to who was invited and has neither password nor passkey yet, or accepted nothing.
+FINISHING = {
+    "account_finish", "account_logout", "terms", "privacy_notice", "legal", "notice_version", "notices_accept",
+    "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_add_webauthn",
+    "mfa_view_recovery_codes", "mfa_download_recovery_codes",
+}  # fmt: skip
 
 
 class SessionLife:
@@ -49,6 +57,16 @@ class SessionLife:
             elif request.session.session_key == key and _last_proof(request) != proof:
                 _rotate(request)
         return response
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        """Lead to the end of an invitation whoever came in without its page; what they sent elsewhere is not done."""
+        if request.path.startswith(NOT_PAGES) or not request.user.is_authenticated:
+            return None
+        match = request.resolver_match
+        if UNFINISHED not in request.session or (match is not None and match.url_name in FINISHING):
+            return None
+        languages = tuple(f"/{code}/" for code, _name in settings.LANGUAGES)
+        return redirect("account_finish") if request.path.startswith(languages) else None
 
     def _end(self, request: HttpRequest, *, unused: bool) -> HttpResponse:
         """Sign out, and lead to the sign-in page and back; what a form carried is not kept, and this is said."""
@@ -88,6 +106,8 @@ def _note(request: HttpRequest) -> None:
 def _begin(request: HttpRequest, response: HttpResponse) -> None:
     """Start the clocks of a session that has just been signed in, and see whether its browser is known."""
     request.session[BEGAN] = int(time.time())
+    if unfinished(request.user):  # type: ignore[arg-type]  # signed in: a User
+        request.session[UNFINISHED] = True
     _note(request)
     kept = sessions.note_device(
         user=request.user,  # type: ignore[arg-type]  # signed in: a User
@@ -99,6 +119,14 @@ def _begin(request: HttpRequest, response: HttpResponse) -> None:
         settings.DEVICE_COOKIE_NAME, kept, max_age=sessions.DEVICE_LIFE, httponly=True, samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
     )  # fmt: skip
+
+
+def keep_session(request: HttpRequest, person: User) -> None:
+    """Keep the present session open through a change of password, under another key."""
+    old = request.session.session_key
+    update_session_auth_hash(request, person)
+    if old and request.session.session_key:
+        sessions.follow(old=old, new=request.session.session_key)
 
 
 def _last_proof(request: HttpRequest) -> Any:

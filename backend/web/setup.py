@@ -20,27 +20,34 @@ from django.views.decorators.http import require_http_methods, require_safe
 from backend.commons.models import Commons
 from backend.core.errors import Conflict, DomainError, Invalid, NotFound
 from backend.core.idempotency import fingerprint, once
+from backend.identity.factors import has_key
+from backend.identity.finishing import finish_account, unfinished
 from backend.identity.inviting import (
     Named,
     accept_invitation,
-    accepted,
     invited_by,
     name_administrator,
-    replace_invited,
     require_setup_token,
-    resend_invitation,
     set_up_instance,
-    show_invitation,
 )
 from backend.identity.models import Role, User
+from backend.identity.offers import offers_to
 from backend.identity.permissions import dormant, holds, may, require
 from backend.identity.services import host_day, the_host
+from backend.identity.waiting import (
+    invitation_not_found,
+    replace_invited,
+    resend_invitation,
+    show_invitation,
+    waits,
+    why_not_shown,
+)
 from backend.notifications.services import comes_back, mail_figures
 from backend.operations.setup import add_envelope, progress, register_account, start_commons
 from backend.privacy.notices import accept_notices
 from backend.web.factors import AFTER
 from backend.web.forms import add_domain_error, new_form_key
-from backend.web.forms_invitation import InvitationForm
+from backend.web.forms_invitation import FinishForm, InvitationForm
 from backend.web.forms_setup import (
     AccountForm,
     AdministratorForm,
@@ -50,6 +57,7 @@ from backend.web.forms_setup import (
     SetUpForm,
 )
 from backend.web.pages import AuthedRequest, fresh_factor, private
+from backend.web.session_life import UNFINISHED, keep_session
 
 secret = sensitive_post_parameters("password1", "password2")
 
@@ -268,14 +276,16 @@ def person(request: AuthedRequest, person_id: str) -> HttpResponseBase:
     """Somebody who was invited and has not accepted: send again, show the link, or invite another in their place."""
     require(request.user, "setup.invite")
     who = User.objects.filter(pk=person_id).first()
-    if who is None or accepted(who) or not who.roles.exists():
-        raise NotFound("invitation_not_found", _("There is no invitation that waits for this person."))
+    if who is None or not waits(who):
+        raise invitation_not_found()
     now, act = timezone.now(), request.POST.get("act", "")
     form = InviteForm(
         request.POST if act == "replace" else None,
         initial={"name": who.name, "email": who.email, "language": who.language},
     )
-    context: dict[str, Any] = {"person": who, "link": "", "comes_back": comes_back(who, now=now)}
+    context: dict[str, Any] = {
+        "person": who, "link": "", "comes_back": comes_back(who, now=now), "hidden": why_not_shown(request.user, who),
+    }  # fmt: skip
     if act == "resend":
         resend_invitation(actor=request.user, person_id=who.pk, now=now)
         messages.success(request, _("The invitation leaves again for %(email)s.") % {"email": who.email})
@@ -318,6 +328,35 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "setup/invitation.html", {"form": form, "person": who, "roles": _roles(who)}, status=status)
 
 
+@secret
+@private
+@require_http_methods(["GET", "HEAD", "POST"])
+def finish(request: AuthedRequest) -> HttpResponse:
+    """What the page of an invitation asks, of who came in by another door: a password, and the notices."""
+    person, now = request.user, timezone.now()
+    if not unfinished(person):
+        request.session.pop(UNFINISHED, None)
+        return redirect("home")
+    key_there = has_key(person)
+    form = FinishForm(request.POST if request.method == "POST" else None, has_key=key_there)
+    if request.method == "POST" and form.is_valid():
+        try:
+            person = finish_account(actor=person, password=form.cleaned_data.get("password1", ""), now=now)
+        except Invalid as refusal:
+            add_domain_error(form, refusal)
+        else:
+            accept_notices(user=person, now=now)
+            if not key_there:
+                keep_session(request, person)
+                record_authentication(request, person, "password", email=person.email)
+            request.session.pop(UNFINISHED, None)
+            request.session.pop(AFTER, None)
+            return _through_factor(request, person, "welcome")
+    request.session[AFTER] = reverse("account_finish")  # where who adds a passkey instead comes back
+    context = {"form": form, "person": person, "roles": _roles(person), "key_there": key_there}
+    return render(request, "setup/finish.html", context, status=422 if form.errors else 200)
+
+
 @private
 @require_safe
 def welcome(request: AuthedRequest) -> HttpResponse:
@@ -326,8 +365,9 @@ def welcome(request: AuthedRequest) -> HttpResponse:
 
 
 def _roles(user: User) -> set[str]:
-    """The kinds of role a person holds."""
-    return set(Role.objects.filter(user=user).values_list("kind", flat=True))
+    """The kinds of role a person holds, or is offered."""
+    held = Role.objects.filter(user=user).values_list("kind", flat=True)
+    return set(held.union(offers_to(user).order_by().values_list("kind", flat=True)))
 
 
 urlpatterns = [
@@ -338,5 +378,6 @@ urlpatterns = [
     path("setup/commons/<slug:slug>/envelopes/new/", envelope_new, name="setup_envelope"),
     path("setup/people/<slug:person_id>/", person, name="setup_person"),
     path("invitations/<str:token>/", invitation, name="invitation"),
+    path("account/finish/", finish, name="account_finish"),
     path("welcome/", welcome, name="welcome"),
 ]

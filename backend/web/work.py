@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.db.models import Count, Sum
 from django.http import HttpResponse, HttpResponseBase
@@ -202,7 +201,11 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
     )
 
 
-def _account(request: AuthedRequest) -> HttpResponseBase:
+@private
+@fresh_factor
+@require_http_methods(["GET", "HEAD", "POST"])
+def payee_account(request: AuthedRequest) -> HttpResponseBase:
+    """Set the account on which one is paid, with a fresh factor before the form is shown."""
     payee = Payee.visible_to(request.user).filter(user=request.user).first()
     form = AccountForm(request.POST or None, initial={"name": payee.name if payee else request.user.name})
     status = 200
@@ -220,19 +223,6 @@ def _account(request: AuthedRequest) -> HttpResponseBase:
                 )
                 return redirect("work")
     return render(request, "work/account.html", {"form": form, "payee": payee}, status=status)
-
-
-@private
-@require_http_methods(["GET", "HEAD", "POST"])
-def payee_account(request: AuthedRequest) -> HttpResponseBase:
-    """Set the account on which one is paid, with a fresh factor."""
-    try:
-        return fresh_factor(_account)(request)
-    except ReauthenticationRequired:
-        # A suspended form would be kept in the session, its IBAN in clear: the page is asked for again instead.
-        if request.method == "POST":
-            return redirect("payee_account")
-        raise
 
 
 urlpatterns = [

@@ -41,6 +41,8 @@ def test_a_contribution_is_declared_and_read_back(play: Any, call: Any) -> None:
         "state": "declared",
         "settled_amount": None,
         "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "description_withdrawn": False,
+        "recorded": None,
     }
     assert answer["Location"] == f"/v1/contributions/{row.pk}"
     assert "Idempotent-Replayed" not in answer
@@ -140,6 +142,13 @@ def test_bad_fields_are_named_and_change_nothing(play: Any, call: Any) -> None:
         assert [one["pointer"] for one in problem["errors"]] == pointers
         assert all(one["code"] and one["detail"] for one in problem["errors"])
         assert rows() == before, changed
+
+
+def test_signs_that_turn_a_text_around_are_left_out(play: Any, call: Any) -> None:
+    world = play("receive")
+    turned = work(world, description="Atlas \u202egpj.exe\u2066")
+    made = shown(call(world.users["bo"]).post("contributions", turned), 201)
+    assert made["description"] == "Atlas gpj.exe"
 
 
 def test_one_who_is_not_a_member_declares_nothing(play: Any, call: Any) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from backend.commons.models import Commons
 from backend.contributions.models import Contribution
 from backend.core.idempotency import once
+from backend.core.ids import new_id
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
+from backend.identity.models import Role
 from backend.pledges.models import Pledge
 from tests.api.conftest import refused, shown, work
 
@@ -51,6 +54,34 @@ def test_the_answer_does_not_follow_what_happens_later(play: Any, call: Any) -> 
     shown(sacha.post(f"{path}/reviews", {"verdict": "approve"}), 201)
     assert bo.post("contributions", work(world), key="one").content == first.content
     assert shown(bo.get(path), 200)["state"] == "validated"
+
+
+def test_what_is_allowed_no_more_is_not_told_again(play: Any, call: Any) -> None:
+    world = play("receive")
+    bo, ana = call(world.users["bo"]), call(world.users["ana"])
+    first = bo.post("contributions", work(world), key="one")
+    shown(first, 201)
+    pledged = ana.post("pledges", promise(world), key="one")
+    shown(pledged, 201)
+    Role.objects.filter(user=world.users["bo"]).delete()
+    Role.objects.filter(user=world.users["ana"]).delete()
+    before = (Contribution.objects.count(), Pledge.objects.count(), IdempotencyRecord.objects.count())
+    again = bo.post("contributions", work(world), key="one")
+    assert again.status_code == 403, again.content
+    assert first.content not in again.content
+    assert ana.post("pledges", promise(world), key="one").status_code in (403, 404)
+    assert (Contribution.objects.count(), Pledge.objects.count(), IdempotencyRecord.objects.count()) == before
+
+
+def test_a_token_held_elsewhere_reads_no_kept_answer(play: Any, call: Any) -> None:
+    world = play("receive")
+    first = call(world.users["bo"]).post("contributions", work(world), key="one")
+    shown(first, 201)
+    other = Commons.objects.create(id=new_id("com"), slug="other", name="Other", summary="x", created_at=world.now)
+    for token, status in (
+        (call(world.users["bo"], only=other.pk), 404), (call(world.users["bo"], ["contributions:read"]), 403),
+    ):  # fmt: skip
+        assert token.post("contributions", work(world), key="one").status_code == status
 
 
 def test_the_same_key_with_another_request_is_refused(play: Any, call: Any) -> None:

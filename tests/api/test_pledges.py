@@ -39,6 +39,7 @@ def test_a_pledge_is_made_with_its_payment_instructions(play: Any, call: Any) ->
         "reference": row.reference,
         "made_by": world.users["ana"].pk,
         "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "recorded": None,
         "payment_instructions": {
             "method": "bank_transfer",
             "holder": "Association des Communs",

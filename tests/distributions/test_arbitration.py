@@ -14,12 +14,13 @@ from backend.distributions.services import (
     propose_arbitration,
     withdraw_arbitration,
 )
-from backend.identity.models import Role, User
+from backend.identity.models import User
 from backend.ledger.services import entry_count
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import compose_due
 from tests.concurrency import at_once
 from tests.distributions.pots import Pots, held
+from tests.treasurers import make_treasurer
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_who_entered_it_does_not_approve(pots: Pots, shared: tuple[Budget, Distr
             state="booked", approved_by=pots.person("denis"), approved_at=pots.now
         )
     eve = pots.person("eve")
-    Role.objects.create(user=eve, kind="treasurer", scope=pots.world.host.pk, created_at=pots.now)
+    make_treasurer(eve, now=pots.now)
     assert approve(actor=eve, distribution_id=made.pk, digest=made.digest, now=pots.now).state == "booked"
 
 

@@ -13,9 +13,9 @@ from backend.contributions.services import declare, review
 from backend.core.errors import Conflict, Forbidden
 from backend.distributions.models import Distribution, Share
 from backend.distributions.services import approve, close_period, compute_due
-from backend.identity.models import Role
 from backend.ledger.services import balance, entry_count
 from tests.concurrency import at_once
+from tests.treasurers import make_treasurer
 
 Play = Callable[..., Any]
 
@@ -113,7 +113,7 @@ def test_the_preparer_does_not_approve(play: Play) -> None:
 
 def test_who_is_paid_does_not_approve(play: Play) -> None:
     world = play("close")
-    Role.objects.create(user=world.users["bo"], kind="treasurer", scope=world.host.pk, created_at=world.now)
+    make_treasurer(world.users["bo"], now=world.now)
     with pytest.raises(Forbidden) as refusal:
         approve(
             actor=world.users["bo"],

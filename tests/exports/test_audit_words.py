@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.distributions.models import Arbitration
 from backend.events.models import Event
+from backend.exports.action_words import ACTION_WORDS
 from backend.exports.audit_words import KINDS, WORDS, said
 from backend.identity.models import Proposal
 from backend.identity.permissions import ACTIONS
@@ -89,3 +90,8 @@ def test_names_are_told_apart() -> None:
     assert len(set(names)) == len(names)
     assert len(KINDS) == sum(len(kinds) for _group, kinds in WORDS)
     assert said("of.old") == "of.old"
+
+
+def test_every_right_has_words() -> None:
+    assert set(ACTION_WORDS) == set(ACTIONS)
+    assert len({str(words) for words in ACTION_WORDS.values()}) == len(ACTIONS)

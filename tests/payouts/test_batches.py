@@ -11,13 +11,13 @@ from backend.banking.models import BankLine
 from backend.banking.services import import_statement
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.distributions.models import Share
-from backend.identity.models import Role
 from backend.ledger.services import balance, balances, entry_count
 from backend.operations import demo
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import approve_batch, hand_over, hindrance, prepare_batch, refuse_batch
 from tests.concurrency import at_once
+from tests.treasurers import make_treasurer
 
 Play = Callable[..., Any]
 
@@ -68,7 +68,7 @@ def test_only_treasurers_see_a_batch(play: Play, who: str) -> None:
 
 def test_a_payee_of_the_batch_cannot_approve_it(play: Play) -> None:
     world = play("approve_distribution")
-    Role.objects.create(user=world.users["bo"], kind="treasurer", scope=world.host.pk, created_at=world.now)
+    make_treasurer(world.users["bo"], now=world.now)
     demo.give_factor(world.users["bo"])
     batch = prepare(world)
     refusal = hindrance(actor=world.users["bo"], batch=batch)

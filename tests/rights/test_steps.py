@@ -15,6 +15,8 @@ from tests.rights.world import STRONG, House, OwnOfEach, enter, given_now, perso
 PAGES = table("pages")
 # Things whose very name is a secret: who asks for them knows that they exist.
 SECRETS = ("code", "invitation")
+# Names of where a thing is, not of the thing.
+PLACES = ("scope",)
 # Things that a list shows to whoever reads what they belong to.
 LISTED = {"member": "organisation"}
 LEAD = ("treasurer", "steward", "administrator", "auditor", "manager", "contributor", "member", "outsider", "anonymous")
@@ -147,7 +149,10 @@ def test_no_refusal_tells_whether_a_thing_exists(house: House) -> None:
             known = cell.persona in readable.get((LISTED.get(cell.of, cell.of), cell.which), set())
             if cell.expected != "403" or cell.of in {"-", *SECRETS} or known:
                 continue
-            names = {name: nowhere(value) for name, value in house.names(cell.of, cell.which, cell.persona).items()}
+            names = {
+                name: value if name in PLACES else nowhere(value)
+                for name, value in house.names(cell.of, cell.which, cell.persona).items()
+            }
             answer = ask(cell, house, address_of(cell, house, names), house.forms.get(cell.route))
             if answer.status_code != 403:
                 faults.append(f"{cell}: 403, but {answer.status_code} when there is none")

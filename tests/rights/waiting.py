@@ -10,7 +10,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from backend.commons.life import propose_commons
 from backend.commons.models import Commons
 from backend.identity.inviting import Named
-from backend.identity.models import Recording, User
+from backend.identity.models import Offer, Organisation, Recording, User
+from backend.identity.offers import offer_membership
 from backend.identity.proposals import propose_treasurer
 from backend.identity.recordings import Told, code_of
 from backend.identity.services import host_day
@@ -21,6 +22,14 @@ from backend.privacy.notices import current
 
 if TYPE_CHECKING:
     from tests.rights.world import House
+
+
+def _offer(house: "House", organisation: Organisation) -> Offer:
+    """A membership that somebody without role in the organisation has not answered."""
+    return offer_membership(
+        actor=house.otto, organisation=organisation, person=house.berta, email=house.berta.email,
+        kind="organisation_member", now=house.now,
+    )  # fmt: skip
 
 
 def add_waiting(house: "House") -> None:
@@ -36,6 +45,14 @@ def add_waiting(house: "House") -> None:
             "own": _role(users["camille"], "contributor", played.budget.pk),
             "foreign": _role(users["denis"], "treasurer", played.host.pk),
             "other": _role(house.berta, "contributor", house.pot.pk),
+        },
+        "offer": {"foreign": {"offer_id": _offer(house, house.roof).pk}},
+        "offer made": {
+            "own": {
+                "organisation_id": played.organisation.pk,
+                "offer_id": _offer(house, played.organisation).pk,
+            },
+            "foreign": {"organisation_id": house.roof.pk, "offer_id": _offer(house, house.roof).pk},
         },
         "member": {
             "own": {"organisation_id": played.organisation.pk, "user_id": house.people["member"].pk},

@@ -40,6 +40,7 @@ from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
 from tests.rights.waiting import add_waiting
+from tests.treasurers import make_treasurer
 
 PERSONAS = (
     "anonymous", "outsider", "contributor", "member", "manager", "steward", "treasurer", "auditor", "administrator",
@@ -113,7 +114,11 @@ def build() -> House:
     _tokens(house)
     add_waiting(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
-    house.forms = {"transfer_page": {"act": "accept"}, "opening_page": {"act": "accept"}}
+    house.forms = {
+        "review_one": {"verdict": "approve"},
+        "transfer_page": {"act": "accept"},
+        "opening_page": {"act": "accept"},
+    }
     return house
 
 
@@ -160,7 +165,8 @@ def _people(house: House) -> None:
         "auditor": person("aude", "Aude Roux", strong=True),
         "administrator": person("adam", "Adam Noir", strong=True),
     }
-    for kind in ("treasurer", "auditor", "administrator"):
+    make_treasurer(house.people["treasurer"], now=house.now)
+    for kind in ("auditor", "administrator"):
         grant_role(user=house.people[kind], kind=kind, scope=played.host.pk, granted_by=None, now=now)
     grant_role(
         user=house.people["member"], kind="organisation_member", scope=played.organisation.pk, granted_by=users["ana"],

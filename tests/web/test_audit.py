@@ -235,3 +235,22 @@ def test_the_page_is_read_in_french_too(play: Any, sign_in: Any) -> None:
     assert answer.status_code == 200
     with translation.override("fr"):
         assert lines(Event.objects.filter(kind="host.created"), all_pages=True)[0].subject == world.host.pk
+
+
+def test_limits_are_told_in_money_and_missing_rights_in_words(play: Any) -> None:
+    world = play("make_promise")
+    limit = record(
+        "limit.set", actor=world.users["ana"], subject=world.users["bo"].pk, now=world.now,
+        before={"pledge": 500_00}, after={"pledge": 100_00, "year": 1_000_00}, currency="EUR",
+    )  # fmt: skip
+    refusal = record(
+        "act.refused", actor=world.users["bo"], subject="bat_x", now=world.now, action="batch.approve",
+        code="not_allowed", path="batch_approve",
+    )  # fmt: skip
+    told, refused = lines([limit, refusal], all_pages=True)
+    assert told.changes == [
+        ("At most per pledge", "€500.00", "€100.00"), ("At most per calendar year", "", "€1,000.00"),
+    ]  # fmt: skip
+    assert ("Right that was missing", "approve a payout batch") in refused.facts
+    with translation.override("fr"):
+        assert lines([limit], all_pages=True)[0].changes[0][2].split() == ["100,00", "€"]

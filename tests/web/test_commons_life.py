@@ -1,11 +1,13 @@
 """The pages of the life of a commons, in a browser's requests."""
 
+import re
 from typing import Any
 
 from django.test import Client
 from django.urls import reverse
 
 from backend.commons.models import Budget, Commons
+from backend.events.models import Event
 
 FORM = {
     "name": "Semis", "summary": "Des semences libres.", "why": "Six jardins s’en servent.", "licence": "CC0-1.0",
@@ -17,6 +19,13 @@ TERMS = {"currency": "EUR", "first_day": "2026-11-01", "last_day": "2026-12-31",
 def page(answer: Any) -> str:
     """The text of a page."""
     return " ".join(answer.content.decode().split())
+
+
+def hidden(answer: Any, name: str) -> str:
+    """The value of a hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]+)"', answer.content.decode())
+    assert found
+    return found[1]
 
 
 def test_from_a_proposal_to_a_public_page(play: Any, sign_in: Any) -> None:
@@ -38,12 +47,29 @@ def test_from_a_proposal_to_a_public_page(play: Any, sign_in: Any) -> None:
     assert bo.get(f"{address}open/").status_code == 403
     assert "Semis" in page(claire.get("/en/proposed/"))
     assert "Open this commons" in page(claire.get(address))
-    assert claire.post(f"{address}open/", {**TERMS, "last_day": "2026-10-01"}).status_code == 422
-    assert claire.post(f"{address}open/", TERMS).headers["Location"] == "/en/commons/semis/"
+    read = {**TERMS, "digest": hidden(claire.get(f"{address}open/"), "digest")}
+    assert claire.post(f"{address}open/", {**read, "last_day": "2026-10-01"}).status_code == 422
+    assert claire.post(f"{address}open/", read).headers["Location"] == "/en/commons/semis/"
     assert denis.post(f"{address}refuse/", {"reason": "trop tard"}).status_code == 409
     assert "Des graines." in page(Client().get("/en/commons/semis/"))
     assert "Pledge to Semis" in page(Client().get("/en/commons/semis/"))
     assert "It was opened." in page(bo.get(address))
+
+
+def test_what_was_written_again_is_read_again(play: Any, sign_in: Any) -> None:
+    world = play("make_house")
+    bo, claire = sign_in(world.users["bo"]), sign_in(world.users["claire"])
+    address = bo.post("/en/proposed/new/", FORM).headers["Location"]
+    read = {**TERMS, "digest": hidden(claire.get(f"{address}open/"), "digest")}
+    assert bo.post(f"{address}edit/", {**FORM, "name": "Moissons", "why": "Autre."}).status_code == 302
+    answer = claire.post(f"{address}open/", read)
+    assert answer.status_code == 409
+    assert "these changed: the name, why it needs a common pot." in page(answer)
+    assert "Open Moissons?" in page(answer)
+    refusals = Event.objects.filter(kind="act.refused", actor=world.users["claire"])
+    assert [event.data["code"] for event in refusals] == ["commons_changed"]
+    assert Commons.objects.get(name="Moissons").state == "proposed"
+    assert claire.post(f"{address}open/", {**TERMS, "digest": hidden(answer, "digest")}).status_code == 302
 
 
 def test_a_refusal_is_read_by_its_author_alone(play: Any, sign_in: Any) -> None:

@@ -59,7 +59,13 @@ def test_a_browser_on_another_machine_finds_nothing(play: Play, demonstrating: N
     assert "_auth_user_id" not in browser.session
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"])
+PASSED_ON = [
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Original-Forwarded-For", "Forwarded", "Via",
+    "X-Real-IP", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", PASSED_ON)
 def test_what_a_proxy_or_a_tunnel_passes_on_is_from_elsewhere(
     play: Play, demonstrating: None, settings: Any, header: str
 ) -> None:

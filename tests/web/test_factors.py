@@ -1,5 +1,6 @@
 """Second factors: added, given, asked again before what matters, lost; roles of trust sleep without one."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ from tests.web.test_public import text_of
 Play = Callable[..., Any]
 SignIn = Callable[..., Client]
 PASSWORD = demo.PASSWORD
-KEY = re.compile(r'<code class="copy">([A-Z2-7]{32})</code>')
+KEY = re.compile(r'<code class="copy">((?:[A-Z2-7]{4}\s?){8})</code>')
 CODE = re.compile(r'<li><code class="copy">(\d{8})</code></li>')
 
 
@@ -85,7 +86,8 @@ def add_application(browser: Client) -> tuple[str, Any]:
     """Add an authenticator application through the pages; gives its key and the last answer."""
     page = browser.get("/en/accounts/2fa/totp/activate/")
     assert page.status_code == 200, page.headers
-    (secret,) = KEY.findall(page.content.decode())
+    (shown,) = KEY.findall(page.content.decode())
+    secret = "".join(shown.split())
     return secret, browser.post("/en/accounts/2fa/totp/activate/", {"code": code_of(secret)})
 
 
@@ -117,17 +119,18 @@ def test_the_application_is_added_with_its_code_and_ten_recovery_codes_shown_onc
     (letter,) = mailoutbox
     assert (letter.to, letter.subject) == ([ana.email], "A second factor was added")
     assert [(one.kind, one.data) for one in Event.objects.filter(kind__startswith="factor.")] == [
-        ("factor.added", {"type": "totp"})
+        ("factor.added", {"type": "totp", "sessions": 0})
     ]
 
 
 def test_a_wrong_code_adds_nothing(world: Any) -> None:
     browser = password_alone(world.users["ana"])
-    (secret,) = KEY.findall(browser.get("/en/accounts/2fa/totp/activate/").content.decode())
+    (shown,) = KEY.findall(browser.get("/en/accounts/2fa/totp/activate/").content.decode())
+    secret = "".join(shown.split())
     wrong = f"{(int(code_of(secret)) + 1) % 10**6:06}"
     answer = browser.post("/en/accounts/2fa/totp/activate/", {"code": wrong})
     assert "This code is not right, or it served already." in text_of(answer)
-    assert secret in answer.content.decode()
+    assert shown in answer.content.decode()
     assert Authenticator.objects.filter(user=world.users["ana"]).count() == 0
 
 
@@ -264,6 +267,83 @@ def test_the_form_that_was_sent_is_taken_up_again_once_the_factor_is_given(
     assert Authenticator.objects.filter(user=world.users["denis"]).count() == 0
 
 
+SECRETS = {
+    "payee_account": ("/en/work/account/", {"name": "Y", "iban": "DE89 3704 0044 0532 0130 00"}, "32013000"),
+    "host_account": (
+        "/en/host/accounts/new/",
+        {"name": "Savings", "iban": "DE89370400440532013000", "currency": "EUR", "reason": "A second bank."},
+        "32013000",
+    ),
+    "setup_account": ("/en/setup/accounts/new/", {"name": "A", "iban": "DE89370400440532013000"}, "32013000"),
+    "totp": ("/en/accounts/2fa/totp/activate/", {"code": "913442"}, "913442"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_form_with_a_secret_is_not_kept_while_the_factor_is_asked_for(
+    administrator: User, sign_in: SignIn, name: str
+) -> None:
+    path, fields, secret = SECRETS[name]
+    browser = sign_in(administrator)
+    aged(browser, 6)
+    answer = browser.post(path, fields)
+    assert answer.headers["Location"].startswith("/en/accounts/2fa/reauthenticate/")
+    kept = json.dumps(dict(browser.session))
+    assert secret not in kept.replace("%20", "").replace("+", "").replace(" ", "")
+    assert "account_reauthentication_state" not in kept
+    if name == "totp":
+        return  # who has an application already is led away from this page
+    code = demo.code_for(time.time() + 30)
+    answer = browser.post("/en/accounts/2fa/reauthenticate/", {"code": code, "next": path})
+    assert answer.headers["Location"] == path
+    page = browser.get(path)
+    assert page.status_code == 200
+    assert "Type it again, please: what you typed was not kept meanwhile. Nothing was changed." in text_of(page)
+    assert secret not in page.content.decode().replace(" ", "")
+    assert "Type it again" not in text_of(browser.get(path))
+
+
+def test_a_form_that_is_kept_holds_no_cookie(administrator: User, world: Any, sign_in: SignIn) -> None:
+    browser = sign_in(administrator)
+    aged(browser, 6)
+    browser.cookies["other"] = "a-cookie-of-the-browser"
+    browser.post(
+        f"/en/account/lost/{world.users['denis'].pk}/", {"reason": "Lost", "csrfmiddlewaretoken": "t" * 64},
+        headers={"Authorization": "Bearer a-header"},
+    )  # fmt: skip
+    kept = json.dumps(dict(browser.session))
+    assert "reason=Lost" in kept
+    key = browser.session.session_key
+    for secret in ("a-cookie-of-the-browser", "a-header", "t" * 64, key, "COOKIE"):
+        assert secret not in kept
+
+
+def test_a_password_typed_before_the_first_factor_opens_nothing_of_it(world: Any) -> None:
+    ana = world.users["ana"]
+    thief, owner = password_alone(ana), password_alone(ana)
+    thief.post("/en/accounts/reauthenticate/", {"password": PASSWORD})
+    add_application(owner)  # in a test, what ends the other session waits for a commit
+    for path in ("recovery-codes/", "recovery-codes/generate/", "webauthn/add/", "totp/deactivate/"):
+        answer = thief.get(f"/en/accounts/2fa/{path}")
+        assert answer.headers.get("Location", "").startswith("/en/accounts/2fa/reauthenticate/"), path
+    assert (
+        thief.post("/en/accounts/2fa/totp/deactivate/")
+        .headers["Location"]
+        .startswith("/en/accounts/2fa/reauthenticate/")
+    )
+    assert set(Authenticator.objects.filter(user=ana).values_list("type", flat=True)) == {"totp", "recovery_codes"}
+
+
+def test_adding_a_factor_ends_the_other_sessions(world: Any, at_once: None) -> None:
+    ana = world.users["ana"]
+    thief, owner = password_alone(ana), password_alone(ana)
+    for browser in (thief, owner):
+        assert browser.get("/en/accounts/email/").status_code == 200
+    add_application(owner)
+    assert thief.get("/en/accounts/email/").headers["Location"].startswith("/en/accounts/login/")
+    assert owner.get("/en/accounts/email/").status_code == 200
+
+
 def test_who_has_no_factor_gives_the_password(world: Any) -> None:
     browser = password_alone(world.users["ana"])
     assert browser.get("/en/accounts/email/").status_code == 200
@@ -337,6 +417,22 @@ def test_who_holds_no_such_role_may_remove_theirs(world: Any, mailoutbox: list[E
     assert Authenticator.objects.filter(user=ana).count() == 0  # the recovery codes went with it
     assert [letter.subject for letter in mailoutbox] == ["A second factor was removed"]
     assert Event.objects.filter(kind="factor.removed", actor=ana).count() == 1
+
+
+def test_the_factor_of_the_last_treasurer_who_can_act_stays(administrator: User, world: Any, sign_in: SignIn) -> None:
+    claire, denis = world.users["claire"], world.users["denis"]
+    facts = {"actor": administrator, "reason": "Lost.", "now": timezone.now()}
+    reset_factors(person_id=denis.pk, **facts)
+    events = Event.objects.count()
+    answer = sign_in(administrator).post(f"/en/account/lost/{claire.pk}/", {"reason": "Lost."})
+    assert answer.status_code == 409
+    assert "the last treasurer who can act" in text_of(answer)
+    assert Authenticator.objects.filter(user=claire, type="totp").exists()
+    assert not Event.objects.filter(kind="factor.reset", subject=claire.pk).exists()
+    demo.give_factor(denis)
+    reset_factors(person_id=claire.pk, **facts)
+    assert not Authenticator.objects.filter(user=claire).exists()
+    assert Event.objects.count() > events
 
 
 # --- lost -------------------------------------------------------------------------------------------------------------

@@ -238,12 +238,21 @@ def test_the_pages_of_the_host(world: Any, sign_in: Any) -> None:
     account = {"name": "Livret", "iban": IBAN, "bic": "", "currency": "EUR", "reason": "Un second compte"}
     sent = claire.post("/en/host/accounts/new/", account)
     address = sent.headers["Location"]
-    assert "FR76 3000 1007 9412 3456 7890 185" in odile.get(address).content.decode()
+    for browser in (odile, claire):
+        assert "FR76 3000 1007 9412 3456 7890 185" not in browser.get(address).content.decode()
+    assert odile.post(address, {"act": "see"}).status_code == 403
+    assert not Event.objects.filter(kind="proposal.iban_seen").exists()
+    assert "FR76 3000 1007 9412 3456 7890 185" in claire.post(address, {"act": "see"}).content.decode()
+    seen = Event.objects.get(kind="proposal.iban_seen")
+    assert (seen.actor, seen.subject) == (world.users["claire"], Proposal.objects.latest("id").pk)
+    assert odile.post(address, {"act": "anything", "reason": "oui"}).status_code == 422
+    assert Proposal.objects.latest("id").state == "proposed"
     digest = Proposal.objects.latest("id").digest
     assert odile.post(address, {"act": "accept", "digest": digest}).status_code == 302
     waiting = odile.get(address).content.decode()
     assert "unless somebody stops it before" in waiting
-    assert "FR76 3000 1007 9412 3456 7890 185" in waiting
+    assert "FR76 3000 1007 9412 3456 7890 185" not in waiting
+    assert "the digest you decide on covers all of it" in " ".join(waiting.split())
     paul = sign_in(world.users["paul"])
     assert paul.post(address, {"act": "stop", "reason": ""}).status_code == 422
     assert paul.post(address, {"act": "stop", "reason": "Inconnu"}).status_code == 302

@@ -96,6 +96,16 @@ def test_who_withdraws_what(play: Any) -> None:
     assert shown(subject, "name", "x") == "x"
 
 
+def test_no_public_page_says_a_withdrawn_name(play: Any) -> None:
+    world = play("settle")
+    withdraw_text(actor=world.users["claire"], subject=world.commons.pk, field="name", **FACTS)
+    charter = f"charters/{world.budget.pk}/"
+    for path in ("", f"commons/{world.commons.slug}/", charter, f"{charter}1/"):
+        said = page(Client().get(f"/en/{path}"))
+        assert world.commons.name not in said, path
+        assert "Text withdrawn" in said, path
+
+
 def test_the_pages(play: Any, sign_in: Any) -> None:
     world = play("settle")
     odile = User.objects.create_user("odile@example.org", demo.PASSWORD, name="Odile Blanc", language="fr")

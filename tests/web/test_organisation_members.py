@@ -1,16 +1,16 @@
 """The pages of an organisation's details, members, limits and merges."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from backend.identity.models import Organisation, Role, SpendingLimit, User
+from backend.identity.models import Offer, Organisation, Role, SpendingLimit, User
 from backend.identity.organisations import address_of
 from backend.identity.services import create_organisation, grant_role
 from backend.pledges.models import Pledge
+from backend.privacy.notices import accept_notices
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Any]
@@ -72,9 +72,23 @@ def test_an_invited_person_shows_by_address_until_they_come(play: Play, sign_in:
     page = browser.get(at(world, "members/")).content.decode()
     assert "Bo Nguyen" not in page
     assert "Whoever" not in page
-    assert page.count("invited, has not come yet") == 2
-    User.objects.filter(email="bo@example.org").update(last_login=world.now + timedelta(days=1))
+    assert page.count("Take this invitation back") == 2
+    accept_notices(user=world.users["bo"], now=world.now)
+    bo = sign_in(world.users["bo"])  # to come for another reason says nothing
+    assert "Bo Nguyen" not in browser.get(at(world, "members/")).content.decode()
+    assert "for <strong>La Fabrique du Port</strong>" not in bo.get("/en/").content.decode()
+    assert "An organisation invites you to act for it." in bo.get("/en/").content.decode()
+    offer = Offer.objects.get(user=world.users["bo"])
+    assert browser.post(f"/en/offers/{offer.pk}/", {"act": "accept"}).status_code == 404
+    assert bo.post(f"/en/offers/{offer.pk}/", {"act": "maybe"}).headers["Location"] == "/en/offers/"
+    assert "Ana Ferrand invites you as a member" in " ".join(bo.get("/en/offers/").content.decode().split())
+    assert not Role.objects.filter(user=world.users["bo"], scope=world.organisation.pk).exists()
+    answer = bo.post(f"/en/offers/{offer.pk}/", {"act": "accept"})
+    assert answer.headers["Location"] == f"/en/organisations/{world.organisation.pk}/"
     assert "Bo Nguyen" in browser.get(at(world, "members/")).content.decode()
+    lou = Offer.objects.get()
+    assert browser.post(at(world, f"offers/{lou.pk}/back/")).status_code == 302
+    assert not Offer.objects.exists()
     assert browser.post(at(world, "members/invite/"), {"name": "", "email": "no"}).status_code == 422
 
 
@@ -131,7 +145,11 @@ def test_a_treasurer_merges_after_seeing_what_moves(play: Play, sign_in: SignIn)
     assert chosen.headers["Location"] == merge
     same = browser.get(f"/en/organisations/duplicates/choose/?keep={twin.pk}&other={twin.pk}")
     assert same.headers["Location"] == "/en/organisations/duplicates/"
-    assert "1 pledge moves" in browser.get(merge).content.decode()
+    preview = " ".join(browser.get(merge).content.decode().split())
+    assert "1 pledge moves" in preview
+    assert "Ana Ruiz" in preview
+    assert "becomes member" in preview
+    assert "is managed by: Bo Nguyen (bo@example.org)" in preview
     assert browser.post(merge, {"reason": ""}).status_code == 422
     assert Organisation.objects.filter(merged_into=None).count() == 2
     answer = browser.post(merge, {"reason": "Typed twice"}, follow=True)

@@ -98,6 +98,21 @@ def test_a_role_removed_while_the_page_is_open_is_refused_in_words(world: Any, s
     assert may(world.users["claire"], "batch.approve")
 
 
+def test_who_ends_the_last_stewards_role_is_told_who_names_the_next(world: Any, sign_in: Any) -> None:
+    odile, claire = sign_in(world.users["odile"]), sign_in(world.users["claire"])
+    address = f"/en/people/{world.users['sacha'].pk}/steward/{world.budget.pk}/remove/"
+    assert "Two people replace them" in page(odile.get(address))
+    assert odile.post(address, {"reason": "Parti"}).status_code == 302
+    said = page(odile.get("/en/people/"))
+    assert "You cannot name the next steward" in said
+    assert "Name somebody in Cartolibre" not in said
+    named = f"/en/people/new/?in={world.budget.pk}"
+    assert odile.get(named).status_code in (403, 404)
+    assert "Name somebody in Cartolibre" in page(claire.get("/en/people/"))
+    assert claire.post(named, {**ZOE, "kind": "steward", "reason": "Elle reprend"}).status_code == 302
+    assert Role.objects.filter(user__email=ZOE["email"], kind="steward", scope=world.budget.pk).count() == 1
+
+
 def test_a_fresh_factor_is_asked(world: Any, sign_in: Any, monkeypatch: Any) -> None:
     browser = sign_in(world.users["odile"])
     later = timezone.now().timestamp() + 600

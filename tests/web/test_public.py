@@ -209,8 +209,13 @@ def test_public_pages_are_light_and_need_nothing_else(play: Play, client: Client
 
 
 def test_no_template_holds_inline_style_or_script() -> None:
+    passkeys = WEB / "templates" / "mfa" / "webauthn" / "script.html"  # the one place where a script is needed
     for template in WEB.rglob("*.html"):
         source = template.read_text(encoding="utf-8")
+        if template == passkeys:
+            # Files of this service and data alone: nothing in the page is run.
+            source = re.sub(r'<script src="{% static [^%]+%}" defer></script>', "", source)
+            source = re.sub(r'<script data-allauth-onload="[^"]+" type="application/json">', "", source)
         assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=\"|javascript:", source), template
 
 

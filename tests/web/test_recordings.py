@@ -110,6 +110,8 @@ def test_work_is_recorded_for_people_of_the_budget_and_for_somebody_new(play: Pl
     assert (made.contributor, made.recorded_by, made.state) == (world.users["bo"], world.users["sacha"], "declared")
     assert Event.objects.get(kind="contribution.recorded").on_behalf == world.users["bo"].pk
     assert not Event.objects.filter(kind="contribution.declared").exists()
+    compose_due(world.now)
+    assert "(2 h, 40,00" in OutgoingMail.objects.get(event__kind="confirmation.asked").body
     other = worked(world, contributor_id="", somebody=Named("Lou", "lou@example.org"), form_key="w2")
     lou = User.objects.get(email="lou@example.org")
     assert other.contributor == lou
@@ -312,45 +314,6 @@ def test_an_answer_stays_in_the_database(play: Play) -> None:
         rows.update(recorded_by=world.users["claire"])
 
 
-# --- the letter -------------------------------------------------------------------------------------------------------
-
-
-def test_a_letter_is_printed_with_its_code_and_typed_in_when_it_comes_back(play: Play, sign_in: SignIn) -> None:
-    world = play("make_promise")
-    made = pledged(world, told=told(world, channel="paper", confirm_by="letter"))
-    row = recording(made)
-    assert (row.address_hint, row.address_index) == ("", "")
-    assert not Event.objects.filter(kind="confirmation.asked").exists()
-    browser = sign_in(world.users["sacha"])
-    letter = browser.get(f"/en/recordings/{row.pk}/letter/").content.decode()
-    assert code_of(row) in letter
-    assert "/en/confirm/" in letter
-    anybody = Client()
-    answer = anybody.post("/en/confirm/", {"code": code_of(row).lower()})
-    assert answer.headers["Location"] == f"/en/confirm/{code_of(row).replace('-', '')}/"
-    assert anybody.post("/en/confirm/", {"code": "0000"}).status_code == 422
-    page = f"/en/recordings/{row.pk}/"
-    assert browser.post(page, {"letter_on": ""}).status_code == 422
-    assert browser.post(page, {"letter_on": world.today.isoformat()}).status_code == 302
-    row.refresh_from_db()
-    assert (row.confirmed_how, row.letter_on) == ("letter", world.today)
-    assert Event.objects.get(kind="recording.confirmed").actor == world.users["sacha"]
-    assert "confirmed by a letter signed on" in browser.get(page).content.decode()
-    assert browser.post(page, {"letter_on": world.today.isoformat()}).status_code == 409
-
-
-def test_the_code_of_a_mail_is_never_shown_to_who_recorded(play: Play, sign_in: SignIn) -> None:
-    world = play("make_promise")
-    row = recording(pledged(world))
-    browser = sign_in(world.users["sacha"])
-    assert browser.get(f"/en/recordings/{row.pk}/letter/").status_code == 404
-    assert code_of(row) not in browser.get(f"/en/recordings/{row.pk}/").content.decode()
-    assert browser.post(f"/en/recordings/{row.pk}/again/").status_code == 302  # within a minute of the first: none
-    assert Event.objects.filter(kind="confirmation.asked").count() == 1
-    for key, status in (("claire", 200), ("bo", 404), ("ana", 404)):
-        assert sign_in(world.users[key]).get(f"/en/recordings/{row.pk}/").status_code == status, key
-
-
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -388,7 +351,7 @@ def test_work_is_recorded_on_a_page(play: Play, sign_in: SignIn) -> None:
         "minutes": "1h30", "amount": "40", "channel": "paper", "told_on": world.today.isoformat(),
         "confirm_by": "letter", "form_key": "k",
     }  # fmt: skip
-    wrong = browser.post("/en/commons/cartolibre/record-work/", {**form, "email": ""})
+    wrong = browser.post("/en/commons/cartolibre/record-work/", {**form, "email": "", "confirm_by": "mail"})
     assert wrong.status_code == 422
     assert not Contribution.objects.exists()
     answer = browser.post("/en/commons/cartolibre/record-work/", form)

@@ -37,7 +37,7 @@ ELSEWHERE = {
     "account_confirm_login_code", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "account_reauthenticate",  # tests/web/test_accounts.py
     "setup", "setup_start", "setup_account", "setup_commons", "setup_envelope", "setup_person", "invitation",
-    "welcome",  # the first run: below, and tests/web/test_setup.py
+    "account_finish", "welcome",  # the first run: below, and tests/web/test_setup.py
     "distribution_trace", "charter_json",  # JSON
     "charter_adopt",  # the last step of charter_edit: tests/web/test_charters.py
     "problems", "problem_page",  # tests/api/test_catalogue.py
@@ -48,6 +48,8 @@ ELSEWHERE = {
     "mfa_download_recovery_codes", "mfa_list_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn",
     # while a factor is asked for, or once a passkey is there: tests/web/test_factors.py, test_passkeys.py
     "export_file",  # a file: tests/web/test_books.py
+    "audit_file",  # a file: tests/web/test_audit.py
+    "offers", "offer_answer", "offer_back",  # while an invitation awaits its answer: test_organisation_members.py
     "proposal_page", "proposed_commons", "proposed_edit", "commons_open", "commons_refuse", "commons_show",
     "text_restore",  # while something is proposed, hidden or withdrawn: tests/web/test_people.py, test_commons_life.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py

@@ -18,11 +18,15 @@ from django.utils import timezone
 from backend.banking.services import import_statement
 from backend.commons.models import Budget, Commons
 from backend.commons.services import root_budget
+from backend.commons.stewards import grant_in_pot, remove_from_pot
 from backend.events.models import Event
 from backend.events.services import record
-from backend.identity.inviting import SETUP_LIFE, accepted, invitation_token, setup_token
-from backend.identity.models import Host, HostBankAccount, Role, User
+from backend.identity.inviting import SETUP_LIFE, Named, accepted, invitation_token, invite_person, setup_token
+from backend.identity.models import Host, HostBankAccount, Offer, Role, User
+from backend.identity.organisations import invite_member
 from backend.identity.permissions import may
+from backend.identity.proposals import decide_treasurer, propose_treasurer
+from backend.identity.services import grant_role
 from backend.ledger.services import balance
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import compose_due
@@ -307,12 +311,8 @@ def test_an_invitation_is_sent_again_shown_or_passed_on(client: Client) -> None:
     with mock.patch("backend.web.setup.timezone.now", return_value=later):
         client.post(page, {"act": "resend"})
     assert Event.objects.filter(kind="person.invited", subject=claire.pk).count() == 2
-    shown = re.search(r"http://[^/]+(/fr/invitations/[^/<]+/)", client.post(page, {"act": "link"}).content.decode())
-    assert shown is not None
-    assert Client().get(shown[1]).status_code == 200
-    assert (
-        Event.objects.filter(kind="invitation.shown", subject=claire.pk, actor__email="ada@asso.example").count() == 1
-    )
+    assert client.post(page, {"act": "link"}).status_code == 409
+    assert not Event.objects.filter(kind="invitation.shown").exists()
     facts = {"act": "replace", "name": "Dominique", "email": "denis@asso.example", "language": "fr"}
     assert "has the role already" in text_of(client.post(page, facts))
     assert "never touches money" in text_of(client.post(page, {**facts, "email": "ada@asso.example"}))
@@ -470,40 +470,170 @@ def test_a_steward_is_not_made_the_administrator(play: Play, client: Client) -> 
     assert not Role.objects.filter(kind="administrator").exists()
 
 
-def test_a_link_shown_is_told_and_only_one_treasurers_is(client: Client) -> None:
+def show(client: Client, person: User) -> Any:
+    """Ask to see somebody's link."""
+    return client.post(f"/en/setup/people/{person.pk}/", {"act": "link"})
+
+
+def invited(client: Client, key: str) -> User:
+    """Somebody who was invited at the association."""
+    return User.objects.get(email=f"{key}@asso.example")
+
+
+def test_a_stewards_link_is_shown_and_told(client: Client) -> None:
     set_up(client)
     client.post("/en/setup/accounts/new/", ACCOUNT)
-    claire, denis = (User.objects.get(email=f"{name}@asso.example") for name in ("claire", "denis"))
+    a_commons(client)
+    sacha = invited(client, "sacha")
     for _again in range(2):  # the same one again
-        assert client.post(f"/en/setup/people/{claire.pk}/", {"act": "link"}).status_code == 200
+        answer = show(client, sacha)
+        link = re.search(r"http://[^/]+(/fr/invitations/[^/<]+/)", answer.content.decode())
+        assert link is not None
+    assert Client().get(link[1]).status_code == 200
+    assert Event.objects.filter(kind="invitation.shown", subject=sacha.pk, actor__email=FACTS["email"]).count() == 2
     compose_due(timezone.now())
     told = OutgoingMail.objects.filter(event__kind="invitation.shown")
-    assert sorted(told.values_list("recipient", flat=True)) == [claire.email] * 2 + [denis.email] * 2
-    assert "Whoever opens it chooses the password of Claire Moreau" in told.filter(recipient=denis.email)[0].body
-    answer = client.post(f"/en/setup/people/{denis.pk}/", {"act": "link"})
-    assert answer.status_code == 409
-    assert "so one treasurer at most comes by a link handed over" in text_of(answer)
-    assert "/invitations/" not in answer.content.decode()
-    assert not Event.objects.filter(kind="invitation.shown", subject=denis.pk).exists()
-    # nor by the way round: a steward's link is shown, then the steward is named in place of the second treasurer
+    people = [sacha.email, FACTS["treasurer1_email"], FACTS["treasurer2_email"]]
+    assert sorted(told.values_list("recipient", flat=True)) == sorted(people * 2)
+    letter = told.filter(recipient="denis@asso.example")[0]
+    assert "Whoever opens it chooses the password of Sacha Le Goff" in letter.body
+
+
+def test_a_treasurers_link_is_never_shown_nor_is_who_came_by_one_named(client: Client) -> None:
+    set_up(client)
+    client.post("/en/setup/accounts/new/", ACCOUNT)
     a_commons(client)
-    sacha = User.objects.get(email="sacha@asso.example")
-    assert client.post(f"/en/setup/people/{sacha.pk}/", {"act": "link"}).status_code == 200
+    denis, sacha = invited(client, "denis"), invited(client, "sacha")
+    answer = show(client, denis)
+    assert answer.status_code == 409
+    assert "This invitation goes by mail alone" in text_of(answer)
+    assert "/invitations/" not in answer.content.decode()
+    assert not Event.objects.filter(kind="invitation.shown").exists()
+    assert "Show the link" not in text_of(client.get(f"/en/setup/people/{denis.pk}/"))
+    # nor by the way round: a steward's link is shown, then the steward is named in place of a treasurer
+    assert show(client, sacha).status_code == 200
     facts = {"act": "replace", "name": "Sacha", "email": sacha.email, "language": "fr"}
     answer = client.post(f"/en/setup/people/{denis.pk}/", facts)
     assert answer.status_code == 409
-    assert "so one treasurer at most" in text_of(answer)
-    assert set(Role.objects.filter(kind="treasurer").values_list("user", flat=True)) == {claire.pk, denis.pk}
-    # the other one comes by mail
+    assert "An administrator read the link" in text_of(answer)
+    assert set(Role.objects.filter(kind="treasurer").values_list("user__email", flat=True)) == {
+        "claire@asso.example", "denis@asso.example",
+    }  # fmt: skip
     accept("denis@asso.example")
 
 
-def test_two_treasurers_links_are_not_shown_at_once(committed: str) -> None:
+def test_once_a_treasurer_came_no_other_is_put_in_place_by_one_person(client: Client) -> None:
+    set_up(client)
+    accept("denis@asso.example")
+    claire = invited(client, "claire")
+    facts = {"act": "replace", "name": "Ada", "email": "ada.bis@asso.example", "language": "fr"}
+    answer = client.post(f"/en/setup/people/{claire.pk}/", facts)
+    assert answer.status_code == 409
+    assert "A treasurer is named by two people" in text_of(answer)
+    assert Role.objects.filter(user=claire, kind="treasurer").exists()
+    assert not User.objects.filter(email="ada.bis@asso.example").exists()
+    later = timezone.now() + timedelta(minutes=2)
+    with mock.patch("backend.web.setup.timezone.now", return_value=later):
+        assert client.post(f"/en/setup/people/{claire.pk}/", {"act": "resend"}).status_code == 302
+
+
+def test_a_treasurer_who_came_by_a_proposal_is_not_put_in_place_by_one_person(play: Play, client: Client) -> None:
+    play("make_house")
+    client.post(address(), {name: FACTS[name] for name in ("name", "email", "password1", "password2")})
+    add_application(client)
+    ada, now = User.objects.get(email=FACTS["email"]), timezone.now()
+    Role.objects.filter(kind="treasurer").delete()
+    paul = User.objects.create_user("paul@example.org", demo.PASSWORD, name="Paul")
+    grant_role(user=paul, kind="administrator", scope=Host.objects.get().pk, granted_by=ada, now=now)
+    demo.give_factor(paul)
+    made = propose_treasurer(actor=ada, who=Named("Zoé", "zoe@asso.example"), reason="x", now=now)
+    decide_treasurer(actor=paul, proposal_id=made.pk, accept=True, digest=made.digest, now=now)
+    zoe = invited(client, "zoe")
+    facts = {"act": "replace", "name": "Ada", "email": "ada.bis@asso.example", "language": "fr"}
+    answer = client.post(f"/en/setup/people/{zoe.pk}/", facts)
+    assert answer.status_code == 409
+    assert "A treasurer is named by two people" in text_of(answer)
+    assert show(client, zoe).status_code == 409
+    assert list(Role.objects.filter(kind="treasurer").values_list("user", flat=True)) == [zoe.pk]
+
+
+def test_an_organisations_invitation_is_not_the_administrators(play: Play, client: Client) -> None:
+    world = play("make_house")
+    client.post(address(), {name: FACTS[name] for name in ("name", "email", "password1", "password2")})
+    add_application(client)
+    organisation = world.organisation
+    zoe = invite_member(
+        actor=world.users["ana"], organisation_id=organisation.pk, who=Named("Zoé", "zoe@asso.example"),
+        kind="organisation_member", now=timezone.now(),
+    )  # fmt: skip
+    page, later = f"/en/setup/people/{zoe.pk}/", timezone.now() + timedelta(minutes=2)
+    facts = {"name": "Ada", "email": "ada.bis@asso.example", "language": "fr"}
+    events = Event.objects.exclude(kind="act.refused").count()
+    with mock.patch("backend.web.setup.timezone.now", return_value=later):
+        assert client.get(page).status_code == 404
+        for act in ({"act": "link"}, {"act": "resend"}, {"act": "replace", **facts}):
+            assert client.post(page, act).status_code == 404, act
+    assert Event.objects.exclude(kind="act.refused").count() == events
+    # with a role in a pot too: that one alone is the administrator's to send again or pass on, and no link is shown
+    Role.objects.filter(user=world.users["sacha"], kind="steward").delete()
+    grant_role(user=zoe, kind="steward", scope=world.budget.pk, granted_by=None, now=timezone.now())
+    assert show(client, zoe).status_code == 409
+    Offer.objects.all().delete()
+    grant_role(user=zoe, kind="organisation_manager", scope=organisation.pk, granted_by=None, now=timezone.now())
+    assert show(client, zoe).status_code == 409
+    with mock.patch("backend.web.setup.timezone.now", return_value=later):
+        assert client.post(page, {"act": "resend"}).status_code == 302
+    assert [fact.scopes for fact in Event.objects.filter(kind="person.invited", subject=zoe.pk)] == [[world.budget.pk]]
+    assert client.post(page, {"act": "replace", **facts}).status_code == 302
+    assert list(Role.objects.filter(user=zoe).values_list("scope", flat=True)) == [organisation.pk]
+    assert list(Role.objects.filter(user__email=facts["email"]).values_list("kind", flat=True)) == ["steward"]
+
+
+def test_one_steward_of_a_pot_at_most_is_the_administrators_to_hold(play: Play, client: Client) -> None:
+    world = play("make_house")
+    client.post(address(), {name: FACTS[name] for name in ("name", "email", "password1", "password2")})
+    add_application(client)
+    one, two = (
+        invite_person(
+            actor=User.objects.get(email=FACTS["email"]), who=Named(key, f"{key}@asso.example"), kind="steward",
+            scope=world.budget.pk, now=timezone.now(),
+        )
+        for key in ("one", "two")
+    )  # fmt: skip
+    facts = {"act": "replace", "name": "Ada", "email": "ada.bis@asso.example", "language": "fr"}
+    assert show(client, one).status_code == 409  # Sacha is there
+    assert client.post(f"/en/setup/people/{one.pk}/", facts).status_code == 409
+    assert Role.objects.filter(user=one, kind="steward").exists()
+    Role.objects.filter(user=world.users["sacha"], kind="steward").delete()
+    assert show(client, one).status_code == 200
+    assert show(client, two).status_code == 409
+
+
+def test_who_removed_the_last_steward_does_not_hold_the_next(play: Play, client: Client) -> None:
+    world = play("make_house")
+    client.post(address(), {name: FACTS[name] for name in ("name", "email", "password1", "password2")})
+    add_application(client)
+    ada, now = User.objects.get(email=FACTS["email"]), timezone.now()
+    pot = {"kind": "steward", "budget_id": world.budget.pk, "reason": "x", "now": now}
+    remove_from_pot(actor=ada, person_id=world.users["sacha"].pk, **pot)
+    zoe = grant_in_pot(actor=world.users["claire"], who=Named("Zoé", "zoe@asso.example"), **pot)
+    assert show(client, zoe).status_code == 409
+    facts = {"act": "replace", "name": "Ada", "email": "ada.bis@asso.example", "language": "fr"}
+    assert client.post(f"/en/setup/people/{zoe.pk}/", facts).status_code == 409
+    assert Role.objects.filter(user=zoe, kind="steward").exists()
+
+
+def test_two_stewards_links_are_not_shown_at_once(committed: str) -> None:
     browser = Client()
     set_up(browser)
-    people = list(Role.objects.filter(kind="treasurer").values_list("user", flat=True))
+    browser.post("/en/setup/accounts/new/", ACCOUNT)
+    a_commons(browser)
+    pot = root_budget(Commons.objects.get())
+    ada = User.objects.get(email=FACTS["email"])
+    invite_person(actor=ada, who=Named("Zoé", "zoe@asso.example"), kind="steward", scope=pot.pk, now=timezone.now())
+    people = list(Role.objects.filter(kind="steward").values_list("user", flat=True))
 
-    def show(number: int) -> int:
+    def ask(number: int) -> int:
         mine = Client()
         mine.cookies = browser.cookies
         return mine.post(f"/en/setup/people/{people[number % 2]}/", {"act": "link"}).status_code
@@ -512,8 +642,8 @@ def test_two_treasurers_links_are_not_shown_at_once(committed: str) -> None:
         sleep(0.2)  # between what was looked at and what is written
         return record(*facts, **more)
 
-    with mock.patch("backend.identity.inviting.record", late):
-        answers = at_once(show, times=4)
+    with mock.patch("backend.identity.waiting.record", late):
+        answers = at_once(ask, times=4)
     assert sorted(answers) == [200, 200, 409, 409]
     assert Event.objects.filter(kind="invitation.shown").values("subject").distinct().count() == 1
 

@@ -260,7 +260,7 @@ def test_an_old_password_is_asked_again_and_the_iban_is_not_kept_in_the_session(
     grow_old(browser)
     assert "/reauthenticate/" in browser.get("/en/work/account/").headers["Location"]
     answer = browser.post("/en/work/account/", {"name": "Bo", "iban": "FR7630006000011234567890189"})
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/en/work/account/")
+    assert (answer.status_code, "/reauthenticate/" in answer.headers["Location"]) == (302, True)
     assert "11234567890" not in str(dict(browser.session))
     assert Payee.objects.get(user=world.users["bo"]).iban_sealed == before
 

@@ -17,6 +17,19 @@ def second_treasurer() -> dict[str, Any]:
 
 
 @register.filter
+def withdrawn(row: Any, field: str) -> bool:
+    """Whether the public no longer reads a text of a row; its own people still do."""
+    return life.Veil([row.pk]).hides(row.pk, field)
+
+
+@register.filter
 def shown(row: Any, field: str) -> str:
     """A public text of a row: itself, or why it is withdrawn and where to object."""
     return life.shown(row.pk, field, str(getattr(row, field)))
+
+
+@register.filter
+def called(budget: Any) -> str:
+    """The full name of a budget as the public reads it: without that of its commons where it is withdrawn."""
+    name = shown(budget.commons, "name")
+    return name if budget.parent_id is None else f"{name} › {budget.name}"

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
@@ -42,4 +43,8 @@ class Command(BaseCommand):
             if told[named] <= OF_EACH:
                 lines.append(f"  {person.email}".ljust(26) + f"{person.name}, {named}")
         if lines:
-            self.stdout.write("\n".join([f"Sign in with the password {demo.PASSWORD} as:", *lines]))
+            code = (
+                f"Who can move money or give roles is asked for a code too: the page shows it, and so does "
+                f"{settings.BASE_URL}/en/demo/, where one click signs in as anyone."
+            )
+            self.stdout.write("\n".join([f"Sign in with the password {demo.PASSWORD} as:", *lines, code]))
