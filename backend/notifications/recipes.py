@@ -17,7 +17,7 @@ from backend.identity.services import people_with, the_host
 from backend.ledger.services import closings, last_seal
 from backend.notifications.letters import Letter
 from backend.notifications.letters import link as _link
-from backend.notifications.recipes_of_accounts import factor_reset
+from backend.notifications.recipes_of_accounts import account_changed, factor_reset
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_privacy import PRIVACY_RECIPES
@@ -422,5 +422,6 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "month.unlock_asked": _month_asked,
     "token.ending": token_ending,
     "factor.reset": factor_reset,
+    "payee.account_changed": account_changed,
     **OF_ORGANISATIONS,
 }

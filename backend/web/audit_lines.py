@@ -63,6 +63,8 @@ FIELDS: dict[str, Any] = {
     "approvals": gettext_lazy("Approvals"), "count": gettext_lazy("How many times"),
     "failures": gettext_lazy("Failures"), "sessions": gettext_lazy("Sessions ended"),
     "reviewer": gettext_lazy("Reviewer"), "verdict": gettext_lazy("Verdict"), "email": gettext_lazy("E-mail"),
+    "device": gettext_lazy("Browser"), "undone": gettext_lazy("Taken back"), "recording": gettext_lazy("Record"),
+    "how": gettext_lazy("Confirmed by"), "thing": gettext_lazy("About"), "people": gettext_lazy("People"),
     "public_name": gettext_lazy("Public name"), "language": gettext_lazy("Language"), "field": gettext_lazy("Text"),
 }  # fmt: skip
 # Prefix of an id → the words of its states.

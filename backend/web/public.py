@@ -88,7 +88,9 @@ def withdrawn(request: HttpRequest, commons: Commons) -> HttpResponse:
     """What stands in place of a hidden commons: why, and where to object; of one that was never open, nothing."""
     if commons.state != "hidden":
         raise Http404
-    return render(request, "life/withdrawn.html", {"commons": commons}, status=410)
+    gone = render(request, "life/withdrawn.html", {"commons": commons}, status=410)
+    gone.headers["Cache-Control"] = "no-store"  # it may be shown again
+    return gone
 
 
 def veiled(rows: list[Commons]) -> list[Commons]:

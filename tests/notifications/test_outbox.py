@@ -11,6 +11,7 @@ from django.core.mail import send_mail
 from backend.events.models import Untold
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import ATTEMPTS, compose_due, send_due
+from backend.payees.services import set_account
 from backend.pledges.references import printed
 from tests.concurrency import at_once
 
@@ -109,3 +110,19 @@ def test_what_django_sends_goes_through_the_outbox(settings: Any) -> None:
     assert sorted(OutgoingMail.objects.values_list("recipient", "state")) == [
         ("a@example.org", "due"), ("b@example.org", "due"),
     ]  # fmt: skip
+
+
+def test_a_changed_account_is_told_to_its_person_and_the_first_is_not(play: Play) -> None:
+    world = play("make_house")
+    compose_due(world.now)
+    told = OutgoingMail.objects.filter(recipient="bo@example.org", subject__contains="compte sur lequel")
+    assert not told.exists()
+    facts = {"actor": world.users["bo"], "name": "Bo Nguyen", "now": world.now}
+    set_account(**facts, iban="DE89370400440532013000")
+    compose_due(world.now)
+    body = told.get().body
+    assert "DE89 •••• 3000" in body
+    assert "DE89370400440532013000" not in body
+    set_account(**facts, iban="DE89370400440532013000")  # the same again is no news
+    compose_due(world.now)
+    assert told.count() == 1

@@ -476,7 +476,7 @@ def test_old_client_programs_are_refused(saved: tuple[str, Path], tmp_path: Path
         (old / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
         (old / name).chmod(0o755)
     code = (
-        "import backend.operations.postgres_tools as tools, importlib.util\n"
+        "import django, importlib.util\ndjango.setup()\nimport backend.operations.postgres_tools as tools\n"
         "importlib.util.find_spec = lambda name: None\ntools.Path.glob = lambda self, pattern: []\n"
         "tools.program('pg_dump', 15)\n"
     )

@@ -11,6 +11,7 @@ from backend.identity.models import Role, User
 from backend.identity.services import grant_role
 from tests.rights.matrix import Cell, Row, address_of, ask, table, wrong
 from tests.rights.world import STRONG, House, OwnOfEach, enter, given_now, person
+from tests.treasurers import make_treasurer
 
 PAGES = table("pages")
 # Things whose very name is a secret: who asks for them knows that they exist.
@@ -18,7 +19,8 @@ SECRETS = ("code", "invitation")
 # Names of where a thing is, not of the thing.
 PLACES = ("scope",)
 # Things that a list shows to whoever reads what they belong to.
-LISTED = {"member": "organisation"}
+MONEY = tuple(kind for kind in STRONG if kind != "administrator")
+LISTED = {"member": "organisation", "offer made": "organisation"}
 LEAD = ("treasurer", "steward", "administrator", "auditor", "manager", "contributor", "member", "outsider", "anonymous")
 
 
@@ -43,25 +45,46 @@ def strong_cells(row: Row) -> list[Cell]:
     return found
 
 
-@pytest.fixture(scope="module")
-def asleep(house: House) -> Client:
-    """A browser of somebody who holds every strong role and has no second factor."""
-    user = person("nemo", "Nemo Sans")
-    for kind in STRONG:
+def strong(house: House, user: User, kinds: tuple[str, ...]) -> User:
+    """Give somebody these roles of trust; an administrator holds none that touches money."""
+    for kind in kinds:
+        if kind == "treasurer":
+            make_treasurer(user, now=house.now)
+            continue
         place = house.played.budget.pk if kind == "steward" else house.played.host.pk
         grant_role(user=user, kind=kind, scope=place, granted_by=None, now=house.now)
-    return silent(enter(user))
+    return user
+
+
+@pytest.fixture(scope="module")
+def asleep(house: House) -> Client:
+    """A browser of somebody who holds every strong role that touches money and has no second factor."""
+    return silent(enter(strong(house, person("nemo", "Nemo Sans"), MONEY)))
+
+
+@pytest.fixture(scope="module")
+def asleep_administrator(house: House) -> Client:
+    """A browser of an administrator who has no second factor."""
+    return silent(enter(strong(house, person("nora", "Nora Sans"), ("administrator",))))
 
 
 @pytest.fixture(scope="module")
 def removed(house: House) -> Client:
     """A browser that was opened as treasurer and steward; the roles were taken back since, the page is still there."""
-    user = person("gone", "Gone Hier", strong=True)
-    for kind in STRONG:
-        place = house.played.budget.pk if kind == "steward" else house.played.host.pk
-        grant_role(user=user, kind=kind, scope=place, granted_by=None, now=house.now)
+    return taken_back(strong(house, person("gone", "Gone Hier", strong=True), MONEY), "/en/payouts/")
+
+
+@pytest.fixture(scope="module")
+def removed_administrator(house: House) -> Client:
+    """A browser that was opened as administrator; the role was taken back since."""
+    user = strong(house, person("past", "Past Hier", strong=True), ("administrator",))
+    return taken_back(user, "/en/people/")
+
+
+def taken_back(user: User, page: str) -> Client:
+    """A browser of somebody whose roles opened a page, and were taken back."""
     browser = silent(enter(user))
-    assert browser.get("/en/payouts/").status_code == 200
+    assert browser.get(page).status_code == 200
     Role.objects.filter(user=user).delete()
     return browser
 
@@ -72,7 +95,7 @@ def silent(browser: Client) -> Client:
     return browser
 
 
-@pytest.mark.parametrize("browser", ["asleep", "removed"])
+@pytest.mark.parametrize("browser", ["asleep", "asleep_administrator", "removed", "removed_administrator"])
 def test_a_role_that_does_not_count_opens_nothing(house: House, request: pytest.FixtureRequest, browser: str) -> None:
     used = request.getfixturevalue(browser)
     cells = [cell for row in PAGES.values() for cell in strong_cells(row)]

@@ -150,7 +150,7 @@ def test_refusals_are_marked_and_found(play: Any, sign_in: Any) -> None:
     assert sign_in(world.users["bo"]).get("/en/bank/").status_code == 403
     html = sign_in(world.users["claire"]).get("/en/audit/?refused=on").content.decode()
     assert "Act refused" in html
-    assert "bank.read" in html
+    assert "read bank statements" in html
     assert "Commons created" not in re.sub(r"(?s)<select.*?</select>", "", html)
 
 

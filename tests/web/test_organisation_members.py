@@ -81,7 +81,7 @@ def test_an_invited_person_shows_by_address_until_they_come(play: Play, sign_in:
     offer = Offer.objects.get(user=world.users["bo"])
     assert browser.post(f"/en/offers/{offer.pk}/", {"act": "accept"}).status_code == 404
     assert bo.post(f"/en/offers/{offer.pk}/", {"act": "maybe"}).headers["Location"] == "/en/offers/"
-    assert "Ana Ferrand invites you as a member" in " ".join(bo.get("/en/offers/").content.decode().split())
+    assert "Ana Ruiz invites you as a member" in " ".join(bo.get("/en/offers/").content.decode().split())
     assert not Role.objects.filter(user=world.users["bo"], scope=world.organisation.pk).exists()
     answer = bo.post(f"/en/offers/{offer.pk}/", {"act": "accept"})
     assert answer.headers["Location"] == f"/en/organisations/{world.organisation.pk}/"
