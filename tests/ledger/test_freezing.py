@@ -134,6 +134,7 @@ def test_who_may_freeze_and_lift(play: Play) -> None:
     held = stop(world)
     assert refused(lambda: ask_lift(actor=ana, freeze_id=held.pk, reason="x", now=world.now)) == "not_allowed"
     Role.objects.create(user=ana, kind="administrator", scope=world.host.pk, created_at=world.now)
+    demo.give_factor(ana)
     ask_lift(actor=ana, freeze_id=held.pk, reason="x", now=world.now)
     with pytest.raises(NotFound):
         lift(actor=ana, freeze_id="frz_none", now=world.now)

@@ -28,6 +28,7 @@ from backend.ledger.services import (
     statement,
     trial_balance,
 )
+from backend.operations import demo
 from backend.payments.models import Payment
 from tests.web.test_public import text_of
 
@@ -342,6 +343,7 @@ def test_a_locked_year_says_that_its_files_stay_the_same(play: Play, sign_in: Si
 def test_exports_are_for_treasurers_and_auditors(play: Play, sign_in: SignIn) -> None:
     world = play("receive")
     Role.objects.create(user=world.users["bo"], kind="auditor", scope=world.host.pk, created_at=world.now)
+    demo.give_factor(world.users["bo"])
     assert sign_in(world.users["bo"]).get("/en/books/exports/").status_code == 200
     for who in ("sacha", "ana"):
         browser = sign_in(world.users[who])

@@ -23,6 +23,7 @@ from backend.ledger.services import (
     unlock,
 )
 from backend.notifications.recipes import RECIPES
+from backend.operations import demo
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -198,6 +199,7 @@ def test_auditors_read_and_others_do_not(play: Play, sign_in: SignIn) -> None:
     closing = locked(world, first)
     world.users["bo"].roles.all().delete()
     Role.objects.create(user=world.users["bo"], kind="auditor", scope=world.host.pk, created_at=world.now)
+    demo.give_factor(world.users["bo"])
     auditor, steward = sign_in(world.users["bo"]), sign_in(world.users["sacha"])
     ask_unlock(actor=world.users["claire"], closing_id=closing.pk, reason="Doubt", now=world.now)
     inbox = auditor.get("/en/treasury/").content.decode()

@@ -218,7 +218,7 @@ def test_approving_asks_for_the_password_when_it_is_old(play: Play, sign_in: Sig
     path = f"/en/distributions/{world.distribution.pk}/approve/"
     for answer in (browser.get(path), browser.post(path, {"digest": world.distribution.digest})):
         assert answer.status_code == 302
-        assert "/accounts/reauthenticate/" in answer.headers["Location"]
+        assert "/accounts/2fa/reauthenticate/" in answer.headers["Location"]
     world.distribution.refresh_from_db()
     assert world.distribution.state == "published"
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from backend.identity.models import Role
 from backend.ledger.models import Freeze
 from backend.ledger.services import ask_lift, freeze, frozen
+from backend.operations import demo
 from backend.operations.models import Backup, SelfCheckRun
 
 Play = Callable[..., Any]
@@ -133,6 +134,7 @@ def test_a_treasurer_freezes_and_two_people_lift(play: Play, sign_in: Callable[.
 def test_after_a_restore_the_page_shows_the_bank_beside_the_books(play: Play, sign_in: Callable[..., Any]) -> None:
     world = play("receive")
     Role.objects.create(user=world.users["ana"], kind="administrator", scope=world.host.pk, created_at=world.now)
+    demo.give_factor(world.users["ana"])
     held = freeze(actor=None, cause="restore", reason="Restored", now=timezone.now() + timedelta(minutes=1))
     ask_lift(actor=world.users["claire"], freeze_id=held.pk, reason="x", now=timezone.now())
     browser = sign_in(world.users["ana"])

@@ -275,7 +275,7 @@ def test_handing_over_asks_for_the_password_when_it_is_old(play: Play, sign_in: 
     browser = sign_in(world.users["claire"])
     grow_old(browser)
     answer = browser.post(f"/en/payouts/{world.batch.pk}/file/")
-    assert "/accounts/reauthenticate/" in answer.headers["Location"]
+    assert "/accounts/2fa/reauthenticate/" in answer.headers["Location"]
     world.batch.refresh_from_db()
     assert (world.batch.state, world.batch.downloads) == ("approved", 0)
 
