@@ -394,7 +394,11 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"I3.root"},
     ),
     "the log was begun again": (
-        ("UPDATE events_event SET data = jsonb_set(data, '{root}', '\"00\"') WHERE kind = 'log.head_signed'",),
+        (
+            "UPDATE events_event SET data = jsonb_set(data, '{root}', '\"00\"') WHERE kind = 'log.head_signed'",
+            "DELETE FROM events_sealedevent",
+            "DELETE FROM events_eventseal",
+        ),
         {"I3.forked"},
     ),
     "a line was added to a note": (
