@@ -115,7 +115,9 @@ class Browser:
 
         Args: names: fields it must have besides. file: (field, content). values: what to type.
         """
-        form = self.form_with("csrfmiddlewaretoken", *names)
+        # A file goes to the form that takes one: the frame of the page may hold others.
+        taking = [form for form in self.forms if form.multipart] if file else []
+        form = taking[0] if taking else self.form_with("csrfmiddlewaretoken", *names)
         sent = {**form.values, **values}
         where = urljoin(self.url, form.action)
         headers = {"Referer": self.url, "Origin": self.address, "Accept": "text/html"}
