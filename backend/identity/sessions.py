@@ -64,14 +64,14 @@ def ends_when_idle(user: User) -> bool:
     return counting(user).filter(kind__in=WATCHED).exists()
 
 
-def over(user: User, *, began: float, seen: float, now: float) -> timedelta | None:
+def over(user: User, *, began: int, seen: int, now: int) -> timedelta | None:
     """The limit that a session has passed, or None.
 
-    Args: began, seen, now: seconds since 1970.
+    Args: began, seen, now: whole seconds since 1970.
     """
-    if now - began >= LONGEST.total_seconds():
+    if timedelta(seconds=now - began) >= LONGEST:
         return LONGEST
-    if now - seen >= IDLE.total_seconds() and ends_when_idle(user):
+    if timedelta(seconds=now - seen) >= IDLE and ends_when_idle(user):
         return IDLE
     return None
 

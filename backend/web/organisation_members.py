@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backend.core.errors import Conflict, Invalid
 from backend.identity.models import Organisation, Role, SpendingLimit, User
 from backend.identity.organisations import (
     address_of,
@@ -26,7 +25,7 @@ from backend.identity.organisations import (
 from backend.identity.permissions import MEMBERS, may, require
 from backend.identity.services import the_host
 from backend.pledges.limits import limits_left
-from backend.web.forms import add_domain_error
+from backend.web.acts import form_page
 from backend.web.forms_organisations import DetailsForm, InviteForm, MemberForm, typed_amount
 from backend.web.forms_setup import here
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
@@ -46,7 +45,7 @@ def _member(row: Organisation, user_id: str) -> User:
 
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
-def organisation_details(request: AuthedRequest, organisation_id: str) -> HttpResponse:
+def organisation_details(request: AuthedRequest, organisation_id: str) -> HttpResponseBase:
     """What the organisation says of itself; moves no money."""
     row = open_one(request, organisation_id, "organisation.edit")
     address = address_of(row)
@@ -56,19 +55,13 @@ def organisation_details(request: AuthedRequest, organisation_id: str) -> HttpRe
         "city": address.city, "country": address.country or "FR",
     }  # fmt: skip
     form = DetailsForm(request.POST if request.method == "POST" else None, initial=start)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                edit_organisation(actor=request.user, organisation_id=row.pk, details=form.details, now=timezone.now())
-            except (Invalid, Conflict) as error:
-                add_domain_error(form, error)
-                status = error.status
-            else:
-                messages.success(request, _("The details are kept. No money moved."))
-                return redirect("organisation_page", organisation_id=row.pk)
-    return render(request, "organisations/details.html", {"organisation": row, "form": form}, status=status)
+
+    def act() -> HttpResponseBase:
+        edit_organisation(actor=request.user, organisation_id=row.pk, details=form.details, now=timezone.now())
+        messages.success(request, _("The details are kept. No money moved."))
+        return redirect("organisation_page", organisation_id=row.pk)
+
+    return form_page(request, form, act, "organisations/details.html", {"organisation": row})
 
 
 @private
@@ -104,25 +97,16 @@ def member_invite(request: AuthedRequest, organisation_id: str) -> HttpResponseB
     row = open_one(request, organisation_id, "organisation.invite")
     start = {"language": here(), "kind": "organisation_member"}
     form = InviteForm(request.POST if request.method == "POST" else None, initial=start)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                invite_member(
-                    actor=request.user, organisation_id=row.pk, who=form.who, kind=form.cleaned_data["kind"],
-                    now=timezone.now(),
-                )  # fmt: skip
-            except (Invalid, Conflict) as error:
-                add_domain_error(form, error)
-                status = error.status
-            else:
-                messages.success(
-                    request,
-                    _("The invitation leaves by mail to %(address)s.") % {"address": form.cleaned_data["email"]},
-                )
-                return redirect("organisation_members", organisation_id=row.pk)
-    return render(request, "organisations/invite.html", {"organisation": row, "form": form}, status=status)
+
+    def act() -> HttpResponseBase:
+        typed = form.cleaned_data
+        invite_member(
+            actor=request.user, organisation_id=row.pk, who=form.who, kind=typed["kind"], now=timezone.now()
+        )  # fmt: skip
+        messages.success(request, _("The invitation leaves by mail to %(address)s.") % {"address": typed["email"]})
+        return redirect("organisation_members", organisation_id=row.pk)
+
+    return form_page(request, form, act, "organisations/invite.html", {"organisation": row})
 
 
 @private
@@ -143,33 +127,26 @@ def member_page(request: AuthedRequest, organisation_id: str, user_id: str) -> H
         "per_year": typed_amount(held.get("year"), currency),
     }
     form = MemberForm(request.POST if request.method == "POST" else None, initial=start, currency=currency)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            facts: dict[str, Any] = {
-                "actor": request.user, "organisation_id": row.pk, "user_id": person.pk, "now": timezone.now(),
-            }  # fmt: skip
-            typed = form.cleaned_data
-            try:
-                with transaction.atomic():
-                    change_member(kind=typed["kind"], **facts)
-                    set_limits(currency=currency, per_pledge=typed["per_pledge"], per_year=typed["per_year"], **facts)
-            except (Invalid, Conflict) as error:
-                add_domain_error(form, error)
-                status = error.status
-            else:
-                messages.success(request, _("The role and the limits are kept. Pledges made before stay as they are."))
-                return redirect("organisation_members", organisation_id=row.pk)
+
+    def act() -> HttpResponseBase:
+        facts: dict[str, Any] = {
+            "actor": request.user, "organisation_id": row.pk, "user_id": person.pk, "now": timezone.now(),
+        }  # fmt: skip
+        typed = form.cleaned_data
+        with transaction.atomic():
+            change_member(kind=typed["kind"], **facts)
+            set_limits(currency=currency, per_pledge=typed["per_pledge"], per_year=typed["per_year"], **facts)
+        messages.success(request, _("The role and the limits are kept. Pledges made before stay as they are."))
+        return redirect("organisation_members", organisation_id=row.pk)
+
     context = {
         "organisation": row,
         "person": person,
-        "form": form,
         "currency": currency,
         "left": limits_left(person, row, now=timezone.now()),
         "oneself": person.pk == request.user.pk,
     }
-    return render(request, "organisations/member.html", context, status=status)
+    return form_page(request, form, act, "organisations/member.html", context)
 
 
 @private

@@ -42,8 +42,7 @@ class SessionLife:
         if request.path.startswith(NOT_PAGES):
             return self.get_response(request)
         if request.user.is_authenticated and BEGAN in request.session:
-            now = time.time()
-            began, seen = float(request.session[BEGAN]), float(request.session.get(SEEN, 0))
+            now, began, seen = int(time.time()), request.session[BEGAN], request.session.get(SEEN, 0)
             limit = sessions.over(request.user, began=began, seen=seen, now=now)
             if limit is not None:
                 return self._end(request, unused=limit is sessions.IDLE)

@@ -18,6 +18,7 @@ from backend.identity.models import User
 from backend.ledger.services import entry_count
 from backend.notifications.models import OutgoingMail
 from backend.notifications.services import compose_due
+from backend.operations import demo
 from tests.concurrency import at_once
 from tests.distributions.pots import Pots, held
 from tests.treasurers import make_treasurer
@@ -191,6 +192,7 @@ def test_who_entered_it_does_not_approve(pots: Pots, shared: tuple[Budget, Distr
         )
     eve = pots.person("eve")
     make_treasurer(eve, now=pots.now)
+    demo.give_factor(eve)
     assert approve(actor=eve, distribution_id=made.pk, digest=made.digest, now=pots.now).state == "booked"
 
 

@@ -14,6 +14,7 @@ from backend.core.errors import Conflict, Forbidden
 from backend.distributions.models import Distribution, Share
 from backend.distributions.services import approve, close_period, compute_due
 from backend.ledger.services import balance, entry_count
+from backend.operations import demo
 from tests.concurrency import at_once
 from tests.treasurers import make_treasurer
 
@@ -114,6 +115,7 @@ def test_the_preparer_does_not_approve(play: Play) -> None:
 def test_who_is_paid_does_not_approve(play: Play) -> None:
     world = play("close")
     make_treasurer(world.users["bo"], now=world.now)
+    demo.give_factor(world.users["bo"])
     with pytest.raises(Forbidden) as refusal:
         approve(
             actor=world.users["bo"],

@@ -135,10 +135,12 @@ class Browser:
         return self._open(Request(where, data=b"".join(parts), headers=headers))
 
     def sign_in(self, email: str, password: str) -> "Browser":
-        """Sign in through the pages, with the demonstration's second factor where there is one."""
+        """Sign in through the pages, with the demonstration's second factor where there is one; accept the notices."""
         self.get("accounts/login/").submit("login", "password", login=email, password=password)
         if "/2fa/authenticate/" in self.url:
             self.submit("code", code=demo.code_for(time.time()))
         assert "login" not in self.url, self.html
         assert "/2fa/" not in self.url, self.html
+        if any(form.action.endswith("/notices/accept/") for form in self.forms):
+            self.submit("next")
         return self

@@ -118,6 +118,8 @@ def build() -> House:
         "review_one": {"verdict": "approve"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
+        "offer_answer": {"act": "accept"},
+        "proposal_page": {"act": "accept"},
     }
     return house
 
