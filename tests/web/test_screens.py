@@ -53,6 +53,10 @@ ELSEWHERE = {
     "offers", "offer_answer", "offer_back",  # while an invitation awaits its answer: test_organisation_members.py
     "proposal_page", "proposed_commons", "proposed_edit", "commons_open", "commons_refuse", "commons_show",
     "text_restore",  # while something is proposed, hidden or withdrawn: tests/web/test_people.py, test_commons_life.py
+    "acting",  # for who acts for several organisations: tests/web/test_acting.py
+    "confirmation", "recording_again",  # from a mail, or a form: test_recordings.py, test_recording_letters.py
+    "organisation_merge", "organisation_merge_choice",  # while duplicates are known: test_organisation_members.py
+    "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
