@@ -8,7 +8,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from backend.core import demo_mode, logs
+from backend.core import demo_mode, logs, provider_mode
 from backend.core.limits import ROUTE_RATES, STRANGERS_SECONDS
 
 BASE = Path(__file__).resolve().parent
@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "backend.contributions",
     "backend.pledges",
     "backend.commons",
+    "backend.documents",
     "backend.payees",
     "backend.ledger",
     "backend.identity",
@@ -263,6 +264,29 @@ CHART_FILE = os.environ.get("TRONC_CHART_FILE", "")
 LEGAL_CONTACT = env("TRONC_CONTACT", "")
 LEGAL_TEXT = env("TRONC_LEGAL", "")
 SEAL_KEYS = env("TRONC_SEAL_KEYS", "/var/lib/tronc-seal")  # the folder of the keys that sign the heads of the log
+
+# --- payment provider: none unless named; every other way of paying works without -------------------------------
+PROVIDER = env("TRONC_PROVIDER", "")  # empty, `stripe`, or `fake` (a demonstration's, on this machine)
+STRIPE_KEY = env("TRONC_STRIPE_KEY", "").strip()
+# Blanks between several: all are accepted, so that a secret is changed without losing an event.
+STRIPE_WEBHOOK_SECRETS = env("TRONC_STRIPE_WEBHOOK_SECRETS", "").split()
+STRIPE_ACCOUNT = env("TRONC_STRIPE_ACCOUNT", "")  # acct_…: events of any other are refused
+FAKE_PROVIDER = env("TRONC_FAKE_PROVIDER", "http://127.0.0.1:8290").rstrip("/")
+DUNNING_FAILURES = int(env("TRONC_DUNNING_FAILURES", "3"))  # failed attempts in a row after which nothing more is tried
+if _why := provider_mode.hindrance(
+    name=PROVIDER, key=STRIPE_KEY, secrets=STRIPE_WEBHOOK_SECRETS, fake=FAKE_PROVIDER, base_url=BASE_URL,
+    failures=DUNNING_FAILURES,
+):  # fmt: skip
+    raise ImproperlyConfigured(_why)
+# Where a form of ours may send a browser to pay; TRONC_STRIPE_PAGES adds domains of the host's own at Stripe.
+PROVIDER_PAGES = {
+    "stripe": [
+        "https://checkout.stripe.com",
+        "https://billing.stripe.com",
+        *env("TRONC_STRIPE_PAGES", "").split(),
+    ],
+    "fake": [FAKE_PROVIDER],
+}
 
 # --- languages and static files -------------------------------------------------------------------------------
 LANGUAGE_CODE = "fr"

@@ -125,12 +125,19 @@ class Budget(models.Model):
     name = models.CharField(max_length=140)
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=12, choices=STATES)
+    # The host's fee on receipts in basis points. Null: not set, as the parent's, else the host's. 0 is a fee of 0 %.
+    fee_bp = models.PositiveSmallIntegerField(null=True)
+    # Whether it bears what a payment provider keeps. Null: as the parent; at the top, the host bears it.
+    bears_provider_fees = models.BooleanField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["commons"], condition=Q(parent=None), name="one_root_per_commons"),
             models.CheckConstraint(condition=~Q(parent=F("id")), name="budget_is_not_its_parent"),
+            models.CheckConstraint(
+                condition=Q(fee_bp__isnull=True) | Q(fee_bp__lte=10_000), name="budget_fee_at_most_all"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ def hindrance(environ: Mapping[str, str], base_url: str) -> str | None:
             value = Path(path).read_text(encoding="utf-8").strip() if path else environ.get(name, "")
         except (OSError, UnicodeDecodeError):
             return f"TRONC_DEMO is set and the file of {name} cannot be read: unset one of them."
-        if value.startswith(LIVE):
+        if value.strip().lower().startswith(LIVE):
             return f"TRONC_DEMO is set and {name} is a live key: unset one of them, they never go together."
     host = urlsplit(base_url).hostname or ""
     if not is_loopback(host):

@@ -35,6 +35,14 @@ COMMITS = {
 # Single points, met in several steps: after an entry is in the books and before the rest of its transaction, before a
 # worker is nudged, before a mail is handed to its transport.
 SINGLE = {"entry.posted": "approve_distribution", "nudge.before_send": "close", "mail.before_send": "settle"}
+# Points of the payment provider, which the journey does not meet: before the commit of what is asked for, once it is
+# claimed, once it is answered and not written down, before an event is kept.
+OF_PROVIDER = frozenset(
+    {
+        "checkout.started", "operation.claimed", "operation.answered", "notice.kept",
+        "movement.booked.before_commit", "movement.booked.committed",
+    }
+)  # fmt: skip
 FAILPOINTS: dict[str, str] = {
     f"{fact}.{moment}": step for fact, step in COMMITS.items() for moment in ("before_commit", "committed")
 } | SINGLE
@@ -54,7 +62,7 @@ def armed(text: str) -> dict[str, tuple[str, str]]:
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, _, wish = part.partition("=")
         action, _, value = wish.partition(":")
-        if name not in FAILPOINTS or action not in {"kill", "raise", "sleep", "wait"}:
+        if name not in FAILPOINTS.keys() | OF_PROVIDER or action not in {"kill", "raise", "sleep", "wait"}:
             raise ValueError(f"TRONC_FAILPOINTS: “{part}” names no point or no action")
         found[name] = (action, value or "1")
     return found

@@ -22,6 +22,11 @@ ROUTE_RATES: dict[str, str] = {
     "audit_file": "20/h/user",
     "tokens": "30/h/user",
     # without an account: secrets in addresses and codes are guessed at no more often than this
+    "give": "20/h/ip,60/d/ip",
+    "gift_pay": "30/15m/ip",
+    "gift_subscription": "30/15m/ip",
+    "gift_stop": "30/15m/ip",
+    "gift_forget": "30/15m/ip",
     "confirm": "20/15m/ip",
     "confirmation": "30/15m/ip",
     "invitation": "30/15m/ip",

@@ -25,11 +25,13 @@ SECRETS: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"(?i)\b[A-Z]{2}[0-9]{2}(?:[ \u00a0]?[A-Z0-9]{4}){2,7}(?:[ \u00a0]?[A-Z0-9]{1,4})?\b"), HIDDEN),
     # API tokens, and whatever a header carries after its scheme.
     (re.compile(r"\btronc_[a-z]+_[A-Za-z0-9]{8,}"), HIDDEN),
+    # Keys of the payment provider, and the secrets of its events.
+    (re.compile(r"\b(?:(?:sk|rk|pk)_(?:live|test)|whsec)_[A-Za-z0-9_+/=-]{6,}"), HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     # One-time addresses sent by mail: who reads them could use them.
     # All that follows, in whatever form a path is written: a doubled slash must not show the key after it.
     (
-        re.compile(r"(?i)(/(?:confirm-email|confirm|reset/+key|invitations?|set-?up|first|sign-in)/)[^\s\"'?]+"),
+        re.compile(r"(?i)(/(?:confirm-email|confirm|reset/+key|invitations?|set-?up|first|sign-in|gifts)/)[^\s\"'?]+"),
         rf"\1{HIDDEN}",
     ),
     # Query strings: searches hold names, links hold keys. The route says enough.
@@ -118,7 +120,7 @@ def config(form: str, level: str = "INFO") -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         # A line when a sweep ends is enough: not also one when it is asked for and one when it is taken up.
-        "loggers": {"celery.beat": {"level": "WARNING"}, "celery.worker.strategy": {"level": "WARNING"}},
+        "loggers": {name: {"level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy", "stripe")},
         "root": {"handlers": ["console"], "level": level},
     }
 

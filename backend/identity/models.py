@@ -99,9 +99,24 @@ class Host(models.Model):
     time_zone = models.CharField(max_length=64, default="Europe/Paris")
     # The month, 1 to 12, on whose first day each fiscal year begins.
     fiscal_year_starts_on = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # What its papers say of it. An empty VAT status: not said yet, and no invoice is issued before it is.
+    VAT: ClassVar = [
+        ("", _("not said yet")),
+        ("non_profit", _("outside VAT, as a non-profit (article 261-7-1° of the CGI)")),
+        ("franchise", _("exempt as a small organisation (franchise en base, article 293 B of the CGI)")),
+    ]
+    address = models.TextField(blank=True, default="", db_default="")
+    rna = models.CharField(max_length=10, blank=True, default="", db_default="")
+    vat_status = models.CharField(max_length=12, choices=VAT, blank=True, default="", db_default="")
+    # Stays off: see operations.host, which refuses to turn it on.
+    tax_receipts = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(vat_status__in=["", "non_profit", "franchise"]), name="host_vat_status_known"
+            ),
+            models.CheckConstraint(condition=Q(tax_receipts=False), name="host_tax_receipts_not_built"),
             models.CheckConstraint(condition=Q(only=True), name="host_is_only"),
             models.CheckConstraint(condition=Q(fee_bp__lte=10_000), name="host_fee_at_most_all"),
             models.CheckConstraint(

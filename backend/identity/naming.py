@@ -5,6 +5,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Invalid
+from backend.core.text import holds_address, seen
 from backend.identity.models import User
 
 LANGUAGES = ("fr", "en")
@@ -26,10 +27,14 @@ def valid_address(text: str, *, param: str = "email") -> str:
 
 
 def required_name(text: str, param: str) -> str:
-    """A name with its spaces in order; raises Invalid `name_missing`."""
-    name = " ".join(text.split())
+    """A name as others read it, its spaces in order; raises Invalid `name_missing`, `name_with_address`."""
+    name = seen(text)
     if not name or len(name) > 120:
         raise Invalid("name_missing", _("A name is missing, or it is too long."), param=param)
+    if holds_address(name):
+        raise Invalid(
+            "name_with_address", _("A name holds no address of a web page: write the name alone."), param=param
+        )
     return name
 
 

@@ -17,8 +17,11 @@ EVERYBODY = "everybody"  # in ACTIONS: whoever is signed in, with a role or with
 # action → the roles that allow it, held in one of the scopes the caller names
 ACTIONS: dict[str, set[str]] = {
     "pledge.make": MEMBERS,
+    "pledge.give": {EVERYBODY},  # in one's own name
     "pledge.record": {"treasurer", "steward"},
+    "pledge.write_off": {"treasurer"},
     "contribution.record": {"treasurer", "steward"},
+    "support.read": {"steward", "treasurer", "auditor"},
     "organisation.read": MEMBERS | {"treasurer", "auditor"},
     "organisation.edit": {"organisation_manager"},
     "organisation.invite": {"organisation_manager"},
@@ -42,6 +45,14 @@ ACTIONS: dict[str, set[str]] = {
     "bank.import": {"treasurer"},
     "bank.match": {"treasurer"},
     "ledger.read": {"treasurer", "auditor"},
+    "budget.set_fee": {"treasurer"},
+    "surplus.decide": {"treasurer"},
+    "refund.ask": {"treasurer"},
+    "paper.record": {"treasurer"},
+    "provider.read": {"treasurer", "auditor"},
+    "provider.operate": {"treasurer"},
+    "provider_refund.ask": {"treasurer"},
+    "provider_refund.approve": {"treasurer"},
     "mail.release": {"administrator", "treasurer"},
     "setup.see": {"administrator", "treasurer"},
     "setup.invite": {"administrator"},
@@ -69,6 +80,10 @@ ACTIONS: dict[str, set[str]] = {
     "budget.suspend": {"steward", "treasurer"},
     "text.moderate": {"administrator", "treasurer"},
     "moderation.read": {"administrator", "treasurer", "auditor"},
+    "document.read": {EVERYBODY},  # one's own papers and those of one's organisations
+    "document.read_all": {"treasurer", "auditor"},
+    "document.certify": MEMBERS | {"treasurer"},
+    "document.correct": {"treasurer"},
     "audit.read": {EVERYBODY},  # one's own acts, those of one's organisations and of the budgets one cares for
     "audit.read_all": {"treasurer", "auditor"},
     "audit.read_security": {"administrator"},

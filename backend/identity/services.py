@@ -91,11 +91,15 @@ def create_host(
     now: datetime,
     time_zone: str = "Europe/Paris",
     fiscal_year_starts_on: int = 1,
+    address: str = "",
+    rna: str = "",
+    vat_status: str = "",
 ) -> Host:
     """Set up the host of an empty instance with its first treasurers.
 
     Args: fee_bp: its fee on receipts, in basis points (500 is 5 %). treasurers: two at least, so that money can leave.
-        time_zone: the one of its calendar, an IANA name. fiscal_year_starts_on: a month, 1 to 12.
+        time_zone: the one of its calendar, an IANA name. fiscal_year_starts_on: a month, 1 to 12. address, rna,
+        vat_status: what its papers say of it; empty: said later, by two people.
     Raises: Conflict `host_exists`; Invalid `two_treasurers`, `fee_out_of_range`, `siren_invalid`, `time_zone_unknown`,
         `month_unknown`.
     """
@@ -113,7 +117,7 @@ def create_host(
         raise Invalid("month_unknown", _("A month is a number from 1 to 12."), param="fiscal_year")
     host = Host.objects.create(
         id=new_id("hst"), name=name.strip(), siren=require_siren(siren), fee_bp=fee_bp, time_zone=time_zone,
-        fiscal_year_starts_on=fiscal_year_starts_on,
+        fiscal_year_starts_on=fiscal_year_starts_on, address=address, rna=rna, vat_status=vat_status,
     )  # fmt: skip
     for user in treasurers:
         Role.objects.create(user=user, kind="treasurer", scope=host.pk, created_at=now)

@@ -30,6 +30,10 @@ LABELS = PLAN.accounts  # number → its French and its English label
 
 _ROLES = {
     "BANK": "bank",
+    "CHEQUES": "cheques",  # handed over, not yet seen on a statement
+    "CASH": "cash",
+    "PROVIDER": "provider",  # with a payment provider, until the bank shows what it sends
+    "PROVIDER_FEES": "provider_fees",
     "SUSPENSE": "suspense",
     "DONATION": "donation",  # receipts of a budget
     "EARMARKED": "earmarked",  # money already earmarked when the books are opened (field.md §5.6)
@@ -43,6 +47,10 @@ _ROLES = {
 }
 if TYPE_CHECKING:
     BANK: str
+    CHEQUES: str
+    CASH: str
+    PROVIDER: str
+    PROVIDER_FEES: str
     SUSPENSE: str
     DONATION: str
     EARMARKED: str

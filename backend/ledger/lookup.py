@@ -80,8 +80,8 @@ class Receipts:
 
 
 def receipts_of(*, owner: str, currency: str) -> dict[str, Receipts]:
-    """What ever came into a pot by payments (`payment.received`, less what was taken back) and from the pots that
-    share with it (`upstream.received`), in one look at the books.
+    """What ever came into a pot by payments (`payment.received`, less what was taken back and did not come home) and
+    from the pots that share with it (`upstream.received`), in one look at the books.
 
     What served its deficit came in too; transfers, openings and its own reserve are no receipts.
     """
@@ -97,7 +97,7 @@ def receipts_of(*, owner: str, currency: str) -> dict[str, Receipts]:
             ), known AS (
                 SELECT mine.entry_id, mine.net, entry.kind, CASE
                        WHEN entry.kind IN ('payment.received', 'payment.received.reversed', 'payment.taken_back',
-                                           'payment.taken_back.reversed') THEN 'payment.received'
+                                           'payment.taken_back.reversed', 'payment.given_back') THEN 'payment.received'
                        WHEN entry.kind = 'distribution.upstream' AND mine.net > 0 THEN 'upstream.received'
                        WHEN entry.kind = 'distribution.upstream.reversed' AND mine.net < 0 THEN 'upstream.received'
                        END AS receipt

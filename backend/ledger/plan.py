@@ -9,13 +9,15 @@ from typing import Any
 
 SHIPPED = Path(__file__).resolve().parent / "plan.toml"
 ROLES = (
-    "bank", "suspense", "donation", "earmarked", "own_funds", "host_fee", "services", "supplier", "transit", "profit",
-    "loss",
+    "bank", "cheques", "cash", "suspense", "donation", "earmarked", "own_funds", "host_fee", "services", "supplier",
+    "transit", "profit", "loss", "provider", "provider_fees",
 )  # fmt: skip
 # Every kind of entry that the code books; a test reads them from the code.
 KINDS = (
     "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved",
     "distribution.upstream", "distribution.reserve", "distribution.release", "batch.sent", "payout.settled",
+    "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
+    "payment.given_back", "provider.fee", "provider.unexplained", "provider.paid_out",
     "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",
 )  # fmt: skip
 SECTIONS = ("accounts", "roles", "journals", "journal_roles", "kinds")

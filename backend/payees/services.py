@@ -103,6 +103,15 @@ def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
     BookedName.objects.bulk_create(added, ignore_conflicts=True)
 
 
+def archive_name(owner: str, name: str, *, now: datetime) -> None:
+    """Keep the name under which something else than a payee is paid, a refund: its purse is booked as theirs are."""
+    key = new_id("bkn")
+    sealed = crypto.encrypt(name, bound_to=key)
+    BookedName.objects.bulk_create(
+        [BookedName(id=key, owner=owner, name_sealed=sealed, since=now)], ignore_conflicts=True
+    )
+
+
 def booked_names(payee_ids: Iterable[str]) -> dict[str, list[tuple[datetime, str]]]:
     """Payee id → the names it was booked under, each with the moment it holds from, oldest first."""
     found: dict[str, list[tuple[datetime, str]]] = {}
