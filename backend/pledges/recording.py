@@ -27,8 +27,11 @@ from backend.identity.recordings import (
     require_recorder,
     require_told,
 )
+from backend.identity.services import host_day
+from backend.pledges.changing import give_up
+from backend.pledges.making import Act, write_pledges
 from backend.pledges.models import Pledge
-from backend.pledges.services import write_pledge
+from backend.pledges.terms import ONCE, Terms
 
 
 def known_organisations(actor: User, budget: Budget) -> list[Organisation]:
@@ -54,26 +57,28 @@ def record_pledge(
     organisation_id: str = "",
     name: str = "",
     contact: Named | None = None,
+    terms: Terms = ONCE,
 ) -> Pledge:
     """Record the pledge of an organisation that said it on paper, by phone or in a meeting. Moves no money.
 
     Args: amount: minor units. organisation_id: one of `known_organisations`; else `name` and `contact` make an informal
         group managed by that person. form_key: a repetition gives back the first pledge.
     Raises: Forbidden; Invalid `organisation_unknown`, `name_missing`, `email_invalid`, `recorded_for_oneself` and those
-        of `require_told`; Conflict `organisation_without_manager` and those of `make_pledge`.
+        of `require_told` and `Terms.checked`; Conflict `organisation_without_manager` and those of `make_pledge`.
     """
     require(actor, "pledge.record", scopes=tree_of(budget))
     require_told(told, now=now)
+    asked = terms.checked(today=host_day(now))
     first = Pledge.objects.filter(made_by=actor, form_key=form_key).first()
-    if first is not None:  # sent twice: the organisation it made must not be made again
+    if first is not None and first.organisation is not None:  # sent twice: the organisation must not be made again
         organisation = first.organisation
     elif organisation_id:
         organisation = _known(actor, budget, organisation_id)
     else:
         organisation = _informal(actor, name, contact, told, now)
-    pledge = write_pledge(
-        actor=actor, budget=budget, organisation=organisation, amount=amount, currency=currency, form_key=form_key,
-        now=now, recorded=True, allow=lambda _amount: None,
+    (pledge,) = write_pledges(
+        actor=actor, act=Act(organisation, [(budget, amount)], asked), currency=currency, form_key=form_key, now=now,
+        recorded=True, allow=lambda _amount: None,
     )  # fmt: skip
     if first is None:
         note_recording(
@@ -147,9 +152,8 @@ def contest_pledge(*, recording_id: str, reason: str, now: datetime) -> bool:
     pledge = Pledge.objects.select_for_update(of=("self",)).get(pk=row.subject)
     undone = pledge.state == "cancelled" or (pledge.state == "active" and not pledge.received)
     note_contested(row, reason=reason, now=now, undone=undone)
-    if undone:
-        pledge.state = "cancelled"
-        pledge.save(update_fields=["state"])
+    if undone and pledge.state == "active":
+        give_up(pledge, now=now)
     return undone
 
 
@@ -167,8 +171,8 @@ def retract_pledge(*, actor: User, recording_id: str, reason: str, now: datetime
     if pledge.received or pledge.state == "fulfilled":
         raise Conflict("pledge_received", _("Money was received for it already: it is settled with them."))
     note_retracted(row, actor=actor, reason=reason, now=now)
-    pledge.state = "cancelled"
-    pledge.save(update_fields=["state"])
+    if pledge.state == "active":
+        give_up(pledge, now=now)
 
 
 @transaction.atomic
@@ -180,7 +184,7 @@ def give_contact_address(*, actor: User, recording_id: str, email: str, now: dat
     row = Recording.objects.select_for_update(of=("self",)).select_related("asked").get(pk=recording_id)
     pledge = Pledge.objects.select_related("budget").get(pk=row.subject)
     require(actor, "pledge.record", scopes=tree_of(pledge.budget))
-    return take_address(actor=actor, person=row.asked, email=email, scopes=[pledge.organisation_id], now=now)
+    return take_address(actor=actor, person=row.asked, email=email, scopes=[pledge.payer_id], now=now)
 
 
 def visible_recording(actor: User, recording_id: str) -> tuple[Recording, Pledge] | None:
