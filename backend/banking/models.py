@@ -18,6 +18,7 @@ class Statement(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     account = models.ForeignKey(HostBankAccount, on_delete=models.PROTECT, related_name="statements")
     number = models.CharField(max_length=64, blank=True)
+    format = models.CharField(max_length=24, blank=True, default="", db_default="")
     fingerprint = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
     opening = models.BigIntegerField(null=True)
@@ -38,10 +39,14 @@ class Statement(models.Model):
 
 
 class BankLine(models.Model):
-    """One booked operation. `amount` is signed: credits positive. `entry` says how it stands in the ledger."""
+    """One booked operation. `amount` is signed: credits positive. `entry` says how it stands in the ledger.
+
+    Nothing is booked of a line in the states new, suspect and duplicate.
+    """
 
     STATES: ClassVar = [
         ("new", _("just imported")),
+        ("suspect", _("perhaps known already")),
         ("suggested", _("to identify")),
         ("matched", _("matched")),
         ("booked", _("booked")),
@@ -56,9 +61,13 @@ class BankLine(models.Model):
     currency = models.CharField(max_length=3)
     counterparty = models.CharField(max_length=140, blank=True)
     counterparty_hint = models.CharField(max_length=24, blank=True)
+    # Keyed hash of the other account: the same payer is known again, and the account is not kept.
+    counterparty_index = models.CharField(max_length=64, blank=True, default="", db_default="")
     text = models.CharField(max_length=1000, blank=True)
     references = models.JSONField(default=dict)
     state = models.CharField(max_length=12, choices=STATES, default="new")
+    # The line that it may be a second time: see `resembling`. Kept once a person said that it is another one.
+    resembles = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
     suspense_entry = models.CharField(max_length=ID_LENGTH, blank=True)
     entry = models.CharField(max_length=ID_LENGTH, blank=True)
     matched_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -78,5 +87,22 @@ class BankLine(models.Model):
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[BankLine]":
+        """All of them for treasurers and auditors, none for others."""
+        return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()
+
+
+class CsvLayout(models.Model):
+    """How the CSV of one of the host's accounts is laid out, as somebody chose it: `formats.csv_layout.Layout`."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    account = models.ForeignKey(HostBankAccount, on_delete=models.PROTECT, related_name="csv_layouts")
+    name = models.CharField(max_length=60)
+    mapping = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="csv_layout_once")]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[CsvLayout]":
         """All of them for treasurers and auditors, none for others."""
         return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()

@@ -1,4 +1,4 @@
-"""Imports statements, once; matches their lines to payments and payouts; keeps the rest in suspense."""
+"""Imports statements, once, and says where each account stands; what their lines are is said in matching.py."""
 
 import hashlib
 import json
@@ -14,28 +14,27 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.banking.formats import StatementFileError, read_statements
 from backend.banking.formats.base import ParsedLine, ParsedStatement
+from backend.banking.identifying import identify, settle_deposit, take_back
+from backend.banking.matching import match_due
 from backend.banking.models import BankLine, Statement
-from backend.commons.services import OPEN_TO_MONEY
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.banking.undoing import refund_came_back, say_another, say_same, take_back_whole
+from backend.core import crypto
+from backend.core.errors import Conflict, Invalid
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import MAX_AMOUNT, decimal_text
 from backend.core.nudge import nudge
-from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
 from backend.identity.services import host_day
-from backend.ledger import chart
-from backend.ledger.services import Line, balance, open_account, post
+from backend.ledger.services import balance
 from backend.payees.services import mask, mask_within
-from backend.payments.models import Payment
-from backend.payments.services import receive_transfer
-from backend.payments.services import take_back as book_take_back
-from backend.payouts.services import find_payouts, settle
-from backend.pledges.models import Pledge
-from backend.pledges.services import pledge_in_text
-from backend.transfers.openings import opened_on
+
+__all__ = [
+    "BankPosition", "Imported", "figures", "identify", "import_statement", "keep_statements", "match_due", "positions",
+    "read_file", "refund_came_back", "say_another", "say_same", "settle_deposit", "take_back", "take_back_whole",
+]  # fmt: skip
 
 FUTURE = timedelta(days=1)  # a bank in another time zone; the ledger books nothing before it happens
 
@@ -145,16 +144,31 @@ def _content(line: ParsedLine) -> str:
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
 
 
-def _require_sane(line: ParsedLine, today: date) -> date:
+def _require_sane(line: ParsedLine, today: date, statement: str) -> date:
     """The day of a line; refuses one without day, with a day no bank books, or an amount the books cannot hold."""
     day = line.booked_on or line.value_on
     if day is None:
-        raise Invalid("line_without_day", _("Line %(number)s has no date.") % {"number": line.entry}, param="file")
+        raise Invalid(
+            "line_without_day",
+            _(
+                "Line %(number)s of statement %(statement)s has no date, or one that no calendar has: "
+                "ask the bank for a correct file. Nothing was imported."
+            )
+            % {"number": line.entry, "statement": statement},
+            param="file",
+        )
     if not date(2000, 1, 1) <= day <= today + FUTURE:
         raise Invalid(
             "line_day_absurd",
             _("Line %(number)s is dated %(day)s: check the file with the bank. Nothing was imported.")
             % {"number": line.entry, "day": day.isoformat()},
+            param="file",
+        )
+    if not line.amount:
+        raise Invalid(
+            "line_amount_zero",
+            _("The amount of line %(number)s is zero: check the file with the bank. Nothing was imported.")
+            % {"number": line.entry},
             param="file",
         )
     if abs(line.amount) > MAX_AMOUNT:
@@ -176,7 +190,8 @@ def _keep(
     today: date,
     now: datetime,
 ) -> Imported:
-    rows = []
+    rows: list[BankLine] = []
+    plain: list[str] = []
     closing_on = parsed.closing.on if parsed.closing else None
     if closing_on is not None and closing_on > today + FUTURE:
         raise Invalid(
@@ -185,21 +200,27 @@ def _keep(
             % {"day": closing_on.isoformat()},
             param="file",
         )
+    follows = _follows(account, parsed)
+    shift: dict[str, int] = {}  # how many more of this content are kept, in the statements that it follows
     for line in parsed.lines:
-        day = _require_sane(line, today)
+        day = _require_sane(line, today, _number(parsed) or "?")
         content = _content(line)
         # Two identical lines on one day are two operations, in one statement or over the statements of one file.
+        if follows and content not in shift:
+            shift[content] = max(0, _count_known(account, content) - seen[account.pk, content])
         seen[account.pk, content] += 1
+        plain.append(_mark(content, seen[account.pk, content]))
         rows.append(
             BankLine(
                 account=account,
-                fingerprint=hashlib.sha256(f"{content}:{seen[account.pk, content]}".encode()).hexdigest(),
+                fingerprint=_mark(content, seen[account.pk, content] + shift.get(content, 0)),
                 booked_on=day,
                 value_on=line.value_on,
                 amount=line.amount,
                 currency=line.currency,
                 counterparty=mask_within(line.counterparty_name)[:140],
                 counterparty_hint=mask(line.counterparty_iban) if line.counterparty_iban else "",
+                counterparty_index=crypto.equality_index(line.counterparty_iban) if line.counterparty_iban else "",
                 text=mask_within(line.remittance)[:1000],
                 references={
                     "creditor_reference": mask_within(line.creditor_reference),
@@ -208,6 +229,7 @@ def _keep(
                     "payment_information_id": mask_within(line.payment_information_id),
                     "message_id": mask_within(line.message_id),
                     "code": mask_within(line.code),
+                    "returned": line.return_reason or ("yes" if line.is_reversal else ""),
                 },
             )
         )
@@ -216,13 +238,14 @@ def _keep(
     fresh = [row for row in rows if row.fingerprint not in known]
     opening = parsed.opening.amount if parsed.opening else None
     closing = parsed.closing.amount if parsed.closing else None
-    whole = json.dumps([parsed.statement_id, parsed.number, str(parsed.created_at), opening, closing, marks])
+    whole = json.dumps([parsed.statement_id, parsed.number, str(parsed.created_at), opening, closing, plain])
     statement, created = Statement.objects.get_or_create(
         account=account,
         fingerprint=hashlib.sha256(whole.encode()).hexdigest(),
         defaults={
             "id": new_id("stm"),
-            "number": str(parsed.number or parsed.statement_id)[:64],
+            "number": _number(parsed),
+            "format": parsed.format,
             "currency": parsed.currency,
             "opening": opening,
             "closing": closing,
@@ -244,162 +267,36 @@ def _keep(
     return Imported(parsed, len(fresh), len(rows) - len(fresh))
 
 
-def match_due(now: datetime) -> int:
-    """Book every line that was just imported: to its payment or payouts when a reference says so, else to suspense."""
-    return sweep_rows(BankLine.objects.filter(state="new").select_related("account"), lambda line: _match(line, now))
+def _number(parsed: ParsedStatement) -> str:
+    return str(parsed.number or parsed.statement_id)[:64]
 
 
-def _match(line: BankLine, now: datetime) -> None:
-    # Opening balances hold the same row: what they already count is not booked a second time.
-    HostBankAccount.objects.select_for_update(no_key=True).get(pk=line.account_id)
-    opened = opened_on(line.account_id)
-    if opened is not None and line.booked_on <= opened:
-        line.state = "duplicate"
-        line.save(update_fields=["state"])
-        return
-    references = {value for value in line.references.values() if value}
-    text = " ".join(
-        [line.references.get("creditor_reference", ""), line.text, line.references.get("end_to_end_id", "")]
-    )
-    if line.amount > 0:
-        pledge = pledge_in_text(text, currency=line.currency)
-        if pledge is not None and _awaits_money(pledge):
-            _receive(line, pledge, ("bank", line.account_id), None, now)
-            return
-    else:
-        payouts = find_payouts(account_id=line.account_id, texts=text, references=references, amount=-line.amount)
-        if payouts:
-            line.entry = settle(payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now)
-            _matched(line, payouts[0].batch_id, None)
-            return
-    line.suspense_entry = post(
-        kind="bank.unidentified",
-        scope="suspense",
-        key=line.source,
-        reference=line.statement_id,
-        happened_on=line.booked_on,
-        late=True,
-        lines=[
-            Line(open_account(kind="bank", owner=line.account_id, currency=line.currency), line.amount, chart.BANK),
-            Line(
-                open_account(kind="suspense", owner=line.account_id, currency=line.currency),
-                -line.amount,
-                chart.SUSPENSE,
-            ),
-        ],
-        now=now,
-    ).pk
-    line.state = "suggested"
-    line.save(update_fields=["state", "suspense_entry"])
-    record(
-        "bank_line.unidentified",
-        actor=None,
-        subject=line.statement_id,
-        now=now,
-        amount=line.amount,
-        currency=line.currency,
-    )
-    around_commit("line.suspended")
+def _follows(account: HostBankAccount, parsed: ParsedStatement) -> bool:
+    """Whether a statement that ties begins where one kept before ends, the same day or later: what it holds is not in
+    that one, even a line that reads the same. Not so when it is known, or when the other moved nothing in all."""
+    opening, closing = parsed.opening, parsed.closing
+    if parsed.ties != "yes" or opening is None or closing is None or opening.on is None:
+        return False
+    kept = Statement.objects.filter(account=account, ties="yes")
+    known = kept.filter(
+        opening=opening.amount, closing=closing.amount, closes_on=closing.on, number=_number(parsed)
+    )  # fmt: skip
+    before = kept.filter(closing=opening.amount, closes_on__lte=opening.on).exclude(opening=opening.amount)
+    # Nothing kept spans the same days: an account statement of a month tells again what those of its weeks told.
+    last = kept.exclude(closes_on=None).order_by("-closes_on", "-imported_at", "-pk").first()
+    return not known.exists() and last is not None and before.filter(pk=last.pk).exists()
 
 
-def _awaits_money(pledge: Pledge) -> bool:
-    """Whether money for a pledge may go to its pot without asking: not once it was cancelled or the pot is closed."""
-    return pledge.state in {"active", "fulfilled"} and pledge.budget.state in OPEN_TO_MONEY
+def _count_known(account: HostBankAccount, content: str) -> int:
+    """How many lines of this content are kept, which are numbered from 1."""
+    number = 0
+    while BankLine.objects.filter(account=account, fingerprint=_mark(content, number + 1)).exists():
+        number += 1
+    return number
 
 
-def _receive(line: BankLine, pledge: Pledge, purse: tuple[Any, str], actor: User | None, now: datetime) -> None:
-    payment = receive_transfer(
-        pledge=pledge,
-        amount=line.amount,
-        source=line.source,
-        purse=purse,
-        received_on=line.booked_on,
-        actor=actor,
-        now=now,
-    )
-    line.entry = payment.entry
-    _matched(line, payment.pk, actor)
-
-
-def _matched(line: BankLine, to: str, actor: User | None) -> None:
-    line.state = "matched"
-    line.matched_to = to
-    line.matched_by = actor
-    line.save(update_fields=["state", "entry", "matched_to", "matched_by"])
-    around_commit("line.matched")
-
-
-def _locked_line(actor: User, line_id: int) -> BankLine:
-    line = BankLine.visible_to(actor).select_for_update(of=("self",)).filter(pk=line_id).first()
-    if line is None:
-        raise NotFound("bank_line_not_found", _("There is no such bank line."))
-    return line
-
-
-def _require_waiting(line: BankLine) -> None:
-    if line.state != "suggested":
-        raise Conflict(
-            "line_not_waiting",
-            _("This line no longer waits to be identified: it is “%(state)s”.") % {"state": line.get_state_display()},
-        )
-
-
-def identify(*, actor: User, line_id: int, pledge_id: str, now: datetime) -> BankLine:
-    """Say which pledge a credit in suspense pays. The ledger moves: suspense +, budget −, host fees −.
-
-    Raises: NotFound; Forbidden; Invalid `not_a_credit`, `pledge_not_found`; Conflict `line_not_waiting`.
-    """
-    require(actor, "bank.match")
-    with transaction.atomic():
-        line = _locked_line(actor, line_id)
-        pledge = Pledge.visible_to(actor).select_related("budget").filter(pk=pledge_id, currency=line.currency).first()
-        if pledge is None or not _awaits_money(pledge):
-            raise Invalid(
-                "pledge_not_found",
-                _("Choose the pledge that this line pays: one that is not cancelled, of a pot that is not closed."),
-                param="pledge",
-            )
-        mine = line.state == "matched" and line.matched_by_id == actor.pk
-        if mine and pledge.payments.filter(pk=line.matched_to).exists():  # the same act again
-            return line
-        _require_waiting(line)
-        if line.amount <= 0:
-            raise Invalid("not_a_credit", _("Only money received can pay a pledge."), param="pledge")
-        _receive(line, pledge, ("suspense", line.account_id), actor, now)
-    return line
-
-
-def take_back(*, actor: User, line_id: int, payment_id: str, now: datetime) -> BankLine:
-    """Say that a debit in suspense takes a payment back. The ledger moves: suspense −, host fees +, budget and its
-    deficit +; what people were paid stays theirs.
-
-    Raises: NotFound; Forbidden; Invalid `not_a_debit`, `payment_not_found`; Conflict `line_not_waiting`,
-        `take_back_too_large`.
-    """
-    require(actor, "bank.match")
-    with transaction.atomic():
-        line = _locked_line(actor, line_id)
-        payment = (
-            Payment.visible_to(actor)
-            .select_related("pledge__budget")
-            .filter(pk=payment_id, currency=line.currency, source__startswith=f"line:{line.account_id}:")
-            .first()
-        )
-        if payment is None:
-            raise Invalid(
-                "payment_not_found", _("Choose the payment that the bank took back on this account."), param="payment"
-            )
-        if line.state == "matched" and line.matched_by_id == actor.pk and line.matched_to == payment.pk:
-            return line  # the same act again
-        _require_waiting(line)
-        if line.amount >= 0:
-            raise Invalid("not_a_debit", _("Only money that left the bank can take a payment back."), param="payment")
-        line.entry = book_take_back(
-            payment=payment, amount=-line.amount, source=line.source, purse=("suspense", line.account_id),
-            taken_on=line.booked_on, actor=actor, now=now,
-        ).entry  # fmt: skip
-        _matched(line, payment.pk, actor)
-    return line
+def _mark(content: str, number: int) -> str:
+    return hashlib.sha256(f"{content}:{number}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)

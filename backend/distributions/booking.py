@@ -1,7 +1,7 @@
 """Approves a published distribution and books it: what is owed to each payee, what moves between purses."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -27,6 +27,9 @@ from backend.ledger import chart
 from backend.ledger.services import Entry, Line, open_account, post_many
 from backend.payees.services import archive_names
 
+# What the floors above may have against approving a distribution, each giving its reason or None.
+STOPS: list[Callable[[Distribution], DomainError | None]] = []
+
 
 def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) -> Distribution:
     """Approve the computed split of someone else, exactly as shown, and book what is owed to each payee.
@@ -36,7 +39,7 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
         moves out of it, the other purse −that. Twice is once.
     Raises: NotFound; Forbidden `own_distribution`, `paid_by_distribution`, `own_arbitration`; Conflict
         `distribution_not_ready`, `arbitration_waiting`, `objection_delay` naming the day, `distribution_changed`,
-        `distribution_approved` naming who, `purse_short`.
+        `distribution_approved` naming who, `purse_short`, `payment_disputed`.
     """
     with transaction.atomic():
         distribution = (
@@ -81,7 +84,12 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
 
 def approval_hindrance(*, actor: User, distribution: Distribution, now: datetime) -> DomainError | None:
     """Why this person may not approve this distribution now, or None; `approve` looks again under lock."""
-    return _not_any_more(distribution) or _not_this_person(actor, distribution) or _not_yet(distribution, now)
+    return (
+        _not_any_more(distribution)
+        or _not_this_person(actor, distribution)
+        or _not_yet(distribution, now)
+        or next((stopped for look in STOPS if (stopped := look(distribution)) is not None), None)
+    )
 
 
 def _not_any_more(distribution: Distribution) -> DomainError | None:

@@ -1,4 +1,4 @@
-"""PayoutBatch and Payout."""
+"""Payout batches, their payouts, and the shares and refunds that these pay."""
 
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from backend.distributions.models import Share
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import holds
 from backend.payees.models import Payee
+from backend.payments.models import Refund
 
 
 class PayoutBatch(models.Model):
@@ -59,17 +60,19 @@ class PayoutBatch(models.Model):
 
 
 class Payout(models.Model):
-    """One transfer of a batch, to one payee: what they are owed for some shares, in minor units."""
+    """One transfer of a batch, in minor units: to one payee for some shares, or to one payer as a refund."""
 
     STATES: ClassVar = [
         ("prepared", _("prepared")),
         ("sent", _("handed to the bank")),
         ("settled", _("paid")),
+        ("returned", _("sent back by the bank")),
         ("cancelled", _("cancelled")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     batch = models.ForeignKey(PayoutBatch, on_delete=models.PROTECT, related_name="payouts")
-    payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="payouts")
+    payee = models.ForeignKey(Payee, null=True, on_delete=models.PROTECT, related_name="payouts")
+    refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="payouts")
     amount = models.BigIntegerField()
     name = models.CharField(max_length=70)
     iban_hint = models.CharField(max_length=24)
@@ -78,7 +81,18 @@ class Payout(models.Model):
     settled_on = models.DateField(null=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="payout_amount_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="payout_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(payee__isnull=False, refund=None) | Q(payee=None, refund__isnull=False),
+                name="payout_to_one",
+            ),
+        ]
+
+    @property
+    def purse(self) -> str:
+        """The owner of the purse that it empties: the payee, or the refund."""
+        return str(self.payee_id or self.refund_id)
 
 
 class PaidShare(models.Model):
@@ -90,3 +104,14 @@ class PaidShare(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["share"], condition=Q(live=True), name="share_paid_once")]
+
+
+class PaidRefund(models.Model):
+    """Which refund a payout pays. A refund has at most one live payout."""
+
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="paid_by")
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="refunds")
+    live = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["refund"], condition=Q(live=True), name="refund_paid_once")]

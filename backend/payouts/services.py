@@ -4,12 +4,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from backend.commons.models import Budget
-from backend.commons.services import charter_of
 from backend.core import crypto
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
@@ -33,71 +32,26 @@ from backend.ledger.services import (
 )
 from backend.payees.models import Payee
 from backend.payees.services import archive_names, open_iban
-from backend.payouts.models import PaidShare, Payout, PayoutBatch
+from backend.payments.models import Refund
+from backend.payments.refunds import hands_on, open_refund_iban, people_paid
+from backend.payouts.choosing import within_reach
+from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
+from backend.payouts.payable import below_minimum, payable_refunds, payable_shares, too_small, waiting_shares
 from backend.payouts.sepa import Transfer, pain001
 
-OVER = {"closed", "archived"}  # a pot that is over pays what it owes, however little
-
-
-def payable_shares(*, currency: str) -> list[Share]:
-    """The booked shares that can be paid, those without an account included, by payee.
-
-    Those of a person to whom a pot owes less than the smallest payment of its charter wait: see `waiting_shares`.
-    """
-    shares = _owed(currency)
-    low = {share.pk for share in _below_minimum(shares)}
-    return [share for share in shares if share.pk not in low]
-
-
-def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
-    """The booked shares that are not paid yet, by payee, each with its reason: `below_minimum`, until what the pot owes
-    the person reaches the smallest payment of its charter."""
-    return [(share, "below_minimum") for share in _below_minimum(_owed(currency))]
-
-
-def below_minimum(share: Share) -> bool:
-    """Whether a booked share waits because its pot owes the person less in all than the charter's smallest payment."""
-    if share.state != "owed" or share.distribution.state != "booked":
-        return False
-    together = Share.objects.filter(
-        contributor=share.contributor_id, state="owed", amount__gt=0, distribution__state="booked",
-        distribution__period__budget=share.distribution.period.budget_id,
-    ).select_related("distribution__period__budget__commons")  # fmt: skip
-    return share.pk in {one.pk for one in _below_minimum(together)}
-
-
-def _owed(currency: str) -> list[Share]:
-    """The booked shares that no batch pays, by payee."""
-    return list(
-        Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency)
-        .select_related("payee", "contributor", "distribution__period__budget__commons")
-        .order_by("payee__name", "id")
-    )
-
-
-def _below_minimum(shares: Iterable[Share]) -> list[Share]:
-    """Those of people to whom a pot owes less in all than its smallest payment; a pot that is over pays all it owes."""
-    groups: dict[tuple[str, str], list[Share]] = defaultdict(list)
-    pots: dict[str, Budget] = {}
-    for share in shares:
-        budget = share.distribution.period.budget
-        pots[budget.pk] = budget
-        groups[budget.pk, share.contributor_id].append(share)
-    least = {pk: 0 if pot.state in OVER else charter_of(pot).minimum_payout for pk, pot in pots.items()}
-    return [
-        share
-        for (pot, _person), mine in groups.items()
-        if sum(share.amount for share in mine) < least[pot]
-        for share in mine
-    ]
+__all__ = [
+    "approve_batch", "below_minimum", "find_payouts", "hand_over", "hindrance", "payable_refunds", "payable_shares",
+    "prepare_batch", "refuse_batch", "settle", "waiting_shares", "within_reach",
+]  # fmt: skip
 
 
 def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch:
-    """Prepare one payment file for everything payable to payees who gave an account. Moves no money: it is set aside.
+    """Prepare one payment file for everything payable that another treasurer may approve: shares of payees who gave an
+    account, and refunds. Moves no money: it is set aside. What nobody else may approve waits: see `within_reach`.
 
     Args: account_id: the host's bank account to pay from.
-    Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `payouts_frozen`, `shares_taken` (another batch was prepared
-        just now); Invalid when the account's currency is not EUR.
+    Raises: Forbidden; NotFound; Conflict `nothing_to_pay`, `nobody_could_approve`, `payouts_frozen`, `shares_taken`
+        (another batch was prepared just now); Invalid when the account's currency is not EUR.
     """
     require(actor, "batch.prepare")
     account = HostBankAccount.objects.filter(pk=account_id).first()
@@ -112,26 +66,45 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state="owed").order_by("pk").values_list("pk", flat=True))
             owed = [share for share in owed if share.pk in still]
-            low = {share.pk for share in _below_minimum(owed)}  # another batch may have taken the rest of a debt
+            low = {share.pk for share in too_small(owed)}  # another batch may have taken the rest of a debt
             owed = [share for share in owed if share.pk not in low]
-            if not owed:
+            refunds = list(payable_refunds(currency=account.currency).select_for_update(of=("self",)))
+            if not owed and not refunds:
                 raise Conflict(
-                    "nothing_to_pay", _("Nothing can be paid now: no share is owed to a payee who gave an account.")
+                    "nothing_to_pay",
+                    _("Nothing can be paid now: no refund waits, and no share is owed to a payee who gave an account."),
                 )
-            batch = _write_batch(actor, account, owed, now)
+            owed, refunds, held = within_reach(preparer=actor, shares=owed, refunds=refunds)
+            if held and not owed and not refunds:
+                raise Conflict(
+                    "nobody_could_approve",
+                    _("No other treasurer may approve what waits: they are paid by it, or typed its account. One of "
+                      "them prepares this batch, and you approve it."),
+                )  # fmt: skip
+            batch = _write_batch(actor, account, owed, refunds, now)
             record(
                 "batch.prepared", actor=actor, subject=batch.pk, now=now, total=batch.total, currency=batch.currency,
                 digest=batch.digest,
             )  # fmt: skip
             around_commit("batch.prepared")
     except IntegrityError as race:
-        if "share_paid_once" not in str(race):
+        if "share_paid_once" not in str(race) and "refund_paid_once" not in str(race):
             raise
         raise Conflict("shares_taken", _("Another batch was prepared just now: open the list again.")) from race
     return batch
 
 
-def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: datetime) -> PayoutBatch:
+def _transfer_key(facts: Iterable[str]) -> str:
+    """The end-to-end id of a transfer, from the business facts it pays and not from a row of ours: a restored base
+    would make the same one again. A transfer that was refused before gets another."""
+    key = f"P-{hashlib.sha256('|'.join(facts).encode()).hexdigest()[:24].upper()}"
+    attempt = Payout.objects.filter(end_to_end_id__startswith=key).count()
+    return f"{key}-{attempt}" if attempt else key
+
+
+def _write_batch(
+    actor: User, account: HostBankAccount, owed: list[Share], refunds: list[Refund], now: datetime
+) -> PayoutBatch:
     groups: dict[str, list[Share]] = defaultdict(list)
     for share in owed:
         groups[share.payee_id].append(share)
@@ -139,15 +112,15 @@ def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: 
     batch_id = new_id("bat")
     message_id = f"TRONC-{batch_id[-20:]}"
     execute_on = host_day(now)
-    payouts, links, transfers = [], [], []
+    payouts: list[Payout] = []
+    links: list[PaidShare] = []
+    repaid: list[PaidRefund] = []
+    transfers: list[Transfer] = []
     for shares in groups.values():
         # Re-read under lock: the account shown to the approver is the one the file pays.
         payee = Payee.objects.select_for_update(of=("self",)).get(pk=shares[0].payee_id)
         payout_id = new_id("pyt")
-        # From the business fact (first share), not from a row of ours: a restored base would make the same one again.
-        end_to_end = f"P-{hashlib.sha256('|'.join(share.pk for share in shares).encode()).hexdigest()[:24].upper()}"
-        attempt = Payout.objects.filter(end_to_end_id__startswith=end_to_end).count()
-        end_to_end = f"{end_to_end}-{attempt}" if attempt else end_to_end
+        end_to_end = _transfer_key(share.pk for share in shares)
         amount = sum(share.amount for share in shares)
         payouts.append(
             Payout(id=payout_id, payee=payee, amount=amount, name=payee.name, iban_hint=payee.iban_hint,
@@ -156,6 +129,15 @@ def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: 
         links += [PaidShare(share=share, payout_id=payout_id) for share in shares]
         names = ", ".join(sorted({share.distribution.period.budget.name for share in shares}))
         transfers.append(Transfer(end_to_end, payee.name, open_iban(payee), amount, f"{end_to_end} {names}"))
+    for refund in refunds:
+        payout_id, end_to_end = new_id("pyt"), _transfer_key([refund.pk])
+        payouts.append(
+            Payout(id=payout_id, refund=refund, amount=refund.amount, name=refund.name, iban_hint=refund.iban_hint,
+                   end_to_end_id=end_to_end)
+        )  # fmt: skip
+        repaid.append(PaidRefund(refund=refund, payout_id=payout_id))
+        text = f"{end_to_end} {refund.pledge.reference}"
+        transfers.append(Transfer(end_to_end, refund.name, open_refund_iban(refund), refund.amount, text))
     data = pain001(
         message_id=message_id, debtor=host.name, iban=account.iban, bic=account.bic, currency=account.currency,
         execute_on=execute_on, transfers=transfers,
@@ -169,11 +151,12 @@ def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: 
         payout.batch = batch
     Payout.objects.bulk_create(payouts)
     PaidShare.objects.bulk_create(links)
+    PaidRefund.objects.bulk_create(repaid)
     # From now on nothing else can take this money from the payees' purses.
     hold_all(
         reservations=[
             Reservation(
-                open_account(kind="payee", owner=payout.payee_id, currency=batch.currency), payout.amount,
+                open_account(kind="payee", owner=payout.purse, currency=batch.currency), payout.amount,
                 scope="payout", key=payout.pk, reference=batch.pk,
             )
             for payout in payouts
@@ -181,6 +164,7 @@ def _write_batch(actor: User, account: HostBankAccount, owed: list[Share], now: 
         now=now,
     )  # fmt: skip
     Share.objects.filter(pk__in=[share.pk for share in owed]).update(state="batched")
+    Refund.objects.filter(pk__in=[refund.pk for refund in refunds]).update(state="batched")
     return batch
 
 
@@ -201,12 +185,19 @@ def hindrance(*, actor: User, batch: PayoutBatch) -> DomainError | None:
     """Why this person may not approve this batch, or None: two people, no payee in it, not the editor of its IBANs."""
     if batch.prepared_by_id == actor.pk:
         return Forbidden("own_batch", _("You prepared this batch: another treasurer must approve it."))
-    payouts = batch.payouts.select_related("payee")
-    if any(payout.payee.user_id == actor.pk for payout in payouts):
+    payouts = list(batch.payouts.select_related("payee", "refund__pledge__donor", "refund__surplus"))
+    payees = [(payout.name, payout.payee) for payout in payouts if payout.payee is not None]
+    refunds = [payout.refund for payout in payouts if payout.refund is not None]
+    mine = any(payee.user_id == actor.pk for _name, payee in payees)
+    if mine or any(actor.pk in people for people in people_paid(refunds).values()):
         return Forbidden("payee_of_batch", _("You are paid by this batch: another treasurer must approve it."))
-    if any(payout.payee.iban_edited_by_id == actor.pk for payout in payouts):
+    if any(payee.iban_edited_by_id == actor.pk for _name, payee in payees):
         return Forbidden("editor_of_iban", _("You last changed an account it pays: another treasurer must approve it."))
-    late = [p.name for p in payouts if p.payee.iban_edited_at and p.payee.iban_edited_at > batch.prepared_at]
+    if any(actor.pk in people for people in hands_on(refunds).values()):
+        return Forbidden(
+            "asker_of_refund", _("You asked for a refund it pays, or typed its account: another treasurer approves it.")
+        )
+    late = [name for name, payee in payees if payee.iban_edited_at and payee.iban_edited_at > batch.prepared_at]
     if late:
         return Conflict(
             "account_changed",
@@ -261,7 +252,8 @@ def _decided(batch: PayoutBatch) -> Conflict:
 
 
 def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> PayoutBatch:
-    """Refuse, or take back, a batch that is not approved yet; its shares are payable again. Moves no money."""
+    """Refuse, or take back, a batch that is not approved yet; its shares and refunds are payable again. Moves no
+    money."""
     with transaction.atomic():
         batch = _locked(actor, batch_id)
         require(actor, "batch.prepare")
@@ -277,6 +269,9 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> P
         links = PaidShare.objects.filter(payout__batch=batch, live=True)
         Share.objects.filter(pk__in=links.values("share")).update(state="owed")
         links.update(live=False)
+        repaid = PaidRefund.objects.filter(payout__batch=batch, live=True)
+        Refund.objects.filter(pk__in=repaid.values("refund")).update(state="owed")
+        repaid.update(live=False)
         batch.payouts.update(state="cancelled")
         release(hold_ids=[held for held, _amount in _holds(batch).values()], now=now)
         record(
@@ -303,13 +298,13 @@ def hand_over(*, actor: User, batch_id: str, now: datetime) -> tuple[PayoutBatch
             transit = _purse("in_transit", batch)
             lines = [
                 Line(
-                    open_account(kind="payee", owner=payout.payee_id, currency=batch.currency),
+                    open_account(kind="payee", owner=payout.purse, currency=batch.currency),
                     payout.amount,
                     chart.SUPPLIER,
                 )
                 for payout in payouts
             ]
-            archive_names([payout.payee_id for payout in payouts], now=now)
+            archive_names([payout.payee_id for payout in payouts if payout.payee_id], now=now)
             post(
                 kind="batch.sent", scope="batch", key=batch.pk, reference=batch.pk, happened_on=host_day(now),
                 lines=[*lines, Line(transit, -batch.total, chart.TRANSIT)], now=now,
@@ -383,11 +378,14 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
         )  # fmt: skip
         Payout.objects.filter(pk__in=keys).update(state="settled", settled_on=settled_on)
         Share.objects.filter(payouts__payout__in=keys, payouts__live=True).update(state="paid")
+        Refund.objects.filter(paid_by__payout__in=keys, paid_by__live=True).update(state="paid")
         for payout in rows:
-            record(
-                "payout.settled", actor=actor, subject=payout.pk, now=now, amount=payout.amount, currency=batch.currency
-            )
-        if not batch.payouts.exclude(state="settled").exists():
+            facts: dict[str, Any] = {"amount": payout.amount, "currency": batch.currency}
+            record("payout.settled", actor=actor, subject=payout.pk, now=now, **facts)
+            if payout.refund is not None:
+                scopes = [payout.refund.pledge.budget_id, payout.refund.pledge.payer_id]
+                record("refund.paid", actor=actor, subject=payout.refund.pk, now=now, scopes=scopes, **facts)
+        if not batch.payouts.exclude(state__in=["settled", "returned"]).exists():
             batch.state = "settled"
             batch.save(update_fields=["state"])
         around_commit("payout.settled")

@@ -133,6 +133,8 @@ class ParsedStatement:
     gap: int | None
     ties: Ties
     warnings: tuple[Notice, ...] = ()
+    # The key of its format; for CSV with a mark of the columns that were read.
+    format: str = ""
 
 
 def read_at_most(stream: BinaryIO, max_bytes: int = MAX_BYTES) -> bytes:
