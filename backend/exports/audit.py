@@ -19,6 +19,8 @@ from backend.exports.tables import csv_row, safe_text
 from backend.identity.models import Organisation, User
 from backend.identity.permissions import MEMBERS, counting, may, require
 from backend.identity.services import host_zone, the_host
+from backend.payments.models import PaperPayment, Payment, Refund, Surplus
+from backend.pledges.models import Pledge
 
 COLUMNS = (
     "id", "at", "kind", "said", "actor", "actor_name", "on_behalf", "subject", "scopes", "before", "after", "why",
@@ -80,6 +82,8 @@ def find(*, actor: User, wanted: Wanted) -> "QuerySet[Event]":
     if wanted.first and wanted.last and wanted.last < wanted.first:
         raise Invalid("audit_range", _("The last day is before the first: nothing would be in it."), param="last")
     events = visible_events(actor).select_related("actor")
+    if not may(actor, "audit.read_all"):
+        events = events.exclude(_of_hidden_payers(actor))
     if wanted.who:
         events = events.filter(Q(actor_id=wanted.who) | Q(actor__name__icontains=wanted.who))
     if wanted.as_whom:
@@ -98,6 +102,15 @@ def find(*, actor: User, wanted: Wanted) -> "QuerySet[Event]":
     if wanted.refused:
         events = events.filter(kind=REFUSED)
     return events.order_by("-created_at", "-id")
+
+
+def _of_hidden_payers(actor: User) -> Q:
+    """What tells who promised under no name, or under another one: not for those who may not read the pledge."""
+    hidden = Pledge.objects.exclude(visibility="visible").exclude(pk__in=Pledge.visible_to(actor).values("pk"))
+    told = Q(subject__in=hidden.values("pk"))
+    for model in (Payment, Surplus, Refund, PaperPayment):
+        told |= Q(subject__in=model._default_manager.filter(pledge__in=hidden.values("pk")).values("pk"))
+    return told
 
 
 def export_audit(*, actor: User, wanted: Wanted, name: str, now: datetime) -> tuple[str, Iterator[bytes]]:

@@ -15,19 +15,21 @@ from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_toke
 from backend.identity.models import Role, User
 from backend.identity.services import people_with, the_host
 from backend.ledger.services import closings, last_seal
-from backend.notifications.letters import Letter
+from backend.notifications.letters import Letter, page_of, payers
 from backend.notifications.letters import link as _link
 from backend.notifications.recipes_of_accounts import account_changed, factor_reset
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
+from backend.notifications.recipes_of_donations import DONATION_RECIPES
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
+from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
 from backend.notifications.recipes_of_privacy import PRIVACY_RECIPES
+from backend.notifications.recipes_of_provider import PROVIDER_RECIPES
 from backend.notifications.recipes_of_sessions import device_new
 from backend.notifications.recipes_of_tokens import token_ending
 from backend.notifications.recipes_organisations import RECIPES as OF_ORGANISATIONS
 from backend.payees.services import mask
 from backend.payments.models import Payment
 from backend.payouts.models import Payout, PayoutBatch
-from backend.pledges.models import Pledge
 from backend.pledges.references import printed
 from backend.transfers.models import Opening, Transfer
 
@@ -40,33 +42,6 @@ def _sealed() -> str:
     values = {"block": last.block, "size": last.position, "root": last.head[:16], "link": _link("log/")}
     said = _("The books at this moment: block %(block)s, %(size)s entries, root %(root)s. To check them: %(link)s")
     return f"\n\n{said % values}"
-
-
-def _pledge_made(event: Event) -> Letter:
-    pledge = Pledge.objects.select_related("made_by", "budget__commons", "organisation").get(pk=event.subject)
-    account = the_host().bank_accounts.filter(currency=pledge.currency).order_by("pk").first()
-
-    def write() -> tuple[str, str]:
-        amount = format_money(pledge.amount, pledge.currency)
-        values = {
-            "organisation": pledge.organisation.name,
-            "amount": amount,
-            "commons": pledge.budget.commons.name,
-            "iban": account.iban if account else "",
-            "holder": the_host().name,
-            "reference": printed(pledge.reference),
-            "link": _link(f"pledges/{pledge.pk}/"),
-        }
-        return (
-            _("%(organisation)s pledges %(amount)s to %(commons)s") % values,
-            _(
-                "No money has moved yet. To pay, make a transfer of %(amount)s to %(holder)s, IBAN %(iban)s, with this "
-                "reference: %(reference)s\n\nThe pledge: %(link)s"
-            )
-            % values,
-        )
-
-    return [pledge.made_by], write
 
 
 def _contribution_decided(event: Event) -> Letter:
@@ -144,21 +119,25 @@ def _batch_prepared(event: Event) -> Letter:
 
 
 def _payout_settled(event: Event) -> Letter:
-    payout = Payout.objects.select_related("payee__user", "batch__account").get(pk=event.subject)
+    rows = Payout.objects.select_related("payee__user", "refund__pledge__donor", "batch__account")
+    payout = rows.get(pk=event.subject)
+    refunded = payout.refund.pledge if payout.refund is not None else None
 
     def write() -> tuple[str, str]:
         values = {
             "amount": format_money(payout.amount, payout.batch.currency),
             "iban": payout.iban_hint,
             "from": mask(payout.batch.account.iban),
-            "link": _link("work/"),
+            "link": page_of(refunded) if refunded is not None else _link("work/"),
         }
         return (
             _("%(amount)s is on its way to your account") % values,
             _("The bank booked the transfer from %(from)s to %(iban)s.\n\n%(link)s") % values + _sealed(),
         )
 
-    return [payout.payee.user], write
+    if refunded is not None:
+        return payers(refunded), write
+    return ([payout.payee.user] if payout.payee is not None else []), write
 
 
 def _person_invited(event: Event) -> Letter:
@@ -341,10 +320,14 @@ def _payment_taken_back(event: Event) -> Letter:
             "amount": format_money(event.data["amount"], payment.currency),
             "budget": payment.pledge.budget.full_name,
             "reference": printed(payment.pledge.reference),
-            "link": _link(f"pledges/{payment.pledge_id}/"),
+            "link": page_of(payment.pledge),
         }
+        subject = _("The bank took back %(amount)s of your payment to %(budget)s") % values
+        if payment.charge:
+            said = _("It goes back to the card or account it came from; nothing more is taken without you.\n\n%(link)s")
+            return subject, said % values + _sealed()
         return (
-            _("The bank took back %(amount)s of your payment to %(budget)s") % values,
+            subject,
             _(
                 "It left the account of the trusted third party and is on its way back to yours. The pledge stands: "
                 "the money is expected again, with the reference %(reference)s.\n\n%(link)s"
@@ -353,7 +336,7 @@ def _payment_taken_back(event: Event) -> Letter:
             + _sealed(),
         )
 
-    return [payment.pledge.made_by], write
+    return payers(payment.pledge), write
 
 
 def _month_asked(event: Event) -> Letter:
@@ -397,7 +380,9 @@ def _month_asked(event: Event) -> Letter:
 RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PEOPLE_RECIPES,
     **PRIVACY_RECIPES,
-    "pledge.made": _pledge_made,
+    **DONATION_RECIPES,
+    **PLEDGE_RECIPES,
+    **PROVIDER_RECIPES,
     "charter.adopted": _charter_adopted,
     "contribution.declared": _contribution_declared,
     "contribution.validated": _contribution_decided,

@@ -239,11 +239,12 @@ def _person_and_organisation(event: Event) -> tuple[User, Organisation]:
 
 def _what(recording: Recording) -> str:
     """What was recorded, in one sentence."""
-    pledge = Pledge.objects.select_related("organisation", "budget__commons").filter(pk=recording.subject).first()
+    pledges = Pledge.objects.select_related("organisation", "budget__commons")
+    pledge = pledges.filter(pk=recording.subject).first()
     if pledge is not None:
         return _("a pledge of %(amount)s from %(organisation)s to %(commons)s") % {
             "amount": format_money(pledge.amount, pledge.currency),
-            "organisation": pledge.organisation.name,
+            "organisation": pledge.payer_name,
             "commons": pledge.budget.commons.name,
         }
     work = Contribution.objects.select_related("budget").get(pk=recording.subject)

@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 # Pages that open for whoever has their address: the code is in it.
-OPENING = ("/invitations/", "/confirm/")
+OPENING = ("/invitations/", "/confirm/", "/gifts/")
 BOUNCE_COUNTS = timedelta(days=90)  # an address that sent something back longer ago is given another chance
 
 
@@ -61,7 +61,7 @@ def _compose(row: Untold, now: datetime) -> None:
         for person in (one for one in people if one.is_active and one.has_address):  # nor has a closed account
             with translation.override(person.language):
                 subject, body = write()
-                greeting = _("Hello %(name)s,") % {"name": person.name}
+                greeting = _("Hello %(name)s,") % {"name": person.name} if person.name else _("Hello,")
                 body = f"{greeting}\n\n{body}\n\n— {_signature()}\n"
             OutgoingMail.objects.get_or_create(
                 event=row.event,

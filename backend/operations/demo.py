@@ -111,7 +111,8 @@ def make_house(world: World) -> None:
     users = world.users
     world.host = create_host(
         name="Association des Communs", siren="123456782", fee_bp=500, now=world.now,
-        treasurers=[users["claire"], users["denis"]],
+        treasurers=[users["claire"], users["denis"]], address="12 rue des Communs\n35000 Rennes", rna="W353001234",
+        vat_status="non_profit",
     )  # fmt: skip
     world.account = add_bank_account(
         host=world.host, name="Compte courant", iban=HOST_IBAN, bic=HOST_BIC, currency="EUR"

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from backend.commons.models import Budget
 from backend.distributions.services import committed
 from backend.ledger import chart
 from backend.ledger.services import balances, charted_by_owner
+from backend.pledges.donations import believed
 from backend.pledges.models import Pledge
 
 
@@ -16,10 +17,11 @@ from backend.pledges.models import Pledge
 class Figures:
     """Amounts in minor units of one currency.
 
-    expected: pledged and not received. received: what came in, less the host's fees, what was taken back and what was
-    moved to other budgets or set aside. committed: validated requests not booked yet, nothing where work is shared by
-    time or equally, whatever was asked. paid: booked to payees. available: what the
-    purse holds, less what is committed; below zero when more was validated than the pot holds.
+    expected: pledged and not received, without the gifts of strangers of whom nothing came (see `believed`).
+    received: what came in, less the host's fees, what was taken back and what was moved to other budgets or set aside.
+    committed: validated requests not booked yet, nothing where work is shared by time or equally, whatever was asked.
+    paid: booked to payees. available: what the purse holds, less what is committed; below zero when more was validated
+    than the pot holds.
     """
 
     currency: str
@@ -44,10 +46,10 @@ def figures_of(budgets: Sequence[Budget]) -> dict[str, Figures]:
     """Budget id → its five figures, in four queries whatever the number of budgets."""
     ids = [budget.pk for budget in budgets]
     expected = dict(
-        Pledge.objects.filter(budget__in=ids, state="active", amount__gt=F("received"))
+        Pledge.objects.filter(believed(), budget__in=ids, expected__gt=0)
         .order_by()
         .values_list("budget")
-        .annotate(total=Sum(F("amount") - F("received")))
+        .annotate(total=Sum("expected"))
     )
     asked = committed(ids)
     paid = charted_by_owner(kind="budget", owners=ids, chart=chart.SERVICES)

@@ -19,8 +19,19 @@ TEXTS: dict[str, object] = {
     "I1.settled": _("Contribution %(thing)s: its distribution gave it %(expected)s, it says %(found)s."),
     "I1.bank": _("Bank account %(thing)s: its lines give %(expected)s, the ledger says %(found)s."),
     "I1.host": _("Host fees %(thing)s: receipts give %(expected)s, the ledger says %(found)s."),
+    "I1.provider_fees": _("Fees of providers: their movements give %(expected)s, the ledger says %(found)s."),
+    "I1.charge": _(
+        "Payment %(thing)s: the provider moved %(expected)s, its payments and what waits of it give %(found)s."
+    ),
     "I1.kind": _("%(thing)s: the rows behind these entries give %(expected)s, the ledger moved %(found)s."),
     "I1.pledge": _("Pledge %(thing)s: its payments give %(expected)s, it says %(found)s."),
+    "I1.expected": _("Pledge %(thing)s: its instalments await %(expected)s, it says %(found)s."),
+    "I1.instalments": _("Pledge %(thing)s received %(expected)s, and its instalments say %(found)s."),
+    "I1.instalment_day": _("Instalment %(thing)s does not fall due on the day that its pledge says."),
+    "I1.credited": _("Invoice %(thing)s is of %(expected)s, and its credit notes come to %(found)s."),
+    "I1.taken_back": _("Payment %(thing)s: what was taken back of it gives %(expected)s, it says %(found)s."),
+    "I1.refund": _("Refund %(thing)s of %(found)s: its state is not that of the payouts that pay it."),
+    "I1.deposit": _("Deposit %(thing)s: what is in it, and the bank, give %(expected)s; it says %(found)s."),
     "I1.global": _("All together: at the bank %(expected)s, in pots, owed, kept and waiting %(found)s."),
     "I2.entry_unbalanced": _("Entry %(thing)s does not balance: its lines sum to %(found)s."),
     "I2.entry_lines": _("Entry %(thing)s announces %(expected)s lines and has %(found)s."),
@@ -50,12 +61,21 @@ TEXTS: dict[str, object] = {
     "I3.ruled": _("Distribution %(thing)s: its charter is not the one it was computed under."),
     "I3.period": _("Period %(thing)s: its charter is not that of its distribution."),
     "I3.events": _("Seal %(thing)s of the audit trail is not that of its events: one was changed or removed."),
+    "I3.papers": _("Papers %(thing)s: their last number is %(expected)s, %(found)s are there or one is there twice."),
     "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
-    "I6.suspense": _("Suspense of %(thing)s: the lines to identify sum to %(expected)s, the ledger holds %(found)s."),
+    "I6.suspense": _(
+        "Suspense of %(thing)s: lines to identify and surpluses sum to %(expected)s, the ledger holds %(found)s."
+    ),
     "I6.in_transit": _(
         "In transit of %(thing)s: the payouts not settled sum to %(expected)s, the ledger says %(found)s."
     ),
-    "I6.clearing": _("Clearing %(thing)s: nothing is open there, the ledger holds %(found)s."),
+    "I6.provider": _(
+        "Provider %(thing)s: its movements less what the bank showed give %(expected)s, the ledger holds %(found)s."
+    ),
+    "I6.balance": _("Provider %(thing)s: it says that it holds %(expected)s, the books say %(found)s."),
+    "I6.clearing": _(
+        "Clearing %(thing)s: cheques and cash on their way sum to %(expected)s, the ledger holds %(found)s."
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """Settings and bank accounts of the host: one person proposes, another decides; an IBAN waits three days more."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import available_timezones
@@ -23,7 +24,11 @@ from backend.payees.services import mask
 from backend.payouts.models import PayoutBatch
 
 NOTICE = timedelta(hours=72)
-SETTING_NAMES = ("name", "fee_bp", "time_zone", "fiscal_year_starts_on")
+SETTING_NAMES = (
+    "name", "fee_bp", "time_zone", "fiscal_year_starts_on", "address", "rna", "vat_status", "tax_receipts",
+)  # fmt: skip
+ADDRESS_LENGTH = 300
+_RNA = re.compile(r"W[0-9][0-9AB][0-9]{7}")
 _UNDER_WAY = ("prepared", "approved")
 
 
@@ -32,13 +37,26 @@ _UNDER_WAY = ("prepared", "approved")
 
 @transaction.atomic
 def propose_settings(
-    *, actor: User, name: str, fee_bp: int, time_zone: str, fiscal_year_starts_on: int, reason: str, now: datetime
+    *,
+    actor: User,
+    name: str,
+    fee_bp: int,
+    time_zone: str,
+    fiscal_year_starts_on: int,
+    address: str | None = None,
+    rna: str | None = None,
+    vat_status: str | None = None,
+    tax_receipts: bool = False,
+    reason: str,
+    now: datetime,
 ) -> Proposal:
     """Propose other settings of the host: nothing changes until another person accepts. Moves no money.
 
     Args: fee_bp: basis points, for the receipts booked once it holds. fiscal_year_starts_on: a month, 1 to 12.
+        address, rna, vat_status: what papers say of the host; None keeps what is said now. tax_receipts: stays False.
     Raises: Forbidden; Conflict `time_zone_fixed` once something is booked, `proposal_open`; Invalid `nothing_changed`,
-        `name_missing`, `fee_out_of_range`, `time_zone_unknown`, `month_unknown`, `reason_missing`.
+        `name_missing`, `fee_out_of_range`, `time_zone_unknown`, `month_unknown`, `reason_missing`,
+        `host_address_long`, `rna_invalid`, `vat_status_unknown`, `vat_not_supported`, `tax_receipts_not_built`.
     """
     require(actor, "host.propose")
     host, name = the_host(), " ".join(name.split())
@@ -52,6 +70,7 @@ def propose_settings(
         raise Invalid("month_unknown", _("A month is a number from 1 to 12."), param="fiscal_year")
     wanted = {
         "name": name, "fee_bp": fee_bp, "time_zone": time_zone, "fiscal_year_starts_on": fiscal_year_starts_on,
+        **_on_papers(address=address, rna=rna, vat_status=vat_status, tax_receipts=tax_receipts),
     }  # fmt: skip
     after = {field: value for field, value in wanted.items() if getattr(host, field) != value}
     if not after:
@@ -86,6 +105,37 @@ def decide_settings(
         actor=actor, proposal_id=proposal_id, kind=SETTINGS, accept=accept, digest=digest, reason=reason, now=now,
         apply=apply,
     )  # fmt: skip
+
+
+def _on_papers(
+    *, address: str | None, rna: str | None, vat_status: str | None, tax_receipts: bool
+) -> dict[str, str | bool]:
+    """The checked settings that papers print; those that are None are left out."""
+    found: dict[str, str | bool] = {}
+    if address is not None:
+        found["address"] = "\n".join(line.strip() for line in address.splitlines() if line.strip())
+        if len(str(found["address"])) > ADDRESS_LENGTH:
+            raise Invalid("host_address_long", _("This address is too long: papers have six lines."), param="address")
+    if rna is not None:
+        found["rna"] = re.sub(r"\s", "", rna).upper()
+        if found["rna"] and not _RNA.fullmatch(str(found["rna"])):
+            raise Invalid("rna_invalid", _("An RNA number is W and nine figures."), param="rna")
+    if vat_status is not None:
+        if vat_status == "liable":
+            raise Invalid(
+                "vat_not_supported", _("A host that is liable for VAT is not supported yet."), param="vat_status"
+            )
+        if vat_status not in dict(Host.VAT):
+            raise Invalid("vat_status_unknown", _("Choose one of the answers."), param="vat_status")
+        found["vat_status"] = vat_status
+    if tax_receipts:
+        # An association that gives receipts without the right to is fined: field.md §5.3.
+        raise Invalid(
+            "tax_receipts_not_built",
+            _("Tax receipts are not made here: the setting stays off. Nothing was proposed."),
+            param="tax_receipts",
+        )
+    return found
 
 
 def _require_movable_zone(after: dict[str, Any]) -> None:

@@ -23,6 +23,12 @@ from backend.notifications.models import OutgoingMail
 from backend.operations.host import due_accounts
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.sweeps import SWEEPS
+from backend.payments.asking import unseen_checkouts, unseen_subscriptions
+from backend.payments.notices import waiting as notices_waiting
+from backend.payments.operations import due_operations
+from backend.payments.reconciling import unfinished
+from backend.payments.surpluses import applicable
+from backend.pledges.calling import calls_waiting, reminders_waiting
 from backend.privacy.models import Erasure
 
 Due = tuple[int, datetime | None]
@@ -44,9 +50,16 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
+    "pledges.call_due": lambda now: (calls_waiting(now), None),
+    "pledges.remind_due": lambda now: (reminders_waiting(now), None),
     "privacy.erase": lambda now: _rows(
         Erasure.objects.filter(done_at=None, withdrawn_at=None, due_at__lte=now), "due_at"
     ),
+    "payments.apply_surpluses": lambda now: _rows(applicable(), "created_at"),
+    "payments.ask_provider": lambda now: _rows(due_operations(now), "created_at"),
+    "payments.poll_provider": lambda now: (unseen_checkouts(now).count() + unseen_subscriptions(now).count(), None),
+    "payments.reconcile": lambda now: _rows(unfinished(now), "asked_at"),
+    "payments.treat_notices": lambda now: _rows(notices_waiting(now), "received_at"),
     "notifications.send": lambda now: _rows(OutgoingMail.objects.filter(state="due", due_at__lte=now), "due_at"),
 }
 # Sweeps that look at everything each time: nothing waits for them.

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from cryptography.exceptions import InvalidTag
@@ -36,6 +36,7 @@ from backend.operations.backup import WITHOUT_ROWS
 from backend.operations.management.commands.rotate_keys import sealed_columns
 from backend.operations.models import Backup, SelfCheckRun
 from backend.operations.postgres_tools import OWNER, last_words, named, owner_url, start
+from backend.privacy.donors import forget_again
 from backend.privacy.erasure import erase_again
 
 REASON = "Restored from the backup of %s: payments made since then are not in these books"
@@ -75,10 +76,14 @@ def restore_backup(
             say("Restoring the database beside the one in place.")
             _load(named(url, fresh), path, dump, manifest)
             _migrate(fresh)
-            erased = _erased(url, target) if present == "used" else []
+            used = present == "used"
+            erased = _kept(url, target, ERASED) if used else []
+            donors = [key for (key,) in _kept(url, target, FORGOTTEN_DONORS)] if used else []
+            papers = [key for (key,) in _kept(url, target, FORGOTTEN_PAPERS)] if used else []
             with _on(fresh):
                 check, held = _settle(manifest, path, now, say)
                 erase_again(erased, now=now)
+                forget_again(donors=donors, papers=papers, now=now)
         except BaseException:
             _drop(server, fresh)
             raise
@@ -269,12 +274,22 @@ def _open_one_of_each_key(manifest: dict[str, Any]) -> None:
                 ) from failure
 
 
-def _erased(url: str, target: str) -> list[tuple[str, datetime]]:
-    """Who was erased, and when, as the database in place knows it: they stay erased in older books."""
+# What the database in place knows to be forgotten stays so in older books: (its table, what is read of it).
+ERASED = ("privacy_erasure", "SELECT user_id, done_at FROM privacy_erasure WHERE done_at IS NOT NULL")
+FORGOTTEN_DONORS = ("pledges_donor", "SELECT id FROM pledges_donor WHERE name_sealed = ''")
+FORGOTTEN_PAPERS = (
+    "documents_document",
+    "SELECT id FROM documents_document JOIN core_personkey ON owner = id WHERE destroyed_at IS NOT NULL",
+)
+
+
+def _kept(url: str, target: str, wanted: tuple[str, LiteralString]) -> list[tuple[Any, ...]]:
+    """What the database in place answers; nothing when it has no such table yet."""
+    table, question = wanted
     with psycopg.connect(named(url, target), autocommit=True, options=f"-c role={OWNER}") as there:
-        if there.execute("SELECT to_regclass('public.privacy_erasure')").fetchone() == (None,):
+        if there.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone() == (None,):
             return []
-        return there.execute("SELECT user_id, done_at FROM privacy_erasure WHERE done_at IS NOT NULL").fetchall()
+        return there.execute(question).fetchall()
 
 
 def _swap(server: "psycopg.Connection[Any]", target: str, fresh: str, present: str, now: datetime) -> str:

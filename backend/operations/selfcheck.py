@@ -16,15 +16,20 @@ from django.utils import timezone
 
 from backend.banking.models import BankLine
 from backend.distributions.models import DistributionMove, Share, SharePart
+from backend.documents.audit import broken_series
 from backend.events.sealing import broken_seals
 from backend.events.services import record
+from backend.identity.models import HostBankAccount
 from backend.ledger import audit
 from backend.ledger.audit import FEW, Finding
 from backend.ledger.services import freeze, seal_due
 from backend.ledger.signing import KeyMissing, signer_name
+from backend.operations import selfcheck_provider as provider
 from backend.operations.models import SelfCheckRun
+from backend.operations.selfcheck_pledges import promises
+from backend.operations.selfcheck_receipts import receipts
 from backend.operations.selfcheck_sharing import sharing
-from backend.payments.models import Payment, TakeBack
+from backend.payments.models import GiveBack, PaperPayment, Payment, Refund, Surplus, TakeBack
 from backend.payouts.models import Payout
 from backend.pledges.models import Pledge
 from backend.transfers.models import OpeningLine, Transfer
@@ -44,6 +49,7 @@ class Books:
     moved: dict[tuple[str, str, str, str], int]
     received: Amounts = field(default_factory=dict)
     taken_back: Amounts = field(default_factory=dict)
+    given_back: Amounts = field(default_factory=dict)
     moved_in: Amounts = field(default_factory=dict)
     moved_out: Amounts = field(default_factory=dict)
     opened: Amounts = field(default_factory=dict)
@@ -52,10 +58,13 @@ class Books:
     left: Amounts = field(default_factory=dict)
     reserved: Amounts = field(default_factory=dict)
     fees: dict[str, int] = field(default_factory=dict)
+    provider_fees: dict[str, int] = field(default_factory=dict)
     lines: Amounts = field(default_factory=dict)
     opened_bank: Amounts = field(default_factory=dict)
     waiting: Amounts = field(default_factory=dict)
     transit: Amounts = field(default_factory=dict)
+    clearing: Amounts = field(default_factory=dict)
+    at_provider: Amounts = field(default_factory=dict)
 
     def purse(self, kinds: Iterable[str], sign: "dict[str, int] | None" = None) -> Amounts:
         """(owner, currency) → what the ledger's postings give for these kinds of purse, on their normal side."""
@@ -92,8 +101,9 @@ def check(*, sealing: bool = True) -> list[Finding]:
     with _one_snapshot():
         books = _read()
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
-        found += sharing()
+        found += [*receipts(), *promises(), *sharing(), *provider.charges(), *provider.compared()]
         found += audit.everything()
+        found += [Finding("I3.papers", series.name, "", series.last, series.found) for series in broken_series()[:FEW]]
         found += [Finding("I3.events", str(number)) for number in broken_seals()[:FEW]]
         still = sorted(late & set(audit.unsealed_since(0))) if late else []
         if still and keyless:
@@ -142,19 +152,25 @@ def _read() -> Books:
     """The sums of every business table that stands behind the ledger."""
     payments = Payment.objects.values_list("pledge__budget", "currency").order_by()
     backs = TakeBack.objects.values_list("payment__pledge__budget", "payment__currency").order_by()
+    home = "take_back__payment"
+    again = GiveBack.objects.values_list(f"{home}__pledge__budget", f"{home}__currency").order_by()
     transfers = Transfer.objects.filter(state="booked").order_by()
     opened = OpeningLine.objects.filter(opening__state="booked").order_by()
     shares = Share.objects.filter(distribution__state="booked").order_by()
     parts = SharePart.objects.filter(share__distribution__state="booked").order_by()
     moves = DistributionMove.objects.filter(distribution__state="booked").exclude(kind="reserve").order_by()
     payouts = Payout.objects.filter(state__in=LEFT).order_by()
-    lines = BankLine.objects.exclude(state__in=["new", "duplicate"]).order_by()
+    lines = BankLine.objects.exclude(state__in=["new", "suspect", "duplicate"]).order_by()
+    over = Surplus.objects.filter(state__in=Surplus.OPEN).order_by()
+    papers = PaperPayment.objects.filter(state__in=PaperPayment.OPEN)
     money = "distribution__currency"
     total = Sum("amount")
+    left = F("amount") - F("used") - F("taken_back")
     books = Books(
         moved=audit.moved(),
-        received=_sums(payments.annotate(total=Sum(F("amount") - F("fee")))),
+        received=_sums(payments.annotate(total=Sum(F("amount") - F("fee") - F("provider_fee_borne")))),
         taken_back=_sums(backs.annotate(total=Sum(F("from_budget") + F("to_deficit")))),
+        given_back=_sums(again.annotate(total=Sum(F("to_budget") + F("to_deficit")))),
         moved_out=_sums(
             [
                 *transfers.values_list("source", "currency").annotate(total=total),
@@ -171,19 +187,36 @@ def _read() -> Books:
         opened=_sums(opened.exclude(budget=None).values_list("budget", "currency").annotate(total=total)),
         opened_bank=_sums(opened.exclude(account=None).values_list("account", "currency").annotate(total=total)),
         shared=_sums(parts.values_list("budget", f"share__{money}").annotate(total=total)),
-        owed=_sums(shares.values_list("payee", money).annotate(total=total)),
-        left=_sums(payouts.values_list("payee", "batch__currency").annotate(total=total)),
+        owed=_add(
+            (1, _sums(shares.values_list("payee", money).annotate(total=total))),
+            (1, _sums(Refund.objects.values_list("pk", "currency", "amount"))),
+        ),
+        left=_sums(
+            payouts.annotate(whose=Coalesce("payee", "refund")).values_list("whose", "batch__currency", "amount")
+        ),
         transit=_sums(
             payouts.filter(state="sent").values_list("batch__account", "batch__currency").annotate(total=total)
         ),
         lines=_sums(lines.values_list("account", "currency").annotate(total=total)),
-        waiting=_sums(lines.filter(state="suggested").values_list("account", "currency").annotate(total=total)),
+        waiting=_add(
+            (1, _sums(lines.filter(state="suggested").values_list("account", "currency").annotate(total=total))),
+            (1, _sums(over.values_list("account", "currency").annotate(total=Sum(left)))),
+            (1, _sums(provider.suspended())),
+        ),
+        clearing=_sums(
+            (f"{account}:{kind}", currency, amount)
+            for account, kind, currency, amount in papers.values_list("account", "kind", "currency", "amount")
+        ),
+        at_provider=_sums(provider.held()),
+        provider_fees=provider.fees(),
     )
     fees: dict[str, int] = defaultdict(int)
     for currency, fee in Payment.objects.values_list("currency").annotate(total=Sum("fee")).order_by():
         fees[currency] += fee
     for currency, fee in TakeBack.objects.values_list("payment__currency").annotate(total=Sum("fee")).order_by():
         fees[currency] -= fee
+    for (_key, currency), fee in _sums(again.annotate(total=Sum("fee"))).items():
+        fees[currency] += fee
     for (_key, currency), amount in books.opened_bank.items():
         fees[currency] += amount
     for (_key, currency), amount in books.opened.items():
@@ -219,10 +252,11 @@ def _add(*parts: tuple[int, Amounts]) -> Amounts:
 
 
 def _expected_pots(books: Books) -> Amounts:
-    """What each pot must hold with its reserve less its deficit: received + opened − taken back − shared ± moved."""
+    """What each pot must hold with its reserve less its deficit: received + opened − taken back + given back − shared
+    ± moved."""
     return _add(
-        (1, books.received), (1, books.opened), (-1, books.taken_back), (-1, books.shared), (1, books.moved_in),
-        (-1, books.moved_out),
+        (1, books.received), (1, books.opened), (-1, books.taken_back), (1, books.given_back), (-1, books.shared),
+        (1, books.moved_in), (-1, books.moved_out),
     )  # fmt: skip
 
 
@@ -243,15 +277,20 @@ def _shares() -> list[Finding]:
 
 
 def _people_and_bank(books: Books) -> list[Finding]:
-    """I1 where money comes from and goes to: payees, bank accounts, the host's own fees."""
+    """I1 where money comes from and goes to: payees, bank accounts, the host's own fees, what providers kept."""
     host = {("", currency): amount for currency, amount in books.fees.items()}
+    cost = {("", currency): amount for currency, amount in books.provider_fees.items()}
     kept: Amounts = defaultdict(int)
     for (_owner, currency), amount in books.purse(["host_fees"]).items():
         kept["", currency] += amount
+    borne: Amounts = defaultdict(int)
+    for (_owner, currency), amount in books.purse(["provider_fees"]).items():
+        borne["", currency] += amount
     return [
         *_compare("I1.payee", _add((1, books.owed), (-1, books.left)), books.purse(["payee"])),
         *_compare("I1.bank", _add((1, books.lines), (1, books.opened_bank)), books.purse(["bank"])),
         *_compare("I1.host", host, dict(kept)),
+        *_compare("I1.provider_fees", cost, dict(borne)),
     ]
 
 
@@ -261,6 +300,7 @@ def _kinds(books: Books) -> list[Finding]:
     sources = {
         "payment.received": (1, books.received),
         "payment.taken_back": (-1, books.taken_back),
+        "payment.given_back": (1, books.given_back),
         "distribution.approved": (-1, books.shared),
         "distribution.upstream": (0, {}),
         "distribution.reserve": (0, {}),
@@ -289,9 +329,13 @@ def _pledges() -> list[Finding]:
 
 
 def _together(books: Books) -> list[Finding]:
-    """I1 globally, from the business rows alone: what is at the bank is in a pot, owed, kept, in transit or waiting."""
+    """I1 globally, from the business rows alone: what is at the bank, with a provider or on its way there on paper, and
+    what a provider kept, is in a pot, owed, kept, in transit or waiting."""
     at_bank: Amounts = defaultdict(int)
-    for (_key, currency), amount in _add((1, books.lines), (1, books.opened_bank)).items():
+    there = [(1, books.lines), (1, books.opened_bank), (1, books.clearing), (1, books.at_provider)]
+    for (_key, currency), amount in _add(*there).items():
+        at_bank["", currency] += amount
+    for currency, amount in books.provider_fees.items():
         at_bank["", currency] += amount
     held: Amounts = defaultdict(int)
     parts = [_expected_pots(books), _add((1, books.owed), (-1, books.left)), books.waiting, books.transit]
@@ -304,11 +348,17 @@ def _together(books: Books) -> list[Finding]:
 
 
 def _clearing(books: Books) -> list[Finding]:
-    """I6: suspense is the lines to identify, in transit the payouts not settled, clearing empty without a provider."""
+    """I6: suspense is the lines to identify, the surpluses to decide and what a provider moved unexplained; in transit
+    the payouts not settled; clearing the cheques and cash that the bank has not shown, and a provider's movements less
+    the payouts that it has shown."""
+    held = books.purse(["clearing"])
+    accounts = set(HostBankAccount.objects.values_list("pk", flat=True))
+    paper = {key: amount for key, amount in held.items() if key[0].partition(":")[0] in accounts}
     return [
         *_compare("I6.suspense", books.waiting, books.purse(["suspense"])),
         *_compare("I6.in_transit", books.transit, books.purse(["in_transit"])),
-        *_compare("I6.clearing", {}, books.purse(["clearing"])),
+        *_compare("I6.clearing", books.clearing, paper),
+        *_compare("I6.provider", books.at_provider, {key: held[key] for key in held.keys() - paper.keys()}),
     ]
 
 

@@ -12,6 +12,11 @@ from backend.ledger.services import expire_due, seal_due
 from backend.notifications.services import compose_due, send_due
 from backend.operations.host import apply_due
 from backend.operations.selfcheck import check_due
+from backend.payments.asking import ask_due, poll_due
+from backend.payments.notices import treat_notices
+from backend.payments.reconciling import reconcile_due
+from backend.payments.surpluses import apply_due as apply_surpluses
+from backend.pledges.services import call_due, remind_due
 from backend.privacy.erasure import erase_due
 from backend.privacy.retention import retain
 
@@ -27,6 +32,13 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "notifications.compose": compose_due,
     "notifications.send": send_due,
     "operations.selfcheck": check_due,
+    "payments.apply_surpluses": apply_surpluses,
+    "payments.ask_provider": ask_due,
+    "payments.poll_provider": poll_due,
+    "payments.reconcile": reconcile_due,
+    "payments.treat_notices": treat_notices,
+    "pledges.call_due": call_due,
+    "pledges.remind_due": remind_due,
     "privacy.erase": erase_due,
     "privacy.retain": retain,
 }

@@ -85,7 +85,7 @@ def compare_with_bank(held: Freeze) -> list[Compared]:
         since = every.filter(imported_at__gte=held.started_at) | every.filter(pk__in=known)
         latest = since.order_by("-closes_on", "-imported_at", "-pk").first()
         ends = latest.closes_on if latest else None
-        orphans = BankLine.objects.filter(account=account, amount__lt=0, state__in=["new", "suggested"])
+        orphans = BankLine.objects.filter(account=account, amount__lt=0, state__in=["new", "suspect", "suggested"])
         orphans = orphans.filter(statement__imported_at__gte=held.started_at)
         found.append(
             Compared(

@@ -15,10 +15,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Forbidden
+from backend.documents.models import Document
 from backend.events.services import record
 from backend.identity.models import Organisation, Role, User
 from backend.payees.models import Payee
 from backend.payees.services import booked_names, open_iban
+from backend.pledges.models import Pledge
 from backend.privacy.parts import ACTS, PARTS, Part
 
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\0")
@@ -130,11 +132,20 @@ def _acts(user: User) -> list[dict[str, Any]]:
     return found
 
 
+def _papers_of_gifts(user: User) -> list[dict[str, Any]]:
+    """Those that called for gifts which the person took into their account: they name nobody's account themselves."""
+    groups = Pledge.objects.filter(donor__claimed_by=user).values("group")
+    rows = Document.objects.filter(subject__in=groups, organisation=None, person=None).order_by("pk")
+    columns = ("id", "kind", "label", "subject", "language", "currency", "total", "due_on", "issued_on")
+    return [_plain(row) for row in rows.values(*columns)]
+
+
 # What a list of columns cannot say.
 MADE: dict[str, Callable[[User], list[dict[str, Any]]]] = {
     "payee": _payee,
     "organisations": _organisations,
     "acts": _acts,
+    "documents_of_gifts": _papers_of_gifts,
 }
 
 

@@ -41,8 +41,13 @@ from backend.identity.sessions import end_sessions
 from backend.notifications.models import OutgoingMail
 from backend.payees.models import Payee
 from backend.payouts.models import Payout
+from backend.pledges.donations import donors_of
+from backend.pledges.forgetting import forget_pledges
+from backend.pledges.models import Pledge
+from backend.privacy.donors import forget_with_mail
 from backend.privacy.export import addresses_of
 from backend.privacy.models import Erasure, Former
+from backend.privacy.receipts import forget_receipts
 
 ERASED_DOMAIN = "erased.invalid"  # reserved by RFC 2606: no mail can ever reach it
 SHORTEST_NAME = 4  # a shorter name is also a piece of other words: it is not looked for in texts
@@ -61,6 +66,9 @@ def forget(user: User, *, now: datetime) -> None:
     shown = pseudonym(user)
     _appeals(addresses)
     _proposed(user, addresses, shown, now)
+    forget_with_mail([donor.pk for donor in donors_of(user)], now=now)  # found by addresses that go below
+    forget_pledges(user, now=now)
+    forget_receipts(Pledge.objects.filter(person=user), now=now)
     _close_doors(user, now)
     _payee(user, shown, now)
     _texts(user, [*addresses, *names], shown)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
@@ -14,6 +15,7 @@ from backend.ledger.services import balances
 from backend.payees.models import Payee
 from backend.payouts.models import Payout
 from backend.pledges.models import Pledge
+from backend.privacy.receipts import refund_waits
 
 WORK_WAITS = ("declared", "questioned", "validated", "included")
 PAYOUT_WAITS = ("prepared", "sent")
@@ -41,6 +43,8 @@ def hindrances(user: User) -> Iterator[Conflict]:
 
 
 def _is_owed(user: User) -> bool:
+    if refund_waits(Pledge.objects.filter(Q(person=user) | Q(donor__claimed_by=user))):
+        return True
     payee = Payee.objects.filter(user=user).first()
     if payee is None:
         return False

@@ -68,9 +68,45 @@ PARTS: dict[str, Part] = {
         "settled_on"),
     ),
     "pledges": Part(
-        "pledges.Pledge", ("made_by",),
-        ("id", "budget", "budget__name", "organisation", "organisation__name", "amount", "currency", "received",
-        "state", "reference", "created_at"),
+        "pledges.Pledge", ("made_by", "person"),
+        ("id", "budget", "budget__name", "organisation", "organisation__name", "person", "amount", "currency", "rhythm",
+        "starts_on", "ends_on", "visibility", "pseudonym", "purchase_order", "paper", "received", "state",
+        "pause_reason", "reference", "created_at"),
+    ),
+    "instalments": Part(
+        "pledges.Instalment", ("pledge__person", "pledge__donor__claimed_by"),
+        ("id", "pledge", "number", "due_on", "amount", "currency", "received", "state", "called_at", "reminders",
+        "document", "written_off_reason"),
+    ),
+    "surpluses": Part(
+        "payments.Surplus", ("pledge__person", "pledge__donor__claimed_by"),
+        ("id", "pledge", "amount", "used", "taken_back", "currency", "received_on", "state", "decided_at", "reason"),
+    ),
+    "refunds": Part(
+        "payments.Refund", ("pledge__person", "pledge__donor__claimed_by"),
+        ("id", "pledge", "name", "iban_hint", "amount", "currency", "reason", "state", "asked_at"),
+    ),
+    "cheques_and_cash": Part(
+        "payments.PaperPayment", ("pledge__person", "pledge__donor__claimed_by"),
+        ("id", "pledge", "kind", "amount", "currency", "drawer", "number", "received_on", "state", "returned_on",
+        "returned_reason"),
+    ),
+    "card_payments": Part(
+        "payments.Checkout", ("made_by",),
+        ("id", "group", "method", "recurring", "amount", "currency", "state", "failure", "created_at", "finished_at"),
+    ),
+    "papers": Part(
+        "documents.Document", ("person",),
+        ("id", "kind", "label", "subject", "language", "currency", "total", "due_on", "issued_on"),
+    ),
+    "gifts": Part(
+        "pledges.Donor", ("claimed_by",),
+        ("id", "language", "created_at", "claimed_at"),
+    ),
+    "given": Part(
+        "pledges.Pledge", ("donor__claimed_by",),
+        ("id", "budget", "budget__name", "amount", "currency", "rhythm", "starts_on", "received", "state",
+        "visibility", "reference", "created_at"),
     ),
     "recorded_for_me": Part(
         "identity.Recording", ("asked", "on_behalf_of"),
@@ -113,6 +149,16 @@ PARTS: dict[str, Part] = {
 
 # What a person did in a role, told by the id of the thing and the part they had in it: model → columns.
 ACTS: dict[str, tuple[str, ...]] = {
+    "documents.Document": ("issued_by",),
+    "pledges.Instalment": ("written_off_by",),
+    "payments.Surplus": ("decided_by",),
+    "payments.Refund": ("asked_by",),
+    "payments.Deposit": ("prepared_by",),
+    "payments.PaperPayment": ("recorded_by",),
+    "payments.Operation": ("asked_by", "given_up_by"),
+    "payments.ProviderRefund": ("asked_by", "decided_by"),
+    "payments.Movement": ("explained_by",),
+    "payments.Reconciliation": ("asked_by",),
     "banking.Statement": ("imported_by",),
     "banking.BankLine": ("matched_by",),
     "payouts.PayoutBatch": ("prepared_by", "approved_by"),

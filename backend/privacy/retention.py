@@ -18,9 +18,13 @@ from backend.events.models import Event
 from backend.events.services import record
 from backend.identity.models import ApiToken, Host, KnownDevice, Recording, User
 from backend.notifications.models import OutgoingMail
+from backend.payments.models import Notice
+from backend.pledges.donations import UNPAID_KEPT, unpaid_donors
+from backend.privacy.donors import forget_unpaid
 from backend.privacy.erasure import ask_for_unused
 from backend.privacy.hindrances import hindrances
 from backend.privacy.models import Erasure, RetentionRun
+from backend.privacy.receipts import forget_paid, paid_since
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -123,10 +127,22 @@ CLASSES: dict[str, Class] = {
         _("Answers kept for repeated requests"), KEEP, _("since the request"),
         lambda now: IdempotencyRecord.objects.filter(created_at__lt=now - KEEP),
     ),
+    "notices": Class(
+        _("Events of the payment provider"), 13 * MONTH, _("since they came"),
+        lambda now: Notice.objects.filter(received_at__lt=now - 13 * MONTH).exclude(state__in=["waiting", "stuck"]),
+    ),
     "tokens": Class(_("API tokens that ended"), 12 * MONTH, _("since they ended or were revoked"), _tokens),
     "unused": Class(
         _("Accounts that were never opened"), UNUSED, _("since the invitation or the sign-up"), _unused,
         _announce("unused", timedelta(0)),
+    ),
+    "donors": Class(
+        _("Donors without an account, of whom nothing was received"), UNPAID_KEPT, _("since they promised"),
+        unpaid_donors, forget_unpaid,
+    ),
+    "refunds": Class(
+        _("Account of a refund to a donor who was forgotten"), timedelta(0), _("since the bank showed it paid"),
+        lambda _now: paid_since(), forget_paid,
     ),
     "inactive": Class(
         _("Accounts without use (told a month before)"), INACTIVE, _("since the last sign-in or use of a token"),

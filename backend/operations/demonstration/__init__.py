@@ -14,7 +14,7 @@ from backend.identity.permissions import STRONG_ROLES
 from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import give_factor
-from backend.operations.demonstration import cast, movilab, others, people
+from backend.operations.demonstration import cards, cast, giving, movilab, others, people
 from backend.operations.demonstration.year import BankFact, Year
 from backend.payees.services import set_account
 from backend.privacy.notices import accept_notices
@@ -41,9 +41,12 @@ def load(now: datetime) -> bool:
         _give_factors(year)
         _open_books(year)
         _plan(year)
-        year.play()
-        year.background(now)
+        with cards.open_provider(year):
+            year.play()
+            year.background(now)
         people.live(year, now)
+        giving.invoices(year, now)
+        year.background(now)
         # What was written over the year has long been read; what came of the last days is still to be sent.
         old = OutgoingMail.objects.filter(state="due", due_at__lt=now - RECENT)
         old.update(state="sent", attempts=1, sent_at=F("due_at"))
@@ -70,7 +73,8 @@ def _make_house(year: Year) -> None:
     users, when = year.users, year.at(year.first(0), 7)
     year.host = create_host(
         name="Association des Communs", siren="123456782", fee_bp=others.FEE_BP, now=when,
-        treasurers=[users["claire"], users["denis"]],
+        treasurers=[users["claire"], users["denis"]], address="12 rue des Communs\n35000 Rennes", rna="W353001234",
+        vat_status="non_profit",
     )  # fmt: skip
     for key, role in (("odile", "auditor"), ("yanis", "administrator")):
         grant_role(user=users[key], kind=role, scope=year.host.pk, granted_by=None, now=when)
@@ -147,6 +151,7 @@ def _plan(year: Year) -> None:
         year.plan_envelope(envelope)
     for promise in (*movilab.PROMISES, *others.PROMISES):
         year.plan_promise(promise)
+    giving.plan(year)
     for rules in others.RULES:
         year.plan_rules(rules)
     for work in (*movilab.WORK, *others.WORK):

@@ -31,7 +31,7 @@ from backend.payouts.models import PayoutBatch
 from backend.payouts.services import approve_batch, hand_over, prepare_batch
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
-from backend.pledges.services import make_pledge
+from backend.pledges.services import call_due, make_pledge, remind_due
 from backend.transfers.services import decide_transfer, propose_transfer
 
 MONTHS = 12  # whole months told; month 12 is the present one
@@ -95,7 +95,7 @@ class Year:
 
     def background(self, when: datetime) -> None:
         """What the workers would have done by then; mail is written, not sent."""
-        for sweep in (match_due, compute_due, compose_due):
+        for sweep in (call_due, match_due, compute_due, remind_due, compose_due):
             sweep(when)
 
     # --- promises and the bank ------------------------------------------------------------------------------------

@@ -35,16 +35,19 @@ def sealed_columns() -> Iterator[tuple[type[models.Model], str, str]]:
 def rotate(model: type[models.Model], column: str, index: str) -> tuple[int, int]:
     """Seal again what is not sealed as it would be now, and write again the indexes that another key made.
 
-    Each row in its own transaction, under its lock: stopping at any moment loses nothing, the next run goes on.
+    Each row in its own transaction, under its lock: stopping at any moment loses nothing, the next run goes on. What
+    its owner's own key sealed and no index is made of does not turn: such rows are not even held, since the application
+    may not change some of them (papers).
     Returns: rows sealed again, rows whose index was written again. Raises: CommandError when a row does not open.
     """
     owner_column = getattr(model, "SEALED_FOR", {}).get(column, "")
+    rows = model._default_manager.exclude(**{column: ""})
+    if not (owner_column and index):
+        rows = rows.exclude(**{f"{column}__startswith": f"{crypto.OWN}:"})
     counts = [0, 0]
 
     def again(row: models.Model) -> dict[str, str]:
         sealed, key = getattr(row, column), str(row.pk)
-        if crypto.sealed_for_owner(sealed) and not (owner_column and index):
-            return {}  # the owner's own key does not turn with the instance's
         owner = str(getattr(row, owner_column)) if owner_column else ""
         try:
             plain = crypto.open_for(owner, sealed, bound_to=key)
@@ -61,7 +64,7 @@ def rotate(model: type[models.Model], column: str, index: str) -> tuple[int, int
             counts[1] += 1
         return changed
 
-    _each(model._default_manager.exclude(**{column: ""}), again, lambda row: str(getattr(row, column)))
+    _each(rows, again, lambda row: str(getattr(row, column)))
     return counts[0], counts[1]
 
 
@@ -84,6 +87,15 @@ def rotate_factors() -> int:
     rows = apps.get_model("mfa", "Authenticator")._default_manager.filter(type__in=["totp", "recovery_codes"])
     _each(rows, again, lambda row: "")
     return counts[0]
+
+
+def forget_payer_accounts() -> None:
+    """Empty the hashes of payers’ accounts: the accounts are kept nowhere, so that no other key can make them anew."""
+    for model, column in (
+        ("banking.BankLine", "counterparty_index"), ("payments.Payment", "payer_index"),
+        ("payments.Surplus", "payer_index"),
+    ):  # fmt: skip
+        apps.get_model(model)._default_manager.exclude(**{column: ""}).update(**{column: ""})
 
 
 FACTOR_SECRETS = {"secret", "seed", "migrated_codes"}
@@ -127,7 +139,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Rotate column by column and say what was done."""
         if options["new_index_key"]:
-            crypto.renew_index_key()
+            with transaction.atomic():  # a hash made with the former key is never left beside the new one
+                crypto.renew_index_key()
+                forget_payer_accounts()
         done: dict[str, Any] = {"sealed": 0, "indexed": 0, "factors": 0}
         for model, column, index in sealed_columns():
             sealed, indexed = rotate(model, column, index)
