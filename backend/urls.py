@@ -4,7 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import problem_urls
-from backend.web import accounts, charters, log, public, status, wellknown
+from backend.web import accounts, charters, hooks, log, public, status, wellknown
 
 urlpatterns = [
     path("v1/", include("backend.api.urls")),
@@ -12,6 +12,7 @@ urlpatterns = [
     *log.bare,
     *charters.bare,
     *wellknown.bare,
+    *hooks.bare,
     *i18n_patterns(
         *accounts.first,
         path("accounts/", include("allauth.account.urls")),

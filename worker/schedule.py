@@ -13,6 +13,13 @@ TIMETABLE: dict[str, int] = {
     "ledger.seal": 30,
     "notifications.compose": 20,
     "notifications.send": 30,
+    "payments.apply_surpluses": 60,
+    "payments.ask_provider": 20,
+    "payments.poll_provider": 60,  # looks again at what is an hour old
+    "payments.reconcile": 60,  # looks whether the last comparison is a day old
+    "payments.treat_notices": 20,
+    "pledges.call_due": 60,
+    "pledges.remind_due": 60,
     "privacy.erase": 60,
     "privacy.retain": 60,  # looks whether the last run is a day old
     "operations.selfcheck": 60,  # looks whether the last run is ten minutes old: a lost tick costs one minute

@@ -11,14 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.api.errors import Fault, Refused, fault
 from backend.api.parsers import NotWhole, escaped, printable
-from backend.core.text import plain
+from backend.core.text import UNREADABLE, plain
 
 MAX_FAULTS = 20
 MAX_LIST = 100
 BIGINT = 2**63
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# What PostgreSQL cannot keep, and what no keyboard types: NUL, controls but tab and line ends, halves of a character.
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class FieldFaults(Exception):
@@ -50,7 +48,7 @@ def text(value: Any, pointer: str) -> str:
     """A text without control characters; the signs that turn its direction are left out."""
     if not isinstance(value, str):
         raise wrong(pointer, "wrong_type", _("This field is a text: write it between double quotes."))
-    if _UNREADABLE.search(value):
+    if UNREADABLE.search(value):
         raise wrong(pointer, "text_unreadable", _("This text holds characters that cannot be kept: remove them."))
     return plain(value)
 
@@ -89,7 +87,7 @@ def day(value: Any, pointer: str) -> date:
         try:
             return date.fromisoformat(found)
         except ValueError:
-            pass
+            raise wrong(pointer, "not_a_day", _("There is no such day in the calendar.")) from None
     raise wrong(pointer, "not_a_day", _("Write the day as year-month-day, for instance 2026-11-20."))
 
 
@@ -116,16 +114,38 @@ def links(value: Any, pointer: str) -> list[str]:
     return found
 
 
+def or_null(read: Reader) -> Reader:
+    """The same field, or null."""
+
+    def read_or_null(value: Any, pointer: str) -> Any:
+        return None if value is None else read(value, pointer)
+
+    return read_or_null
+
+
+def items(readers: "Mapping[str, Reader | Optional]") -> Reader:
+    """A list of objects with these fields; the domain says how many."""
+
+    def read(value: Any, pointer: str) -> list[dict[str, Any]]:
+        if not isinstance(value, list):
+            raise wrong(pointer, "wrong_type", _("This field is a list: write it between square brackets."))
+        if len(value) > MAX_LIST:
+            raise wrong(pointer, "out_of_range", _("This list is too long."))
+        return [_members(one, readers, f"{pointer}/{place}") for place, one in enumerate(value)]
+
+    return read
+
+
 def _members(data: Any, readers: Mapping[str, Reader | Optional], pointer: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise wrong(pointer, "wrong_type", _("A JSON object is expected here: write it between braces."))
     faults: list[Fault] = []
     for name in data:
         if name not in readers:
-            detail = _("There is no field “%(name)s” here. The fields are: %(known)s.") % {
-                "name": printable(name),
-                "known": ", ".join(readers) or "–",
-            }
+            told = _("There is no field “%(name)s” here. The fields are: %(known)s.")
+            if not readers:
+                told = _("There is no field “%(name)s” here: send an empty object.")
+            detail = told % {"name": printable(name), "known": ", ".join(readers)}
             faults.append(fault("pointer", f"{pointer}/{escaped(name)}", "unknown_field", detail))
     found: dict[str, Any] = {}
     for name, reader in readers.items():

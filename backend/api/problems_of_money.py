@@ -91,6 +91,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("No share is owed, or those who are owed have not given an account."),
         _("Approve a distribution first, and ask the payees for their IBAN."),
     ),
+    "nobody_could_approve": (
+        _("Nobody else may approve this batch"),
+        _("Every other treasurer is paid by what waits, or asked for it, or typed its account."),
+        _("Let one of them prepare the batch: you may then approve it."),
+    ),
     "payee_without_account": (
         _("A payee has no account"),
         _("The payee has not given an IBAN to be paid on."),
@@ -156,6 +161,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The statement is that of another account"),
         _("The account of the statement is not one of the host’s. Nothing was imported."),
         _("Choose the statement of an account of the host, or have the account added first."),
+    ),
+    "line_amount_zero": (
+        _("A line has an amount of zero"),
+        _("A line of the statement moves no money. Nothing was imported."),
+        _("Download the statement from the bank again."),
     ),
     "line_without_day": (
         _("A line has no date"),

@@ -87,7 +87,7 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     ),
     "pledge_not_cancellable": (
         _("The pledge can no longer be cancelled"),
-        _("A pledge is cancelled while it is active and nothing was received for it."),
+        _("A pledge is cancelled while something is awaited of it: this one was received in full or written off."),
         _("Write to the host: money received is given back by a refund."),
     ),
     "unknown_currency": (

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.utils import timezone
+
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.contributions.models import Contribution, Review
@@ -12,9 +14,11 @@ from backend.distributions.models import Arbitration, Distribution, Distribution
 from backend.distributions.services import approvable_from
 from backend.identity.models import HostBankAccount, Recording, User
 from backend.identity.recordings import recordings_of
+from backend.identity.services import host_day
 from backend.ledger.services import StatementRow, TrialRow, WholeEntry
 from backend.operations.figures import Figures
-from backend.pledges.models import Pledge
+from backend.pledges.coming import next_days
+from backend.pledges.models import Instalment, Pledge
 from backend.pledges.references import printed
 
 
@@ -105,26 +109,58 @@ def recorded(row: Recording | None) -> dict[str, Any] | None:
 def pledges(rows: Sequence[Pledge]) -> list[dict[str, Any]]:
     """Pledges, without their payment instructions."""
     known = recordings_of([row.pk for row in rows])
-    return [{**_pledge(row), "recorded": recorded(known.get(row.pk))} for row in rows]
+    days = next_days(rows, today=host_day(timezone.now())) if rows else {}
+    return [{**_pledge(row, days.get(row.pk)), "recorded": recorded(known.get(row.pk))} for row in rows]
 
 
-def _pledge(row: Pledge) -> dict[str, Any]:
+def _pledge(row: Pledge, next_due_on: date | None) -> dict[str, Any]:
     return {
         "id": row.pk,
         "budget": row.budget_id,
         "organisation": row.organisation_id,
+        "person": row.person_id,
         "amount": money(row.amount, row.currency),
         "received": money(row.received, row.currency),
         "expected": money(row.expected, row.currency),
         "state": row.state,
+        "rhythm": row.rhythm,
+        "starts_on": row.starts_on.isoformat(),
+        "ends_on": row.ends_on.isoformat() if row.ends_on else None,
+        "next_due_on": next_due_on.isoformat() if next_due_on else None,
+        "paused_at": moment(row.paused_at),
+        "visibility": row.visibility,
+        "pseudonym": row.pseudonym,
+        "purchase_order": row.purchase_order,
+        "paper": row.paper,
+        "group": row.group,
         "reference": row.reference,
         "made_by": row.made_by_id,
         "created_at": moment(row.created_at),
     }
 
 
-def payment_instructions(row: Pledge, account: HostBankAccount) -> dict[str, Any]:
-    """What to type in the bank's form."""
+def part(row: Pledge) -> dict[str, Any]:
+    """One of the pledges made in one act."""
+    return {"pledge": row.pk, "budget": row.budget_id, "amount": money(row.amount, row.currency)}
+
+
+def instalment(row: Instalment) -> dict[str, Any]:
+    """What a pledge promises for one period; `document` is the id of the paper that called it."""
+    return {
+        "id": row.pk,
+        "number": row.number,
+        "due_on": row.due_on.isoformat(),
+        "pay_by": row.pay_by.isoformat() if row.pay_by else None,
+        "amount": money(row.amount, row.currency),
+        "received": money(row.received, row.currency),
+        "state": row.state,
+        "called_at": moment(row.called_at),
+        "document": row.document or None,
+    }
+
+
+def payment_instructions(row: Pledge, account: HostBankAccount, called: int) -> dict[str, Any]:
+    """What to type in the bank's form. Args: called: minor units called and not received, of all pledges of the act."""
     return {
         "method": "bank_transfer",
         "holder": account.host.name,
@@ -132,7 +168,7 @@ def payment_instructions(row: Pledge, account: HostBankAccount) -> dict[str, Any
         "bic": account.bic,
         "reference": row.reference,
         "reference_printed": printed(row.reference),
-        "amount": money(row.expected, row.currency),
+        "amount": money(called, row.currency),
     }
 
 

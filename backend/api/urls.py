@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from backend.api import charters, commons, contributions, distributions, ledger, log, periods, pledges
+from backend.api import charters, commons, contributions, distributions, ledger, log, payments, periods, pledges
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
@@ -15,6 +15,12 @@ urlpatterns = [
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charters$", charters.Versions.as_view()),
     re_path(r"^pledges$", pledges.PledgeList.as_view()),
     re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})$", pledges.PledgeOne.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/changes$", pledges.Change.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/cancellation$", pledges.Cancellation.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/payments$", payments.PaymentList.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/payments/(?P<payment_id>cko_{_ID})$", payments.PaymentOne.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/pause$", pledges.Pause.as_view()),
+    re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/resumption$", pledges.Resumption.as_view()),
     re_path(r"^contributions$", contributions.ContributionList.as_view()),
     re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})$", contributions.ContributionOne.as_view()),
     re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})/reviews$", contributions.ReviewList.as_view()),

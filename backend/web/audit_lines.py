@@ -65,6 +65,11 @@ FIELDS: dict[str, Any] = {
     "reviewer": gettext_lazy("Reviewer"), "verdict": gettext_lazy("Verdict"), "email": gettext_lazy("E-mail"),
     "device": gettext_lazy("Browser"), "undone": gettext_lazy("Taken back"), "recording": gettext_lazy("Record"),
     "how": gettext_lazy("Confirmed by"), "thing": gettext_lazy("About"), "people": gettext_lazy("People"),
+    "rhythm": gettext_lazy("How often"), "due_on": gettext_lazy("Due on"), "ends_on": gettext_lazy("Until"),
+    "label": gettext_lazy("Paper"), "paper": gettext_lazy("Paper"), "visibility": gettext_lazy("Shown to the public"),
+    "pseudonym": gettext_lazy("Name shown to the public"), "purchase_order": gettext_lazy("Purchase order number"),
+    "skipped": gettext_lazy("Periods left out"), "reminder": gettext_lazy("Reminder"),
+    "cancelled": gettext_lazy("Instalments cancelled"), "number": gettext_lazy("Instalment"),
     "public_name": gettext_lazy("Public name"), "language": gettext_lazy("Language"), "field": gettext_lazy("Text"),
 }  # fmt: skip
 # Prefix of an id → the words of its states.
@@ -78,7 +83,7 @@ STATES: dict[str, dict[str, Any]] = {
 MONEY = {"amount", "total", "fee", "to_deficit", "limit", "per_pledge", "per_year"}
 # The two limits of a member, whose event names them by what they bound.
 LIMITS = {"pledge": "per_pledge", "year": "per_year"}
-HIDDEN = {"currency", "told"}
+HIDDEN = {"currency", "told", "instalment", "instalments", "document"}
 ORIGINS = {
     "web": gettext_lazy("on a page"), "api": gettext_lazy("by the API"), "command": gettext_lazy("by a command"),
     "task": gettext_lazy("in the background"),

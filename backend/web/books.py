@@ -37,13 +37,13 @@ from backend.ledger.services import (
     whole_entry,
 )
 from backend.payees.models import Payee
-from backend.payments.models import Payment
+from backend.payments.models import KINDS_OF_PAPER, Payment, Refund
 from backend.web.forms_books import HeldForm, OnForm
 from backend.web.pages import AuthedRequest, private
 
 KINDS = {
     "bank": gettext_lazy("Bank account"),
-    "clearing": gettext_lazy("Payment provider"),
+    "clearing": gettext_lazy("Cheques and cash"),
     "in_transit": gettext_lazy("Payouts in transit"),
     "suspense": gettext_lazy("Suspense"),
     "budget": gettext_lazy("Pot"),
@@ -56,8 +56,8 @@ KINDS = {
 # The purses money only passes through: at zero when everything is explained.
 CLEARING = {
     "in_transit": gettext_lazy("Handed to the bank, not yet seen on a statement."),
-    "suspense": gettext_lazy("Seen on a statement, not yet identified."),
-    "clearing": gettext_lazy("Collected by a payment provider, not yet on the bank account."),
+    "suspense": gettext_lazy("Seen on a statement, not yet identified; and what came above what was awaited."),
+    "clearing": gettext_lazy("Cheques or cash handed over, not yet on the bank account."),
 }
 FACTS = {
     "payment.received": gettext_lazy("Payment received"),
@@ -70,7 +70,7 @@ LISTED = 200
 # Whose pages the references of entries lead to, by the prefix of their id.
 REFERENCES = {
     "plg": "pledge_page", "dis": "distribution_page", "bat": "batch_page", "trf": "transfer_page",
-    "opn": "opening_page",
+    "opn": "opening_page", "sur": "surplus_page", "rfd": "refund_page", "dep": "deposit_page",
 }  # fmt: skip
 
 
@@ -98,8 +98,14 @@ def owner_names(kind: str, owners: Iterable[str]) -> dict[str, str]:
     wanted = list(owners)
     if kind in {"bank", "in_transit", "suspense"}:
         return dict(HostBankAccount.objects.filter(pk__in=wanted).values_list("pk", "name"))
+    if kind == "clearing":
+        accounts = dict(HostBankAccount.objects.values_list("pk", "name"))
+        sorts = dict(KINDS_OF_PAPER)
+        parts = {owner: owner.partition(":") for owner in wanted}
+        return {owner: f"{accounts.get(key, key)}, {sorts.get(sort, sort)}" for owner, (key, _c, sort) in parts.items()}
     if kind == "payee":
-        return dict(Payee.objects.filter(pk__in=wanted).values_list("pk", "name"))
+        refunds = Refund.objects.filter(pk__in=wanted).values_list("pk", "name")
+        return dict(Payee.objects.filter(pk__in=wanted).values_list("pk", "name")) | dict(refunds)
     if kind in {"budget", "reserve", "deficit"}:
         return dict(Budget.objects.filter(pk__in=wanted).values_list("pk", "name"))
     return dict(Host.objects.filter(pk__in=wanted).values_list("pk", "name"))

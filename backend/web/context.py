@@ -22,6 +22,7 @@ from backend.identity.offers import offers_to
 from backend.identity.permissions import counting, dormant
 from backend.ledger.services import Freeze, closings, frozen
 from backend.notifications.services import comes_back
+from backend.payments.models import Movement, ProviderRefund
 from backend.payouts.models import PayoutBatch
 from backend.transfers.models import Opening, Transfer
 from backend.web import demo
@@ -116,9 +117,11 @@ class Reader:
             + Distribution.objects.filter(state="published").exclude(**mine).count()
             + batches.count()
             + Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked").count()
-            + BankLine.objects.filter(state="suggested").count()
+            + BankLine.objects.filter(state__in=["suspect", "suggested"]).count()
             + Transfer.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
             + Opening.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
+            + ProviderRefund.objects.filter(state="asked").exclude(asked_by_id=self.user.pk).count()
+            + Movement.objects.filter(state="reported").count()
         )
 
 
@@ -174,6 +177,8 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
                 section in {"organisations", "organisation_members", "acting"},
             )
         )
+    if reader.organisations:
+        entries.append(Entry(_("Papers"), reverse("documents"), section == "documents"))
     if kinds & {"contributor", "steward"}:
         entries.append(Entry(_("My work"), reverse("work"), section == "work"))
     if "steward" in kinds:
@@ -187,10 +192,11 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
         entries.append(Entry(_("Periods"), reverse("periods"), section == "periods"))
         entries.append(Entry(_("Budgets"), reverse("transfers"), section == "transfers"))
     if money:
+        papers = set() if reader.organisations else {"documents"}  # else they have a line of their own
         entries += [
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
-            Entry(_("Bank"), reverse("bank"), section == "bank"),
-            Entry(_("Books"), reverse("ledger"), section in {"books", "months", "exports"}),
+            Entry(_("Bank"), reverse("bank"), section in {"bank", "provider", "provider_money"}),
+            Entry(_("Books"), reverse("ledger"), section in {"books", "months", "exports", *papers}),
             Entry(_("Audit"), reverse("audit"), section == "audit"),
         ]
     if kinds & {"administrator", "treasurer", "auditor", "steward"}:

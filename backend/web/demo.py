@@ -10,6 +10,7 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
@@ -23,6 +24,7 @@ from backend.identity.models import Organisation, Role, User
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import code_for
 from backend.operations.demonstration import cast
+from backend.web.giving import DEMO_MAIL
 from backend.web.pages import cut
 
 # In the order in which a visitor meets them: (title, kinds of role, what they come for, where they start).
@@ -141,21 +143,37 @@ def sign_in(request: HttpRequest, person: User) -> HttpResponseBase:
 @only_here
 @require_safe
 def mail(request: HttpRequest) -> HttpResponse:
-    """The mail of the demonstration's people, newest first; `?to=` keeps one person's."""
-    everyone = cast.everyone()
-    to = next((one for one in everyone if one.email == request.GET.get("to")), None)
-    found = OutgoingMail.objects.filter(recipient__endswith=f"@{cast.DOMAIN}")
-    if to is not None:
-        found = found.filter(recipient=to.email)
-    context = {"page": cut(found.order_by("-due_at", "-pk"), request), "everyone": everyone, "to": to}
+    """The mail of the demonstration's people, newest first; `?to=` keeps one person's.
+
+    With it, that to the addresses from which this browser made gifts.
+    """
+    everyone, given, wanted = cast.everyone(), _given(request), request.GET.get("to", "").strip().lower()
+    to = next((one for one in everyone if one.email == wanted), None)
+    found = _readable(request)
+    if wanted:
+        found = found.filter(recipient=wanted)
+    context = {
+        "page": cut(found.order_by("-due_at", "-pk"), request), "everyone": everyone, "to": to, "given": given,
+        "wanted": wanted, "unknown": wanted and to is None and wanted not in given,
+    }  # fmt: skip
     return render(request, "demo/mail.html", context)
+
+
+def _given(request: HttpRequest) -> list[str]:
+    """The addresses from which this browser made gifts without an account."""
+    return [str(one).lower() for one in request.session.get(DEMO_MAIL, [])]
+
+
+def _readable(request: HttpRequest) -> "QuerySet[OutgoingMail]":
+    """The mail that this browser may read here: never that of addresses which others typed."""
+    return OutgoingMail.objects.filter(Q(recipient__endswith=f"@{cast.DOMAIN}") | Q(recipient__in=_given(request)))
 
 
 @only_here
 @require_safe
 def message(request: HttpRequest, mail_id: str) -> HttpResponse:
     """One message, as its reader gets it."""
-    found = get_object_or_404(OutgoingMail, pk=mail_id, recipient__endswith=f"@{cast.DOMAIN}")
+    found = get_object_or_404(_readable(request), pk=mail_id)
     reader = User.objects.filter(email=found.recipient).first()
     return render(request, "demo/message.html", {"mail": found, "to": reader or found.recipient})
 

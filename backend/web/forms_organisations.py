@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, cast
 
 from django import forms
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
@@ -15,9 +16,17 @@ from backend.identity.inviting import Named
 from backend.identity.models import Organisation, Recording, Role, User
 from backend.identity.organisations import ROLES, Address, Details
 from backend.identity.recordings import Told
+from backend.pledges.services import Terms
 from backend.web.forms_setup import here, language_field
 from backend.web.forms_work import BudgetChoice, ContributionForm, KeyedForm, running_charters
 
+# As somebody says it; of a pledge that is made, the model says the same in other words.
+RHYTHMS = [
+    ("once", pgettext_lazy("how often one pays", "once")),
+    ("monthly", pgettext_lazy("how often one pays", "every month")),
+    ("quarterly", pgettext_lazy("how often one pays", "every three months")),
+    ("yearly", pgettext_lazy("how often one pays", "every year")),
+]
 OFF = {"autocomplete": "off"}
 FIGURES = {"inputmode": "numeric", **OFF}
 MONEY = {"inputmode": "decimal", **OFF}
@@ -118,8 +127,9 @@ class MemberForm(forms.Form):
 
 
 def typed_amount(amount: int | None, currency: str) -> str:
-    """An amount as one would type it; empty for none."""
-    return "" if amount is None else f"{to_decimal(amount, currency):f}"
+    """An amount as the reader would type it: `12,50` in French, `12.50` in English; empty for none."""
+    text = "" if amount is None else f"{to_decimal(amount, currency):f}"
+    return text if (get_language() or "fr").startswith("en") else text.replace(".", ",")
 
 
 class ReasonForm(forms.Form):
@@ -164,8 +174,8 @@ class RecordPledgeForm(ToldForm):
     """The pledge of an organisation that came with a paper or a call."""
 
     field_order = [
-        "organisation", "name", "contact_name", "contact_email", "contact_language", "budget", "amount", "channel",
-        "told_on", "note", "confirm_by", "form_key",
+        "organisation", "name", "contact_name", "contact_email", "contact_language", "budget", "amount", "rhythm",
+        "ends_on", "channel", "told_on", "note", "confirm_by", "form_key",
     ]  # fmt: skip
     organisation = forms.ChoiceField(label=_("Organisation"), required=False)
     name = forms.CharField(
@@ -186,6 +196,10 @@ class RecordPledgeForm(ToldForm):
         label=_("Amount"), max_length=40, help_text=_("For instance 250 or 1 250,50."),
         widget=forms.TextInput(attrs=MONEY),
     )  # fmt: skip
+    rhythm = forms.ChoiceField(label=_("How often"), choices=RHYTHMS, initial="once", required=False)
+    ends_on = day_field(
+        label=_("Until"), required=False, help_text=_("Leave it empty to go on until they stop it. Not for “once”.")
+    )
 
     def __init__(
         self, *args: Any, organisations: list[Organisation], budgets: list[Budget], today: date, **kwargs: Any
@@ -216,6 +230,11 @@ class RecordPledgeForm(ToldForm):
             except Invalid as refusal:
                 self.add_error("amount", forms.ValidationError(refusal.message, code=refusal.code))
         return cleaned
+
+    @property
+    def terms(self) -> Terms:
+        """How often, and until when."""
+        return Terms(rhythm=self.cleaned_data["rhythm"] or "once", ends_on=self.cleaned_data["ends_on"])
 
     @property
     def contact(self) -> Named | None:

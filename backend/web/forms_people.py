@@ -77,6 +77,26 @@ class HostForm(forms.Form):
         label=_("First month of the fiscal year"), choices=list(MONTHS.items()), coerce=int,
         help_text=_("Entries are numbered and handed to the accountant by fiscal year."),
     )  # fmt: skip
+    address = forms.CharField(
+        label=_("Address"), max_length=300, required=False, widget=forms.Textarea(attrs={"rows": 3, **OFF}),
+        help_text=_("Line by line, as papers print it. Without it no invoice is issued."),
+    )  # fmt: skip
+    rna = forms.CharField(
+        label=_("RNA number"), max_length=20, required=False, widget=forms.TextInput(attrs=OFF),
+        help_text=_("Of an association: W and nine figures."),
+    )  # fmt: skip
+    vat_status = forms.ChoiceField(
+        label=_("Value added tax"), required=False, widget=forms.RadioSelect,
+        choices=[*Host.VAT, ("liable", _("liable for VAT: not supported yet"))],
+        help_text=_("Invoices carry the mention that goes with it. Without an answer no invoice is issued."),
+    )  # fmt: skip
+    tax_receipts = forms.BooleanField(
+        label=_("Make tax receipts"), required=False,
+        help_text=_(
+            "Stays off, and cannot be turned on yet. A receipt given without the right to give it is fined, and money "
+            "that buys development or support is never a gift. Payment certificates say what was received."
+        ),
+    )  # fmt: skip
     reason = why_field()
 
     def __init__(self, *args: Any, host: Host, **kwargs: Any) -> None:
@@ -84,7 +104,8 @@ class HostForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.initial = {
             "name": host.name, "fee": f"{(Decimal(host.fee_bp) / 100).normalize():f}", "time_zone": host.time_zone,
-            "fiscal_year": host.fiscal_year_starts_on, **self.initial,
+            "fiscal_year": host.fiscal_year_starts_on, "address": host.address, "rna": host.rna,
+            "vat_status": host.vat_status, "tax_receipts": host.tax_receipts, **self.initial,
         }  # fmt: skip
         zone = self.fields["time_zone"]
         assert isinstance(zone, forms.ChoiceField)

@@ -53,7 +53,9 @@ def host_change(request: AuthedRequest) -> HttpResponseBase:
         values = form.cleaned_data
         made = propose_settings(
             actor=request.user, name=values["name"], fee_bp=values["fee"], time_zone=values["time_zone"],
-            fiscal_year_starts_on=values["fiscal_year"], reason=values["reason"], now=timezone.now(),
+            fiscal_year_starts_on=values["fiscal_year"], address=values["address"], rna=values["rna"],
+            vat_status=values["vat_status"], tax_receipts=values["tax_receipts"], reason=values["reason"],
+            now=timezone.now(),
         )  # fmt: skip
         return _proposed(request, made)
 

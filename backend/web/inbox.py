@@ -15,6 +15,7 @@ from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import may
 from backend.ledger.closing import month_after
 from backend.ledger.services import closings, next_month
+from backend.payments.models import PaperPayment, Surplus
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import payable_shares
 from backend.transfers.models import Opening, Transfer
@@ -22,6 +23,7 @@ from backend.transfers.openings import to_open
 from backend.web.periods import readable_periods
 
 SHOWN = 3
+PAYER = ("pledge__organisation", "pledge__person", "pledge__donor")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def piles(*, actor: User, today: date) -> list[Pile]:
         _shares(),
         _batches(actor),
         _lines(actor),
+        _surpluses(actor),
+        _papers(actor),
         _transfers(actor),
         _openings(actor),
         _months(actor, today),
@@ -178,7 +182,7 @@ def _batches(actor: User) -> Pile:
 
 
 def _lines(actor: User) -> Pile:
-    waiting = BankLine.visible_to(actor).filter(state="suggested").order_by("booked_on", "id")
+    waiting = BankLine.visible_to(actor).filter(state__in=["suspect", "suggested"]).order_by("booked_on", "id")
     return Pile(
         key="lines",
         title=_("Bank lines to identify"),
@@ -198,6 +202,44 @@ def _lines(actor: User) -> Pile:
             for line in waiting[:SHOWN]
         ],
     )
+
+
+def _surpluses(actor: User) -> Pile:
+    waiting = Surplus.visible_to(actor).filter(state="waiting").select_related(*PAYER).order_by("created_at", "pk")
+    return Pile(
+        key="surpluses",
+        title=_("Surpluses to decide"),
+        hint=_("Received above what was awaited: for the pot, for the next instalment, or to give back."),
+        empty=_("Nobody paid more than what was awaited."),
+        url=reverse("surpluses"),
+        count=waiting.count(),
+        items=[
+            Item(
+                one.pledge.payer_name, reverse("surplus_page", args=[one.pk]), one.received_on,
+                amount=one.amount, currency=one.currency,
+            )
+            for one in waiting[:SHOWN]
+        ],
+    )  # fmt: skip
+
+
+def _papers(actor: User) -> Pile:
+    waiting = PaperPayment.visible_to(actor).filter(state="received").select_related(*PAYER)
+    return Pile(
+        key="papers",
+        title=_("Cheques and cash to take to the bank"),
+        hint=_("Handed over and in no deposit yet."),
+        empty=_("Nothing waits to be taken to the bank."),
+        url=reverse("deposits"),
+        count=waiting.count(),
+        items=[
+            Item(
+                one.pledge.payer_name, reverse("deposits"), one.received_on, note=one.get_kind_display(),
+                amount=one.amount, currency=one.currency,
+            )
+            for one in waiting.order_by("received_on", "pk")[:SHOWN]
+        ],
+    )  # fmt: skip
 
 
 def _transfers(actor: User) -> Pile:

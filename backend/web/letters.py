@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.models import EmailAddress
+from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -31,12 +32,18 @@ class AccountLetters(SignInLimits):
         language = language_of(context.get("user"), email) or translation.get_language()
         # An address is read in the language it was made in: before the other one is in force.
         links = {name: at_home(translate_url(context[name], language or "fr")) for name in LINKS if context.get(name)}
+        if "activate_url" in links and (going := self._going()):
+            links["activate_url"] += f"?{urlencode({'next': going})}"
         site = SimpleNamespace(domain=urlsplit(settings.BASE_URL).netloc)
         with translation.override(language):
             if context.get("code"):
                 page = reverse("account_confirm_login_code")
                 links["code_url"] = at_home(f"{page}?{urlencode({'code': context['code']})}")
             super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
+
+    def _going(self) -> str:
+        """The page of ours that somebody was on their way to when they were asked to sign in; empty for none."""
+        return get_next_redirect_url(self.request) or "" if self.request is not None else ""
 
     def clean_email(self, email: str) -> str:
         """An address of an account, in letters that cannot be taken for others."""

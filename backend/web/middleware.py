@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.views.defaults import page_not_found
 
 from backend.core.errors import DomainError
-from backend.core.text import plain
+from backend.core.text import readable
 from backend.identity.models import Host
 
 logger = logging.getLogger(__name__)
 
-NOT_PAGES = ("/v1/", "/healthz", "/csp-reports/", "/.well-known/")
+NOT_PAGES = ("/v1/", "/healthz", "/csp-reports/", "/hooks/", "/.well-known/")
 # What no page of this service asks a browser for: a script that got in would not have it either.
 UNUSED_FEATURES = (
     "accelerometer", "ambient-light-sensor", "autoplay", "battery", "bluetooth", "browsing-topics", "camera",
@@ -85,7 +85,10 @@ class PlainRefusals:
 
 
 class PlainText:
-    """Takes the signs that turn a text around out of everything that is typed in a form, but for passwords."""
+    """Takes what cannot be read out of everything that is typed in a form, but for passwords.
+
+    Signs that turn a text around go, control characters become spaces: the API refuses these where pages mend them.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         """Keep the rest of the chain."""
@@ -106,7 +109,7 @@ class PlainText:
         typed = request.POST.copy()
         for name, values in request.POST.lists():
             if "password" not in name:
-                typed.setlist(name, [plain(str(value)) for value in values])
+                typed.setlist(name, [readable(str(value)) for value in values])
         request.POST = typed  # type: ignore[assignment]  # a copy of it, which nothing changes any more
 
 

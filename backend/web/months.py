@@ -113,7 +113,7 @@ def _facts(first: date | None) -> dict[str, Any]:
         "last_day": end - timedelta(days=1),
         "over": host_day(timezone.now()) >= end,
         "unsealed": unsealed(first=first, last=end - timedelta(days=1)),
-        "unidentified": BankLine.objects.filter(state="suggested", booked_on__lt=end).count(),
+        "unidentified": BankLine.objects.filter(state__in=["suspect", "suggested"], booked_on__lt=end).count(),
     }
 
 

@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backend.identity.models import HostBankAccount, Proposal, User
+from backend.identity.models import Host, HostBankAccount, Proposal, User
 from backend.identity.permissions import holds, may
 from backend.identity.proposals import ACCOUNT, RIGHTS, decide_treasurer, hindrance, see_iban, withdraw
 from backend.operations.host import decide_account, decide_settings, stop_account
@@ -134,12 +134,18 @@ def setting_names() -> dict[str, str]:
         "fee_bp": _("Fee on what is received"),
         "time_zone": _("Time zone"),
         "fiscal_year_starts_on": _("First month of the fiscal year"),
+        "address": _("Address"),
+        "rna": _("RNA number"),
+        "vat_status": _("Value added tax"),
+        "tax_receipts": _("Tax receipts"),
     }
 
 
 def _said(field: str, value: Any) -> str:
     if field == "fee_bp":
         return percent(int(value))
+    if field == "vat_status":
+        return str(dict(Host.VAT)[value])
     return str(MONTHS[int(value)]) if field == "fiscal_year_starts_on" else str(value)
 
 

@@ -57,6 +57,7 @@ def commons_page(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "commons": commons,
         "may_moderate": request.user.is_authenticated and may(request.user, "text.moderate"),
+        "may_support": request.user.is_authenticated and may(request.user, "support.read", scopes=ids),
         "root": root,
         "figures": figures,
         "bar": bar(figures),

@@ -94,7 +94,7 @@ def record_pledge(request: AuthedRequest, slug: str) -> HttpResponse:
                 pledge = of_pledges.record_pledge(
                     actor=request.user, budget=typed["budget"], amount=typed["minor"],
                     currency=typed["budget"].currency, told=form.told, form_key=typed["form_key"], now=now,
-                    organisation_id=typed["organisation"], name=typed["name"], contact=form.contact,
+                    organisation_id=typed["organisation"], name=typed["name"], contact=form.contact, terms=form.terms,
                 )  # fmt: skip
             except (Invalid, Conflict) as error:
                 add_domain_error(form, error)

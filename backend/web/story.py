@@ -10,6 +10,7 @@ from backend.commons.life import Veil
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution, Share
 from backend.payments.models import Payment
+from backend.pledges.donations import believed
 from backend.pledges.models import Pledge
 
 LATEST = 20
@@ -19,18 +20,35 @@ LINES = 30
 
 @dataclass(frozen=True)
 class Funder:
-    """An organisation with what it promised and what came of it, in minor units."""
+    """Who supports, under the name they chose, with what they promised and what came of it, in minor units.
+
+    Amounts are told of those alone who are shown under their own name.
+    """
 
     name: str
     pledged: int
     received: int
+    open: bool = True
+
+
+@dataclass(frozen=True)
+class Funders:
+    """Those who have a name here, the largest first, and how many wish to have none."""
+
+    named: list[Funder]
+    unnamed: int
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.named) + self.unnamed
 
 
 @dataclass(frozen=True)
 class Received:
-    """One payment: whose, when, the amount paid and what the host kept of it, in minor units."""
+    """One payment: whose (None: not told), when, the amount paid and what the host kept of it, in minor units."""
 
-    name: str
+    name: str | None
     on: date
     amount: int
     fee: int
@@ -90,30 +108,50 @@ class Round:
         return self.count - len(self.lines)
 
 
-def funders(budgets: Iterable[str]) -> list[Funder]:
-    """The organisations whose pledges stand or brought money, the largest first."""
-    rows = (
-        Pledge.objects.filter(Q(state__in=["active", "fulfilled"]) | Q(received__gt=0), budget__in=list(budgets))
-        .values("organisation__pk", "organisation__name")
-        .annotate(pledged=Sum("amount"), got=Sum("received"))
-        .order_by("-pledged", "organisation__name")
+def funders(budgets: Iterable[str]) -> Funders:
+    """Those whose pledges stand or brought money, as each wants to be shown: see `believed` for donors."""
+    standing = Q(state__in=["active", "fulfilled"]) | Q(received__gt=0)
+    rows = list(
+        Pledge.objects.filter(standing, believed(), budget__in=list(budgets))
+        .select_related("organisation", "person", "donor")
+        .order_by("created_at", "pk")
     )
-    veil = Veil(row["organisation__pk"] for row in rows)
-    return [
-        Funder(veil.text(row["organisation__pk"], "name", row["organisation__name"]), row["pledged"], row["got"])
-        for row in rows
-    ]
+    veil = Veil(row.payer_id for row in rows)
+    named: dict[tuple[str, str], Funder] = {}
+    unnamed: set[str] = set()
+    for row in rows:
+        name = _shown(row, veil)
+        if name is None:
+            unnamed.add(row.payer_id)
+            continue
+        before = named.get((row.payer_id, name))
+        named[row.payer_id, name] = Funder(
+            name=name,
+            pledged=row.received + row.expected + (before.pledged if before else 0),
+            received=row.received + (before.received if before else 0),
+            open=row.visibility == "visible",
+        )
+    # Who hides an amount is listed after the others, or their place would tell it.
+    ordered = sorted(named.values(), key=lambda one: (not one.open, -one.pledged if one.open else 0, one.name))
+    return Funders(ordered, len(unnamed))
+
+
+def _shown(pledge: Pledge, veil: Veil) -> str | None:
+    """The name under which everybody reads who promised, with what is withdrawn of it said instead."""
+    name = pledge.public_name
+    return name and veil.text(pledge.payer_id, "name", name)
 
 
 def receipts(budgets: Iterable[str]) -> Receipts:
-    """What was received by these budgets."""
-    found = Payment.objects.filter(pledge__budget__in=list(budgets), state="succeeded")
+    """What was received by these budgets; the payer of a sum is named only when they are shown with their amounts."""
+    found = Payment.objects.filter(pledge__budget__in=list(budgets), state__in=["succeeded", "won"])
     sums = found.aggregate(count=Count("pk"), gross=Sum("amount"), fees=Sum("fee"))
-    latest = found.select_related("pledge__organisation").order_by("-received_on", "-pk")[:LATEST]
-    veil = Veil(row.pledge.organisation_id for row in latest)
+    payers = ("pledge__organisation", "pledge__person", "pledge__donor")
+    latest = list(found.select_related(*payers).order_by("-received_on", "-pk")[:LATEST])
+    veil = Veil(row.pledge.payer_id for row in latest)
     rows = [
         Received(
-            veil.text(row.pledge.organisation_id, "name", row.pledge.organisation.name), row.received_on, row.amount,
+            _shown(row.pledge, veil) if row.pledge.visibility == "visible" else None, row.received_on, row.amount,
             row.fee,
         )
         for row in latest

@@ -19,6 +19,7 @@ from backend.identity.models import User
 from backend.identity.permissions import holds, may, require
 from backend.identity.services import host_day
 from backend.ledger.services import balances
+from backend.payments.fees import rate_of
 from backend.transfers.models import Opening, Transfer
 from backend.transfers.openings import opening_hindrance, own_funds, to_open
 from backend.transfers.services import (
@@ -35,6 +36,7 @@ from backend.web.figures import figures_of
 from backend.web.forms import add_domain_error, new_form_key
 from backend.web.forms_transfers import EnvelopeForm, OpeningForm, TransferForm, WhyForm
 from backend.web.pages import AuthedRequest, budgets_with, cut, fresh_factor, private
+from backend.web.proposals import percent
 
 LATEST = 20
 
@@ -80,6 +82,8 @@ def budget_page(request: AuthedRequest, budget_id: str) -> HttpResponse:
             "can_open": budget.state == "open" and may(request.user, "budget.open", scopes=tree_of(budget)),
             "can_suspend": budget.state in {"open", "suspended"}
             and may(request.user, "budget.suspend", scopes=tree_of(budget)),
+            "fee": percent(rate_of(budget).fee_bp),
+            "can_set_fee": may(request.user, "budget.set_fee"),
             "can_close": budget.parent_id and budget.state == "open",
         },
     )

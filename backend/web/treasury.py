@@ -22,14 +22,18 @@ from backend.payouts.services import (
     approve_batch,
     hand_over,
     hindrance,
+    payable_refunds,
     payable_shares,
     prepare_batch,
     refuse_batch,
     waiting_shares,
+    within_reach,
 )
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import PrepareForm, ReasonForm
 from backend.web.inbox import piles
+from backend.web.inbox_pledges import unpaid_pile
+from backend.web.inbox_provider import provider_pile
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
 FILE_STATES = {"approved", "sent", "settled"}
@@ -40,7 +44,8 @@ FILE_STATES = {"approved", "sent", "settled"}
 def treasury(request: AuthedRequest) -> HttpResponse:
     """What waits for the treasurers, by kind, with the oldest of each."""
     require(request.user, "ledger.read")
-    found = piles(actor=request.user, today=host_day(timezone.now()))
+    today = host_day(timezone.now())
+    found = [*piles(actor=request.user, today=today), unpaid_pile(request.user, today), *provider_pile(request.user)]
     context = {"piles": found, "total": sum(pile.count for pile in found), "alone": _alone()}
     return render(request, "treasury/inbox.html", context)
 
@@ -61,26 +66,35 @@ def payouts(request: AuthedRequest) -> HttpResponse:
         "treasury/payouts.html",
         {
             "page": cut(batches.order_by("-prepared_at", "-id"), request),
-            "accounts": [_payable(account) for account in HostBankAccount.objects.order_by("name")],
+            "accounts": [_payable(request.user, account) for account in HostBankAccount.objects.order_by("name")],
             "can_prepare": may(request.user, "batch.prepare"),
             "alone": _alone(),
         },
     )
 
 
-def _payable(account: HostBankAccount) -> dict[str, Any]:
-    """What a batch on this account would pay, one row a payee, and who has not given an account yet."""
+def _payable(actor: User, account: HostBankAccount) -> dict[str, Any]:
+    """What a batch of this person on this account would pay, one row a payee, its refunds, who has not given an account
+    yet, and what only somebody else's batch can pay."""
     groups: dict[str, list[Share]] = defaultdict(list)
-    for share in payable_shares(currency=account.currency):
+    shares = payable_shares(currency=account.currency)
+    paid, refunds, held = within_reach(
+        preparer=actor, shares=[one for one in shares if one.payee.iban_sealed],
+        refunds=payable_refunds(currency=account.currency),
+    )  # fmt: skip
+    for share in (*paid, *(one for one in shares if not one.payee.iban_sealed)):
         groups[share.payee_id].append(share)
     rows = [(shares[0].payee, shares, sum(share.amount for share in shares)) for shares in groups.values()]
     ready = [row for row in rows if row[0].iban_sealed]
     return {
+        "held": [(one.payee.name if isinstance(one, Share) else one.name, one.amount) for one in held],
         "account": account,
         "ready": ready,
+        "refunds": refunds,
+        "number": len(ready) + len(refunds),
         "small": [share for share, _reason in waiting_shares(currency=account.currency)],
         "waiting": [row for row in rows if not row[0].iban_sealed],
-        "total": sum(amount for _payee, _shares, amount in ready),
+        "total": sum(amount for _payee, _shares, amount in ready) + sum(refund.amount for refund in refunds),
     }
 
 
@@ -105,7 +119,7 @@ def payout_prepare(request: AuthedRequest) -> HttpResponseBase:
                     _("The batch is prepared. No money moved: another treasurer must approve exactly this file."),
                 )
                 return redirect("batch_page", batch_id)
-    accounts = [_payable(account) for account in HostBankAccount.objects.order_by("name")]
+    accounts = [_payable(request.user, account) for account in HostBankAccount.objects.order_by("name")]
     # Each page has its own key, so that a refusal can be followed by another try.
     context = {"form": form, "blank": PrepareForm(), "accounts": accounts, "today": host_day(timezone.now())}
     return render(request, "treasury/prepare.html", context, status=status)
@@ -133,25 +147,28 @@ def batch_rows(batch: PayoutBatch) -> list[dict[str, Any]]:
     """The lines of a batch, each with what an approver must look at twice.
 
     `alert` is `changed` (the account changed after the batch was prepared), `new_account` (first payment since it
-    changed), `first` (first payment to this payee) or empty.
+    changed), `first` (first payment to this payee), `refund` (an account that a treasurer typed) or empty.
     """
-    rows = []
-    lines = list(batch.payouts.select_related("payee").order_by("name", "id"))
+    rows: list[dict[str, Any]] = []
+    lines = list(batch.payouts.select_related("payee", "refund__asked_by").order_by("name", "id"))
     earlier: dict[str, list[Payout]] = defaultdict(list)
     before = Payout.objects.filter(
-        payee__in=[line.payee_id for line in lines],
+        payee__in=[line.payee_id for line in lines if line.payee_id],
         state__in=["sent", "settled"],
         batch__prepared_at__lt=batch.prepared_at,
     )
     for payout in before.select_related("batch"):
-        earlier[payout.payee_id].append(payout)
+        earlier[payout.purse].append(payout)
     for line in lines:
+        if line.payee is None:
+            rows.append({"payout": line, "alert": "refund", "edited_at": None})
+            continue
         edited = line.payee.iban_edited_at
-        since = [past for past in earlier[line.payee_id] if edited is None or past.batch.prepared_at >= edited]
+        since = [past for past in earlier[line.purse] if edited is None or past.batch.prepared_at >= edited]
         alert = ""
         if edited and edited > batch.prepared_at:
             alert = "changed"
-        elif not earlier[line.payee_id]:
+        elif not earlier[line.purse]:
             alert = "first"
         elif not since:
             alert = "new_account"

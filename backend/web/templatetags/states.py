@@ -9,14 +9,18 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 TONES = {
-    "ok": {"accepted", "validated", "settled", "paid", "booked", "matched", "fulfilled", "yes"},
+    "ok": {
+        "accepted", "validated", "settled", "paid", "booked", "matched", "fulfilled", "yes", "credited", "cleared",
+        "refunded", "done", "won", "explained",
+    },
     "wait": {
-        "waiting",
+        "waiting", "deposited",
         "declared", "questioned", "published", "frozen", "prepared", "approved", "sent", "owed", "batched", "new",
         "proposed", "closing", "suspended",
-        "suggested", "unknown",
+        "suspect", "suggested", "unknown", "opening", "processing", "ready", "asked", "past_due", "paused", "opened",
+        "warning", "reported",
     },
-    "no": {"rejected", "refused", "lost", "no"},
+    "no": {"rejected", "refused", "lost", "returned", "no", "failed", "stuck"},
 }  # fmt: skip
 
 

@@ -1,0 +1,44 @@
+"""The door of the payment provider's events: verified, kept and answered at once; a worker treats them."""
+
+import logging
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from backend.core.errors import Conflict
+from backend.payments.notices import receive_notice
+from backend.payments.providers.base import BadNotice
+
+logger = logging.getLogger("tronc.security")
+
+LONGEST = 1024 * 1024  # bytes of an event
+SIGNATURE = "Stripe-Signature"
+
+
+@csrf_exempt  # the provider has no cookie of ours: its signature on the raw bytes is what is believed
+@require_POST
+def provider_notices(request: HttpRequest, provider: str) -> HttpResponse:
+    """Take in one event: 200 kept; 400 refused, a line in the log and nothing kept; 413 too long; 503 come again."""
+    if provider != settings.PROVIDER or not provider:
+        return HttpResponse(status=404)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST:
+        return HttpResponse(status=413)
+    try:
+        receive_notice(body=request.body, signature=request.headers.get(SIGNATURE, "")[:1000], now=timezone.now())
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
+    except (BadNotice, Conflict) as refusal:
+        logger.warning("an event of the payment provider was refused: %s", refusal)
+        return HttpResponse(status=400)
+    except (OperationalError, InterfaceError):
+        return HttpResponse(status=503, headers={"Retry-After": "60"})
+    return HttpResponse(status=200)
+
+
+bare = [path("hooks/<slug:provider>/", provider_notices, name="provider_notices")]
