@@ -86,5 +86,8 @@ def clone(name: str, source: str = "") -> None:
     with server() as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source or TEMPLATE))
+            # By files: a third of the time of copying through the log of PostgreSQL, on a server that does not sync.
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(source or TEMPLATE)
+            )
         )

@@ -38,7 +38,7 @@ def test_lists_cost_the_same_for_one_row_and_for_fifty(play: Any, call: Any, dja
             add(rows)
             rows += 1
         # token, limit, roles, rows, and what moderation withdrew or others recorded
-        for caller, path, queries in [(bo, "contributions", 5), (ana, "pledges", 5), (bo, "commons", 10)]:
+        for caller, path, queries in [(bo, "contributions", 5), (ana, "pledges", 7), (bo, "commons", 10)]:
             with django_assert_num_queries(queries):
                 assert len(shown(caller.get(path), 200)["data"]) == wanted
 

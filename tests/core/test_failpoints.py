@@ -12,7 +12,7 @@ import pytest
 from django.core.checks import run_checks
 
 from backend.core import failpoints
-from backend.core.failpoints import COMMITS, FAILPOINTS, Failure, armed, around_commit, failpoint
+from backend.core.failpoints import COMMITS, FAILPOINTS, OF_PROVIDER, Failure, armed, around_commit, failpoint
 from backend.events.models import Event
 from backend.operations import demo
 from backend.pledges.models import Pledge
@@ -59,7 +59,7 @@ def test_each_point_stands_in_the_code_exactly_once() -> None:
             assert isinstance(call.func, ast.Name)
             moments = [""] if call.func.id == "failpoint" else [".before_commit", ".committed"]
             found += [name + moment for moment in moments]
-    assert sorted(found) == sorted(FAILPOINTS)
+    assert sorted(found) == sorted([*FAILPOINTS, *OF_PROVIDER])
 
 
 def test_every_step_of_the_journey_has_a_point() -> None:

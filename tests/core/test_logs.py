@@ -26,6 +26,9 @@ SECRETS = [
     "Not Found: /en/First/./0123456789abcdefghij",
     "GET /fr/search/?q=Martin&key=0123456789abcdefghij",
     "GET /fr/confirm/0123456789abcdefghij/",
+    "Not Found: /fr/gifts/0123456789abcdefghij/payment/",
+    "Invalid API Key provided: sk_live_0123456789abcdefghij",
+    "rk_test_0123456789abcdefghij and whsec_0123456789abcdefghij",
     "DETAIL:  Key (email)=(0123456789abcdef@example.net) already exists.",
     'Key (user_id, "text")=(usr_1, 0123456789abcdef (a)) is not present in table "x".',
     "cannot connect to redis://tronc:0123456789abcdefghij@127.0.0.1:6379/0",
@@ -60,7 +63,7 @@ def test_no_secret_reaches_a_line(lines: Any, text: str) -> None:
         logging.getLogger("tests.lines").exception("failed")
     written = lines()
     assert len(written) == 3
-    whole = json.dumps(written).lower()
+    whole = json.dumps([{**one, "timestamp": ""} for one in written]).lower()  # its microseconds are no secret
     assert "0123456789abcdef" not in whole
     assert "3456" not in whole
     assert "440532" not in whole

@@ -19,7 +19,8 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 # Set by the tools themselves, never by an operator.
 INTERNAL = {
     "TRONC_DATABASE_ROLE", "TRONC_FAILPOINTS", "TRONC_FAILPOINTS_FOLDER", "TRONC_METRICS_OWNER", "TRONC_RUN_PYTHON",
-    "TRONC_STRIPE_KEY", "TRONC_STRIPE_SECRET_KEY",  # only looked at, to refuse a demonstration with live keys
+    "TRONC_STRIPE_SECRET_KEY",  # only looked at, to refuse a demonstration with live keys
+    "TRONC_FAKE_PROVIDER",  # of a demonstration: `run` starts it and says where
 }  # fmt: skip
 NAME = re.compile(r"""["'](TRONC_[A-Z_]+|DATABASE_(?:OWNER_|ADMIN_)?URL|REDIS_URL)["']""")
 

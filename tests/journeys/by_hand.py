@@ -37,6 +37,7 @@ class ByHand:
         """Ana promises a hundred euros and reads how to pay."""
         ana = self.person("ana").get("commons/cartolibre/pledge/")
         ana.submit("form_key", "organisation", amount="100,00")
+        ana.submit("confirmed")
         assert "/pledges/" in ana.url, ana.html
         self.pledge_url = ana.url
         found = re.search(r"RF\d\d(?:[ \u00a0\u202f]?[2-9A-Z]{4}){3}", ana.html)

@@ -86,7 +86,7 @@ def test_the_journey_through_http_while_the_broker_dies(
     hand.settle()
     processes.wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)
-    processes.wait(lambda: letters(processes) == 11, "the mail")
+    processes.wait(lambda: letters(processes) == 12, "the mail")
 
 
 @pytest.mark.live
@@ -117,7 +117,7 @@ def test_what_was_done_while_the_broker_was_away_follows_within_a_minute_of_its_
         getattr(hand, step)()
     processes.wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)
-    processes.wait(lambda: letters(processes) == 11, "the mail")
+    processes.wait(lambda: letters(processes) == 12, "the mail")
 
 
 @pytest.mark.live
@@ -141,4 +141,4 @@ def test_the_journey_without_any_broker(play: Callable[..., Any], processes: Pro
         getattr(hand, step)()
     wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)
-    wait(lambda: letters(processes) == 11, "the mail")
+    wait(lambda: letters(processes) == 12, "the mail")

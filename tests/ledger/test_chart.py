@@ -127,7 +127,11 @@ def test_a_host_s_own_chart_is_used(using: Callable[[str], Path]) -> None:
     lines = said.getvalue().splitlines()
     assert lines[0] == str(path)
     assert "  6041      Work for the commons  [services]" in lines
-    assert "  BQ        Bank  [payment.received, payment.taken_back, bank.unidentified, payout.settled]" in lines
+    bank = (
+        "payment.received, payment.taken_back, surplus.received, deposit.cleared, bank.unidentified, "
+        "payment.given_back, provider.fee, provider.unexplained, provider.paid_out, payout.settled"
+    )
+    assert f"  BQ        Bank  [{bank}]" in lines
     assert "  AN        Opening balances  [(opening)]" in lines
 
 

@@ -17,12 +17,14 @@ from backend.banking.services import positions
 from backend.commons.models import Budget, Commons
 from backend.contributions.models import Contribution
 from backend.distributions.models import Arbitration, Distribution, Share
+from backend.documents.models import Document
 from backend.events.models import Event
 from backend.identity.models import Host, User
 from backend.ledger.services import balance, entry_count, trial_balance
 from backend.notifications.models import OutgoingMail
-from backend.operations import demonstration
+from backend.operations import demonstration, selfcheck
 from backend.operations.demonstration import cast, movilab, others
+from backend.payments.models import Deposit, Surplus
 from backend.payouts.models import PayoutBatch
 from backend.pledges.models import Pledge
 from backend.transfers.models import Transfer
@@ -199,3 +201,18 @@ def test_each_role_finds_its_pages_full(loaded: None, settings: Any) -> None:
             answer = browser.get(f"/en/{page}", follow=True)
             assert answer.status_code == 200
             assert words in answer.content.decode(), (key, page)
+
+
+def test_supporters_renew_give_pay_by_cheque_and_twice(loaded: None) -> None:
+    renewed = Pledge.objects.filter(state="active").exclude(rhythm="once")
+    assert set(renewed.values_list("rhythm", flat=True)) == {"monthly", "quarterly", "yearly"}
+    assert set(renewed.values_list("visibility", flat=True)) == {"visible", "anonymous"}
+    gifts = Pledge.objects.filter(donor__isnull=False).order_by("created_at")
+    assert [(gift.payer_name, gift.received > 0) for gift in gifts] == [
+        ("Gaëlle Prigent", True), ("Erwan Kerdoncuff", False),
+    ]  # fmt: skip
+    assert list(Surplus.objects.values_list("amount", "state")) == [(10_00, "waiting")]
+    assert list(Deposit.objects.values_list("total", "state")) == [(180_00, "prepared")]
+    papers = Document.objects.exclude(kind="call").order_by("issued_at", "label").values_list("kind", "total")
+    assert list(papers) == [("invoice", 1_200_00), ("invoice", 1_200_00), ("credit_note", 1_200_00)]
+    assert selfcheck.check() == []

@@ -316,6 +316,36 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
         ("UPDATE payouts_payout SET state = 'sent' WHERE amount = 5700",),
         {"I6.in_transit", "I1.global"},
     ),
+    "a surplus that no line brought": (
+        (
+            "INSERT INTO payments_surplus (id, pledge_id, account_id, source, amount, used, currency, method, "
+            "payer_index, received_on, state, reason, entry, created_at) SELECT 'sur_x', pledge.id, account.id, "
+            "'line:x', 500, 0, 'EUR', 'bank_transfer', '', '2026-11-21', 'waiting', '', '', now() "
+            "FROM (SELECT id FROM pledges_pledge LIMIT 1) pledge, "
+            "(SELECT id FROM identity_hostbankaccount LIMIT 1) account",
+        ),
+        {"I6.suspense", "I1.global"},
+    ),
+    "a cheque that nobody booked": (
+        (
+            "INSERT INTO payments_paperpayment (id, kind, pledge_id, account_id, amount, currency, drawer, number, "
+            "received_on, state, form_key, recorded_by_id, recorded_at, returned_reason) SELECT 'ppr_x', 'cheque', "
+            "pledge.id, account.id, 500, 'EUR', '', '', '2026-11-21', 'received', 'x', pledge.made_by_id, now(), '' "
+            "FROM (SELECT id, made_by_id FROM pledges_pledge LIMIT 1) pledge, "
+            "(SELECT id FROM identity_hostbankaccount LIMIT 1) account",
+        ),
+        {"I6.clearing", "I1.global"},
+    ),
+    "a refund that was taken from nobody": (
+        (
+            "INSERT INTO payments_refund (id, pledge_id, payment_id, name, iban_sealed, iban_index, iban_hint, amount, "
+            "currency, reason, state, form_key, asked_by_id, asked_at, entry) SELECT 'rfd_x', pledge.id, payment.id, "
+            "'X', '', '', '', 500, 'EUR', 'x', 'owed', 'x', pledge.made_by_id, now(), '' "
+            "FROM (SELECT id, made_by_id FROM pledges_pledge LIMIT 1) pledge, "
+            "(SELECT id FROM payments_payment LIMIT 1) payment",
+        ),
+        {"I1.payee", "I1.global"},
+    ),
     "a clearing purse that nothing explains": (
         (
             "UPDATE ledger_account SET kind = 'clearing', normal_side = 1 WHERE kind = 'suspense'",
@@ -370,7 +400,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"I2.closing"},
     ),
     "an entry was said to be booked at another time": (
-        (f"UPDATE ledger_journalentry SET booked_at = booked_at - interval '1 day' WHERE id = {RECEIPT}",),
+        (f"UPDATE ledger_journalentry SET booked_at = booked_at - interval '1 minute' WHERE id = {RECEIPT}",),
         {"I2.dates", "I3.leaf"},
     ),
     "a line was given another number": (
@@ -423,11 +453,61 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "an entry and its seal were swapped for others": (
         (
-            f"UPDATE ledger_journalentry SET booked_at = booked_at - interval '1 day' WHERE id = {RECEIPT}",
-            f"UPDATE ledger_posting SET booked_at = booked_at - interval '1 day' WHERE entry_id = {RECEIPT}",
+            f"UPDATE ledger_journalentry SET booked_at = booked_at - interval '1 minute' WHERE id = {RECEIPT}",
+            f"UPDATE ledger_posting SET booked_at = booked_at - interval '1 minute' WHERE entry_id = {RECEIPT}",
             f"UPDATE ledger_seal SET leaf = ledger_leaf(entry_id) WHERE entry_id = {RECEIPT}",
         ),
         {"I3.root"},
+    ),
+    "a pledge awaits what no instalment does": (
+        ("UPDATE pledges_pledge SET expected = expected + 1",),
+        {"I1.expected"},
+    ),
+    "an instalment says more than its pledge received": (
+        ("UPDATE pledges_instalment SET amount = amount + 1, received = received + 1",),
+        {"I1.instalments"},
+    ),
+    "an instalment is due on another day": (
+        ("UPDATE pledges_instalment SET due_on = due_on + 1",),
+        {"I1.instalment_day"},
+    ),
+    "an invoice was credited beyond what it asked for": (
+        (
+            "INSERT INTO documents_documentseries (kind, year, last) VALUES ('invoice', 2020, 1), "
+            "('credit_note', 2020, 1)",
+            "INSERT INTO documents_document (id, kind, year, number, label, key, subject, language, currency, total, "
+            "body_sealed, pdf_sealed, sha256, issued_on, issued_at, corrects_id) VALUES ('doc_i', 'invoice', 2020, 1, "
+            "'F-2020-0001', 'i', 'x', 'fr', 'EUR', 100, 'x', 'x', 'x', '2020-01-01', now(), NULL), ('doc_c', "
+            "'credit_note', 2020, 1, 'AV-2020-0001', 'c', 'x', 'fr', 'EUR', 101, 'x', 'x', 'x', '2020-01-01', now(), "
+            "'doc_i')",
+        ),
+        {"I1.credited"},
+    ),
+    "a payment says that money was taken back": (
+        ("UPDATE payments_payment SET taken_back = 100",),
+        {"I1.pledge", "I1.taken_back"},
+    ),
+    "a refund is said to be paid": (
+        (
+            "INSERT INTO payments_refund (id, pledge_id, payment_id, name, iban_sealed, iban_index, iban_hint, amount, "
+            "currency, reason, state, form_key, asked_by_id, asked_at, entry) SELECT 'rfd_x', pledge_id, id, 'x', '', "
+            "'', '', 100, currency, 'x', 'paid', 'x', (SELECT min(id) FROM identity_user), now(), '' "
+            "FROM payments_payment",
+        ),
+        {"I1.refund", "I1.payee", "I1.global"},
+    ),
+    "a deposit is said to have cleared": (
+        (
+            "INSERT INTO payments_deposit (id, account_id, kind, total, currency, state, slip, form_key, "
+            "prepared_by_id, prepared_on, prepared_at, line, entry, cleared_on) SELECT 'dep_x', id, 'cheque', 100, "
+            "'EUR', 'cleared', '', 'x', (SELECT min(id) FROM identity_user), '2026-11-21', now(), 'line:x:y', '', "
+            "'2026-11-21' FROM identity_hostbankaccount",
+        ),
+        {"I1.deposit"},
+    ),
+    "the papers of a series are gone": (
+        ("INSERT INTO documents_documentseries (kind, year, last) VALUES ('yearly', 2026, 3)",),
+        {"I3.papers"},
     ),
 }
 
@@ -460,6 +540,7 @@ def test_what_is_planted_is_found_and_freezes(play: Play, committed: str, what: 
 def test_every_finding_that_exists_is_planted_above() -> None:
     planted = set.union(*[expected for _statements, expected in PLANTED.values()])
     elsewhere = {"I3.unsealed", "I3.key_missing", "I3.events"}  # test_seal_key.py, tests/events/test_sealing.py
+    elsewhere |= {"I1.charge", "I1.provider_fees", "I6.balance", "I6.provider"}  # test_selfcheck_provider.py
     assert planted | elsewhere == set(TEXTS)
 
 

@@ -82,11 +82,15 @@ def test_who_changed_an_account_it_pays_cannot_approve_it(play: Play) -> None:
     world = play("approve_distribution")
     from backend.payees.models import Payee
 
-    Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=world.users["denis"])
     batch = prepare(world)
+    Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=world.users["denis"])
     with pytest.raises(Forbidden) as refusal:
         sign(world, batch)
     assert refusal.value.code == "editor_of_iban"
+    refuse_batch(actor=world.users["claire"], batch_id=batch.pk, reason="compte changé", now=world.now)
+    again = prepare(world)  # without bo, whom nobody but the preparer could approve
+    assert set(again.payouts.values_list("payee__user", flat=True)).isdisjoint({world.users["bo"].pk})
+    assert sign(world, again).state == "approved"
 
 
 def test_an_account_changed_after_preparation_voids_the_batch(play: Play) -> None:

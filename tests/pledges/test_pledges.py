@@ -10,7 +10,7 @@ from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFo
 from backend.events.models import Event
 from backend.ledger.services import entry_count
 from backend.pledges.models import Pledge
-from backend.pledges.services import cancel_pledge, make_pledge
+from backend.pledges.services import Terms, cancel_pledge, make_pledge
 from tests.concurrency import at_once
 
 Play = Callable[..., Any]
@@ -77,9 +77,11 @@ def test_ten_submissions_of_one_form_make_one_pledge(committed: str, play: Play)
     assert len(set(at_once(lambda _number: pledge(world).pk))) == 1
     assert Pledge.objects.count() == 1
     assert Event.objects.filter(kind="pledge.made").count() == 1
-    with pytest.raises(Conflict) as refusal:
-        pledge(world, amount=501_00)
-    assert refusal.value.code == "form_key_reused"
+    for changed in ({"amount": 501_00}, {"terms": Terms(purchase_order="BC 7")}):
+        with pytest.raises(Conflict) as refusal:
+            pledge(world, **changed)
+        assert refusal.value.code == "form_key_reused"
+    assert Pledge.objects.count() == 1
 
 
 def test_a_pledge_is_cancelled_before_money_and_not_after(play: Play) -> None:

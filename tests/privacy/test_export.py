@@ -13,12 +13,14 @@ from django.apps import apps
 
 from backend.core.errors import Forbidden
 from backend.core.models import PersonKey
+from backend.documents.services import Item, Party, issue
 from backend.events.models import Event
 from backend.identity.models import User
 from backend.identity.services import grant_role
 from backend.identity.tokens import create_token
 from backend.operations import demo
 from backend.payees.services import set_account
+from backend.pledges.models import Donor, Pledge
 from backend.privacy.export import export_personal, gathered
 from backend.privacy.notices import VERSIONS, accept_notices
 from backend.privacy.parts import ACTS, ELSEWHERE, PARTS
@@ -74,7 +76,7 @@ def test_an_export_holds_what_there_is_about_a_person(play: Play) -> None:
     archive = export_personal(actor=bo, now=NOW)
     whole, sheets = opened(archive)
     assert archive.name == f"tronc-{bo.pk}-20261122.zip"
-    assert set(whole) == {"exported_at", "person", *PARTS, "payee", "organisations", "acts"}
+    assert set(whole) == {"exported_at", "person", *PARTS, "payee", "organisations", "acts", "documents_of_gifts"}
     (account,) = whole["account"]
     assert (account["email"], account["name"], account["public_name"]) == ("bo@example.org", "Bo Nguyen", "Bo")
     (work,) = whole["contributions"]
@@ -168,3 +170,22 @@ def test_mail_is_told_without_what_opens_the_account(play: Play) -> None:
     assert [row["subject"] for row in found["account_mails"]] == ["Your code"]
     assert "1234-secret" not in json.dumps(found)
     assert PersonKey.objects.get(owner=bo.pk).key_sealed not in json.dumps(found)
+
+
+def test_the_papers_of_gifts_taken_into_the_account_are_in_it(play: Play) -> None:
+    world = play("make_house")
+    bo = world.users["bo"]
+    donor = Donor.objects.create(
+        id="don_x", name_sealed="", email_sealed="", email_index="", language="fr", created_at=world.now,
+        claimed_by=bo, claimed_at=world.now,
+    )  # fmt: skip
+    pledge = Pledge.objects.create(
+        id="plg_x", budget=world.budget, donor=donor, amount=10_00, currency="EUR", starts_on=world.today,
+        visibility="anonymous", group="grp_x", reference="RF18539007547034", form_key="x", created_at=world.now,
+    )  # fmt: skip
+    paper = issue(
+        kind="call", key="x", subject=pledge.group, party=Party("Bo"), items=[Item("Don", 10_00)], currency="EUR",
+        language="fr", actor=None, now=world.now,
+    )  # fmt: skip
+    assert [row["id"] for row in gathered(bo)["documents_of_gifts"]] == [paper.pk]
+    assert gathered(world.users["ana"])["documents_of_gifts"] == []

@@ -56,7 +56,7 @@ def settled(world: Any) -> bool:
 def persist(step: str, act: Callable[[], Any], hand: Any) -> None:
     """Do a step again until it succeeds, as a person would who sees an error page: the effect must be single."""
     last: BaseException | None = None
-    for _turn in range(60):
+    for turn in range(60):
         try:
             if already(step, hand):
                 return
@@ -66,7 +66,7 @@ def persist(step: str, act: Callable[[], Any], hand: Any) -> None:
             last = failure
             connection.close()
             hand.people.clear()
-            time.sleep(0.5)
+            time.sleep(min(8, 0.5 * 1.25**turn))  # who signs in again and again meets the limits of sign-in
     raise RuntimeError(f"step {step} never succeeded: {last!r}"[:600])
 
 

@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["backend", "worker", "deploy", "run", "pyproject.toml"]
@@ -77,7 +78,8 @@ def statement(path: Path, facts: dict[str, str | int]) -> Path:
     """A statement of the bank that agrees with the books and shows nothing new."""
     from backend.operations.demo import statement_file
 
-    world = SimpleNamespace(today=datetime.now(UTC).date(), account=SimpleNamespace(iban=facts["iban"]))
+    today = datetime.now(ZoneInfo("Europe/Paris")).date()  # of the host: after midnight there it is not that of UTC
+    world = SimpleNamespace(today=today, account=SimpleNamespace(iban=facts["iban"]))
     path.write_bytes(statement_file(world, number=9001, opening=int(facts["booked"]), lines=[]))  # type: ignore[arg-type]
     return path
 

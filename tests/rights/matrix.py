@@ -1,5 +1,7 @@
 """Reads matrix.toml, tries its cells, and says which are wrong; the tests and the tests of the tests share it."""
 
+import os
+import random
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,6 +18,8 @@ from django.utils import translation
 from tests.rights.world import PERSONAS, House
 
 FILE = Path(__file__).resolve().parent / "matrix.toml"
+WHOLE = bool(os.environ.get("TRONC_WHOLE"))  # every cell of the pages: `./run prove grids`
+SEED = os.environ.get("TRONC_SEED", "1")  # another one draws another slice
 GROUPS = {
     "everybody": set(PERSONAS),
     "signed": set(PERSONAS) - {"anonymous"},
@@ -28,7 +32,7 @@ OUTCOMES = {"ok", "404", "403", "401", "405", "410", "signin", "stepup", "elsewh
 STEPS_UP = re.compile(r"/(2fa/)?reauthenticate/")
 # What a refused request, or one that only reads, may write: sessions, limits, and the account of the refusal itself.
 KEPT = {"django_session", "core_cache", "usersessions_usersession", "events_untold"}
-TOLD = ("'act.refused'", "'books.exported'", "'audit.exported'")
+TOLD = ("'act.refused'", "'books.exported'", "'audit.exported'", "'document.downloaded'")
 WRITES = re.compile(r"^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
@@ -76,6 +80,20 @@ class Row:
             alike = all(answers[persona] == "ok" for persona in GROUPS["signed"])
             if not alike or cell.persona in ENDS:
                 yield cell
+
+    def tried(self) -> list[Cell]:
+        """The cells that a run tries, those of all others too when `./run prove grids` asks: see SEED.
+
+        Drawn by lot, of each verb and whose object: one persona of each answer; and one verb that is not taken.
+        """
+        telling, unlisted = list(self.telling()), list(self.unlisted())
+        if WHOLE:
+            return [*telling, *unlisted]
+        dice = random.Random(f"{SEED} {self.route}")  # noqa: S311  the dice must be the same again
+        for cells in (telling, unlisted):
+            dice.shuffle(cells)
+        drawn = {(cell.verb, cell.which, cell.expected): cell for cell in telling}
+        return [*drawn.values(), *unlisted[:1]]
 
     def unlisted(self) -> Iterator[Cell]:
         """The verbs that the route does not take, asked by somebody whom it lets in otherwise."""
@@ -211,7 +229,7 @@ class Writes:
         """Look at a statement and pass it on."""
         match = WRITES.match(sql)
         if match and match[1] not in KEPT:
-            # A refusal is written down, and so is who took a file of the books or of the audit away.
+            # A refusal is written down, and so is who took a paper, a file of the books or of the audit away.
             told = match[1] == "events_event" and any(kind in str(params) for kind in TOLD)
             use = match[1] == "identity_apitoken" and "last_used_at" in sql
             if not told and not use:

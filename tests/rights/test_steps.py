@@ -18,9 +18,11 @@ PAGES = table("pages")
 SECRETS = ("code", "invitation")
 # Names of where a thing is, not of the thing.
 PLACES = ("scope",)
-# Things that a list shows to whoever reads what they belong to.
 MONEY = tuple(kind for kind in STRONG if kind != "administrator")
-LISTED = {"member": "organisation", "offer made": "organisation"}
+# Things that a list shows to whoever reads what they belong to.
+LISTED = {
+    "member": "organisation", "offer made": "organisation", "payment to certify": "pledge", "instalment": "pledge",
+}  # fmt: skip
 LEAD = ("treasurer", "steward", "administrator", "auditor", "manager", "contributor", "member", "outsider", "anonymous")
 
 

@@ -7,8 +7,11 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
+from backend.banking.formats.csv_layout import guess
+from backend.banking.layouts import save_layout
 from backend.commons.life import propose_commons
 from backend.commons.models import Commons
+from backend.documents.services import Item, Party, issue
 from backend.identity.inviting import Named
 from backend.identity.models import Offer, Organisation, Recording, User
 from backend.identity.offers import offer_membership
@@ -16,6 +19,7 @@ from backend.identity.proposals import propose_treasurer
 from backend.identity.recordings import Told, code_of
 from backend.identity.services import host_day
 from backend.operations.moderation import withdraw_text
+from backend.payments.models import Payment
 from backend.pledges.recording import record_pledge
 from backend.privacy.erasure import ask_erasure, record_erasure
 from backend.privacy.notices import current
@@ -30,6 +34,14 @@ def _offer(house: "House", organisation: Organisation) -> Offer:
         actor=house.otto, organisation=organisation, person=house.berta, email=house.berta.email,
         kind="organisation_member", now=house.now,
     )  # fmt: skip
+
+
+def _layout(house: "House") -> str:
+    """Saved columns of a CSV."""
+    layout = guess(["Date", "Montant", "Libellé"], [["02/03/2026", "10,00", "don"]], ";")
+    account = house.played.account
+    treasurer = house.played.users["claire"]
+    return save_layout(actor=treasurer, account=account, name="Banque", layout=layout, now=house.now).pk
 
 
 def add_waiting(house: "House") -> None:
@@ -60,6 +72,7 @@ def add_waiting(house: "House") -> None:
         },
         "two organisations": {"own": {"keep_id": played.organisation.pk, "other_id": house.roof.pk}},
         "host account": {"own": {"account_id": played.account.pk}},
+        "csv layout": {"own": {"layout_id": _layout(house)}},
         "person": {"own": {"person_id": users["denis"].pk}},
         "notice": {"own": {"document": "terms", "version": current()["terms"]}},
         "problem": {"own": {"code": "not_found"}},
@@ -68,6 +81,7 @@ def add_waiting(house: "House") -> None:
         "passkey": {"own": {"pk": 1}},
         "mail": {"own": {"mail_id": "mai_" + "0" * 36}},
     }
+    _papers(house)
     _proposals(house)
     _recordings(house)
     _sessions(house)
@@ -87,6 +101,25 @@ def _proposed(house: "House", actor: User, name: str) -> Commons:
 
 def _role(user: User, kind: str, scope: str) -> dict[str, Any]:
     return {"person_id": user.pk, "kind": kind, "scope": scope}
+
+
+def _papers(house: "House") -> None:
+    """An invoice and a payment of each organisation."""
+    house.things["document"] = {
+        which: {
+            "document_id": issue(
+                kind="invoice", key=f"rights-{which}", subject=organisation.pk,
+                party=Party(organisation.name, ("1 rue Basse", "29200 Brest")), items=[Item("Cartolibre", 100)],
+                currency="EUR", language="en", organisation=organisation, actor=None, now=house.now,
+            ).pk
+        }
+        for which, organisation in (("own", house.played.organisation), ("foreign", house.roof))
+    }  # fmt: skip
+    paid = Payment.objects.order_by("pk")
+    house.things["payment to certify"] = {
+        "own": {"payment_id": paid.filter(pledge__organisation=house.played.organisation)[0].pk},
+        "foreign": {"payment_id": paid.exclude(pledge__organisation=house.played.organisation)[0].pk},
+    }
 
 
 def _proposals(house: "House") -> None:

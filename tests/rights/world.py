@@ -34,11 +34,14 @@ from backend.ledger.services import latest_heads, statement
 from backend.operations import demo
 from backend.payees.services import set_account
 from backend.payouts.services import prepare_batch
+from backend.pledges.donations import gift_code, give
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
+from tests.rights.provider import add_provider
+from tests.rights.receipts import add_receipts
 from tests.rights.waiting import add_waiting
 from tests.treasurers import make_treasurer
 
@@ -113,6 +116,8 @@ def build() -> House:
     _waiting(house)
     _tokens(house)
     add_waiting(house)
+    add_receipts(house)
+    add_provider(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},
@@ -223,9 +228,17 @@ def _money(house: House) -> None:
             actor=house.otto, budget=house.pot, organisation=house.roof, amount=50_00, form_key="r5", **facts
         ),
     }  # fmt: skip
+    gift = give(
+        budget=played.budget, name="Gaëlle Roy", email="gaelle@example.org", amount=20_00, currency="EUR",
+        rhythm="once", named=False, language="fr", form_key="gift", now=house.now,
+    )  # fmt: skip
+    house.things["gift"] = {"own": {"code": gift_code(gift)}}
     assert Pledge.objects.filter(pk__in=[near.pk, far.pk]).exclude(state="promised").count() == 2
     house.things |= {
         "pledge": {which: {"pledge_id": row.pk} for which, row in open_ones.items()},
+        "instalment": {
+            which: {"instalment_id": row.instalments.get().pk} for which, row in open_ones.items()
+        },
         "organisation": {
             "own": {"organisation_id": played.organisation.pk}, "foreign": {"organisation_id": house.roof.pk},
         },

@@ -48,6 +48,11 @@ if owner and command == "prepare_database":
 if owner and command == "migrate":
     with psycopg.connect(owner) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS starts (number int)")
+if command == "fake_provider":
+    import socket, time
+    port = int(os.environ["TRONC_FAKE_PROVIDER"].rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        time.sleep(600)
 if command == "load_demo":
     count = 0
     if owner:
@@ -180,7 +185,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_dead_child_comes_back_and_kill_9_leaves_nothing(project: Project) -> None:
     process = project.start()
-    names = {"web", "worker", "beat"} | ({"postgres", "valkey"} if EMBEDDED else set())
+    names = {"provider", "web", "worker", "beat"} | ({"postgres", "valkey"} if EMBEDDED else set())
     first = project.children()
     assert set(first) == names
     told = project.output()

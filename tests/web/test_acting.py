@@ -14,6 +14,8 @@ Play = Callable[..., Any]
 SignIn = Callable[..., Any]
 PAGES = ("/en/", "/en/organisations/", "/en/commons/cartolibre/", "/en/acting/", "/en/nowhere/")
 OWN = ", in your own name"
+# What the second page of a pledge sends.
+PLEDGE = {"amount": "100", "rhythm": "once", "visibility": "visible", "form_key": "k", "confirmed": "1"}
 
 
 def second(world: Any, key: str = "ana") -> Organisation:
@@ -46,10 +48,13 @@ def test_with_several_nobody_is_chosen_until_one_is(play: Play, sign_in: SignIn)
     for path in PAGES:
         assert "for <strong>Le Grand Toit</strong>" in shown(browser, path), path
     page = browser.get("/en/commons/cartolibre/pledge/").content.decode()
-    assert f'<option value="{toit.pk}" selected>' in page
+    assert f'<input type="hidden" name="organisation" value="{toit.pk}"' in page
+    assert "On behalf of <strong>Le Grand Toit</strong>" in page
     browser.post("/en/acting/", {"organisation": ""})
     assert OWN in shown(browser)
-    assert "selected>Le Grand Toit" not in browser.get("/en/commons/cartolibre/pledge/").content.decode()
+    page = browser.get("/en/commons/cartolibre/pledge/").content.decode()
+    assert '<option value="" selected>in my own name' in page
+    assert f'<option value="{toit.pk}">Le Grand Toit' in page
 
 
 def test_one_acts_for_no_other_and_is_not_led_elsewhere(play: Play, sign_in: SignIn) -> None:
@@ -79,10 +84,10 @@ def test_who_is_removed_is_told_and_acts_no_more_on_the_next_click(play: Play, s
     )
     answer = browser.post(
         "/en/commons/cartolibre/pledge/",
-        {"organisation": world.organisation.pk, "preset": "100", "budget": world.budget.pk, "form_key": "k"},
+        {**PLEDGE, "organisation": world.organisation.pk},
     )
     text = answer.content.decode()
-    assert answer.status_code == 409
+    assert answer.status_code == 422
     assert "You no longer act for La Fabrique du Port: your role there has ended." in text
     assert "for <strong>" not in text
     assert not Pledge.objects.exists()
@@ -95,7 +100,7 @@ def test_a_pledge_is_recorded_as_made_for_the_organisation(play: Play, sign_in: 
     browser = sign_in(world.users["ana"])
     browser.post(
         "/en/commons/cartolibre/pledge/",
-        {"organisation": world.organisation.pk, "preset": "100", "budget": world.budget.pk, "form_key": "k"},
+        {**PLEDGE, "organisation": world.organisation.pk},
     )
     made = Event.objects.get(kind="pledge.made")
     assert (made.actor, made.on_behalf) == (world.users["ana"], world.organisation.pk)

@@ -17,6 +17,8 @@ from backend.events.services import record
 from backend.exports.audit import Wanted, export_audit, find, visible_events
 from backend.identity.services import create_organisation, grant_role
 from backend.operations import demo
+from backend.payments.services import receive_transfer
+from backend.pledges.services import Terms, make_pledge
 from backend.web.audit_lines import lines
 
 
@@ -254,3 +256,23 @@ def test_limits_are_told_in_money_and_missing_rights_in_words(play: Any) -> None
     assert ("Right that was missing", "approve a payout batch") in refused.facts
     with translation.override("fr"):
         assert lines([limit], all_pages=True)[0].changes[0][2].split() == ["100,00", "€"]
+
+
+@pytest.mark.parametrize(("visibility", "seen"), [("visible", True), ("anonymous", False), ("pseudonymous", False)])
+def test_a_steward_does_not_read_who_promised_without_a_name(play: Any, visibility: str, seen: bool) -> None:
+    world = play("make_house")
+    bo, sacha = world.users["bo"], world.users["sacha"]
+    pledge = make_pledge(
+        actor=bo, person=bo, budget=world.budget, amount=42_42, currency="EUR", form_key="k", now=world.now,
+        terms=Terms(visibility=visibility, pseudonym="Le Phare" if visibility == "pseudonymous" else ""),
+    )  # fmt: skip
+    receive_transfer(
+        pledge=pledge, amount=42_42, source="line:one", purse=("bank", world.account.pk), received_on=world.today,
+        actor=None, now=world.now,
+    )  # fmt: skip
+
+    def told(reader: Any) -> bool:
+        found = find(actor=reader, wanted=Wanted())
+        return any(pledge.pk == event.subject or bo.pk in event.scopes for event in found)
+
+    assert (told(sacha), told(world.users["claire"]), told(bo)) == (seen, True, True)

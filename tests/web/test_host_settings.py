@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid
@@ -111,6 +111,39 @@ class TestSettings:
     )  # fmt: skip
     def test_what_was_typed_is_read(self, world: Any, values: dict[str, Any], code: str) -> None:
         refused(Invalid, code, propose_settings, actor=world.users["odile"], **{**SETTINGS, **values})
+
+    def test_what_papers_say_of_the_host_takes_two_people(self, world: Any) -> None:
+        said = {**SETTINGS, "fee_bp": 500, "address": " 1 place Neuve \n\n75001 Paris", "rna": "w75 1000001"}
+        proposal = propose_settings(actor=world.users["odile"], **said, vat_status="franchise")
+        assert proposal.payload["after"] == {
+            "address": "1 place Neuve\n75001 Paris", "rna": "W751000001", "vat_status": "franchise",
+        }  # fmt: skip
+        assert Host.objects.get().vat_status == "non_profit"
+        decide_settings(
+            actor=world.users["claire"], proposal_id=proposal.pk, accept=True, digest=proposal.digest, now=NOW
+        )
+        host = Host.objects.get()
+        assert (host.address, host.rna, host.vat_status, host.tax_receipts, host.fee_bp) == (
+            "1 place Neuve\n75001 Paris", "W751000001", "franchise", False, 500,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("values", "code"),
+        [
+            ({"vat_status": "liable"}, "vat_not_supported"), ({"vat_status": "other"}, "vat_status_unknown"),
+            ({"tax_receipts": True}, "tax_receipts_not_built"), ({"rna": "351234567"}, "rna_invalid"),
+            ({"address": "x" * 301}, "host_address_long"),
+        ],
+    )  # fmt: skip
+    def test_what_papers_would_say_is_read(self, world: Any, values: dict[str, Any], code: str) -> None:
+        refused(Invalid, code, propose_settings, actor=world.users["odile"], **{**SETTINGS, **values})
+
+    @pytest.mark.parametrize("statement", ["vat_status = 'liable'", "tax_receipts = true"])
+    def test_the_database_refuses_what_is_not_built(self, world: Any, statement: str) -> None:
+        before = list(Host.objects.values())
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE identity_host SET {statement}")
+        assert list(Host.objects.values()) == before
 
     def test_settings_that_changed_meanwhile_are_not_overwritten(self, world: Any) -> None:
         proposal = propose_settings(actor=world.users["odile"], **SETTINGS)

@@ -22,8 +22,9 @@ OF_THE_LIBRARY = {
     "account_reset_password_from_key": "reset_password_from_key", "account_request_login_code": "request_login_code",
     "csp_reports": "csp_report",
 }  # fmt: skip
-# Forms that harm nobody however often they are sent: leaving, and the doors of the demonstration.
-HARMLESS = {"account_logout", "demo", "demo_mail", "demo_message"}
+# Forms that harm nobody however often they are sent: leaving, the doors of the demonstration, and that of the payment
+# provider, where nothing is kept without its signature and a limit would lose its events.
+HARMLESS = {"account_logout", "demo", "demo_mail", "demo_message", "provider_notices"}
 # Pages whose form writes to somebody else than who sends it.
 WRITING = {
     "setup_person", "setup_commons", "member_invite", "role_new", "record_pledge", "record_work", "recording_again",

@@ -103,7 +103,10 @@ def test_a_manager_sets_role_and_limits_and_the_member_meets_them(play: Play, si
     answer = browser.post(page, {"kind": "organisation_member", "per_pledge": "", "per_year": "150"}, follow=True)
     assert "€150.00 per calendar year" in answer.content.decode()
     member = sign_in(bo)
-    form = {"organisation": world.organisation.pk, "preset": "100", "budget": world.budget.pk}
+    form = {
+        "organisation": world.organisation.pk, "amount": "100", "rhythm": "once", "visibility": "visible",
+        "confirmed": "1",
+    }  # fmt: skip
     assert member.post("/en/commons/cartolibre/pledge/", {**form, "form_key": "1"}).status_code == 302
     refused = member.post("/en/commons/cartolibre/pledge/", {**form, "form_key": "2"})
     assert refused.status_code == 409

@@ -7,7 +7,7 @@ from django.test import Client
 
 from backend.commons.models import Commons
 from backend.core.errors import Invalid
-from backend.core.text import plain
+from backend.core.text import UNREADABLE, holds_address, plain, readable, seen
 from backend.identity.models import Organisation, User
 from backend.identity.naming import valid_address
 from backend.notifications.models import OutgoingMail
@@ -21,6 +21,27 @@ def test_only_the_signs_that_turn_a_text_around_go() -> None:
     assert plain(f"a{TURNING}b") == "ab"
     for kept in ("Zoé d’Été — 12 €\n\tfin", "שלום", "سلام", "family \U0001f468\u200d\U0001f469", ""):
         assert plain(kept) == kept
+
+
+def test_what_no_text_holds_becomes_a_space_in_forms_and_is_refused_by_the_api() -> None:
+    assert readable("a\x01b\x0bc\x1bd\x7fe\x85f\ufffeg\uffffh\ud800i\u202ej") == "a b c d e f g h ij"
+    assert readable("a\x00b") == "a\x00b", "the form says so"
+    for kept in ("Zoé\tété\r\n12 €", "שלום", "family \U0001f468\u200d\U0001f469"):
+        assert readable(kept) == kept
+        assert UNREADABLE.search(kept) is None
+    assert {sign for sign in map(chr, range(0xA0)) if UNREADABLE.search(sign)} == {
+        sign for sign in map(chr, range(0xA0)) if readable(sign) != sign or sign == "\0"
+    }
+
+
+def test_a_name_is_seen_or_is_none() -> None:
+    assert seen("  Zo\u00ade\u200b \ufeff Été ") == "Zoe Été"
+    assert [seen(one) for one in ("", " ", "\u200b", "\u00ad", "\u3164", "\u0301" * 9, "...", "\x01")] == [""] * 8
+    assert [seen(one) for one in ("Ana", "家", "7", "\U0001f331")] == ["Ana", "家", "7", "\U0001f331"]
+    held = ["https://x", "go to WWW.evil.example", "evil.example/login", "a://b"]
+    assert [one for one in held if not holds_address(one)] == []
+    names = ["J.-P. Martin", "Framasoft.org", "Ana / Bo", "M. le maire", "SARL d’à côté", "AC/DC", "St.John"]
+    assert [one for one in names if holds_address(one)] == []
 
 
 def test_signs_that_turn_a_text_around_are_left_out_of_forms(play: Any, sign_in: Any) -> None:

@@ -132,7 +132,7 @@ def test_the_page_of_a_commons_tells_the_whole_story(play: Play, client: Client)
     answer = client.get("/en/commons/cartolibre/")
     text = text_of(answer)
     # money in
-    assert "Paid by organisations €100.00" in text
+    assert "Paid by supporters €100.00" in text
     assert "The host’s fee, taken on receipt €5.00" in text
     assert "Received by the pot €95.00" in text
     assert re.search(r"La Fabrique du Port \d+ \w+ \d{4} €100.00 €5.00 €95.00", text)

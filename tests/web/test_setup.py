@@ -146,7 +146,10 @@ def test_from_an_empty_instance_to_a_first_pledge_in_the_books(client: Client) -
     key = re.search(r'name="form_key" value="([^"]+)"', form)
     assert key is not None
     organisation = Role.objects.get(user=ana).scope
-    facts = {"organisation": organisation, "preset": "100", "amount": "", "budget": pot.pk, "form_key": key[1]}
+    facts = {
+        "organisation": organisation, "amount": "100", "rhythm": "once", "visibility": "visible", "form_key": key[1],
+        "confirmed": "1",
+    }  # fmt: skip
     assert browser.post("/en/commons/cartolibre/pledge/", facts).status_code == 302
     world = demo.World(now=timezone.now())
     world.account, world.pledge = account, Pledge.objects.get()
