@@ -11,6 +11,7 @@ from backend.api.problems_of_ledger import PROBLEMS as OF_LEDGER
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
 from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
 from backend.api.problems_of_organisations import PROBLEMS as OF_ORGANISATIONS
+from backend.api.problems_of_peers import PROBLEMS as OF_PEERS
 from backend.api.problems_of_pledges import PROBLEMS as OF_PLEDGES
 from backend.api.problems_of_privacy import PROBLEMS as OF_PRIVACY
 from backend.api.problems_of_provider import PROBLEMS as OF_PROVIDER
@@ -31,7 +32,7 @@ CATALOGUE: dict[str, Texts] = {
     **OF_REQUESTS, **OF_ACCOUNTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
     **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY,
     **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
-    **OF_PROVIDER, **OF_PROVIDER_MONEY,
+    **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS,
 }  # fmt: skip
 
 

@@ -190,8 +190,19 @@ class Charter(models.Model):
 
     @property
     def approvals(self) -> int:
-        """How many stewards validate a contribution."""
-        return int(self.document["review"]["approvals"])
+        """How many stewards validate a contribution; 0: nobody needs to, consent does."""
+        return int(self.document["review"].get("approvals", 0))
+
+    @property
+    def consent_days(self) -> int | None:
+        """By consent: after so many days without objection a contribution is validated. None: by approvals."""
+        found: int | None = self.document["review"].get("days")
+        return found
+
+    @property
+    def settled_by(self) -> int:
+        """How many uninvolved stewards settle an objection."""
+        return int(self.document["objections"]["settled_by"])
 
     @property
     def soft_cap(self) -> int | None:

@@ -18,6 +18,8 @@ ACTION_WORDS: dict[str, Any] = {
     "organisation.merge": _("merge organisations"),
     "contribution.declare": _("declare work"),
     "contribution.review": _("review work"),
+    "contribution.discuss": _("question work or object to it"),
+    "contribution.decide": _("settle an objection"),
     "budget.read": _("read the pages of a budget"),
     "budget.open": _("open an envelope"),
     "charter.adopt": _("adopt a charter"),

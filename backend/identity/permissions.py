@@ -28,6 +28,8 @@ ACTIONS: dict[str, set[str]] = {
     "organisation.merge": {"treasurer"},
     "contribution.declare": {"contributor", "steward"},
     "contribution.review": {"steward"},
+    "contribution.discuss": {"contributor", "steward"},
+    "contribution.decide": {"steward"},
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
     "budget.open": {"steward", "administrator"},
     "charter.adopt": {"steward"},

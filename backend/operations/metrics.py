@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
+from backend.contributions.models import Contribution
 from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
@@ -43,6 +44,9 @@ def _rows(rows: "QuerySet[Any]", since: str) -> Due:
 # Sweep → how many rows are due at a moment, and since when; no date where the rows do not say.
 QUEUES: dict[str, Callable[[datetime], Due]] = {
     "banking.match": lambda now: _rows(BankLine.objects.filter(state="new"), "statement__imported_at"),
+    "contributions.accept_due": lambda now: _rows(
+        Contribution.objects.filter(state="declared", accepted_at__lte=now), "accepted_at"
+    ),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
     "events.seal": lambda now: _rows(unsealed(), "created_at"),
     "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),

@@ -45,7 +45,27 @@ PARTS: dict[str, Part] = {
     "contributions": Part(
         "contributions.Contribution", ("contributor",),
         ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
-        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "created_at"),
+        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "metadata", "version",
+        "created_at"),
+    ),
+    "questions_received": Part(
+        "contributions.Question", ("contributor",), ("contribution", "text", "answer", "closed_at", "created_at"),
+    ),
+    "questions_asked": Part(
+        "contributions.Question", ("asker",), ("contribution", "text", "answer", "closed_at", "created_at"),
+    ),
+    "objections_received": Part(
+        "contributions.Objection", ("contributor",), ("contribution", "reason", "state", "ended_at", "created_at"),
+    ),
+    "objections_raised": Part(
+        "contributions.Objection", ("objector",), ("contribution", "reason", "state", "ended_at", "created_at"),
+    ),
+    "objections_decided": Part(
+        "contributions.Opinion", ("steward",), ("objection__contribution", "upholds", "reason", "created_at"),
+    ),
+    "objections_weighed": Part(
+        "contributions.Opinion", ("contributor", "objector"),
+        ("objection__contribution", "upholds", "reason", "created_at"),
     ),
     "reviews_received": Part(
         "contributions.Review", ("contributor",), ("contribution", "verdict", "minutes", "reason", "created_at"),

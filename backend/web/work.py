@@ -33,7 +33,7 @@ from backend.web.forms import add_domain_error
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
-WITHDRAWABLE = {"declared", "validated"}
+WITHDRAWABLE = {"declared", "questioned", "validated"}
 NOT_COUNTED = {"withdrawn", "rejected"}
 
 
