@@ -2,7 +2,21 @@
 
 from django.urls import re_path
 
-from backend.api import charters, commons, contributions, distributions, ledger, log, payments, periods, pledges
+from backend.api import (
+    budgets,
+    charters,
+    commons,
+    contributions,
+    distributions,
+    events,
+    ledger,
+    log,
+    me,
+    payments,
+    periods,
+    pledges,
+    shares,
+)
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
@@ -10,6 +24,15 @@ _ID = "[0-9A-Z]{36}"
 urlpatterns = [
     re_path(r"^commons$", commons.CommonsList.as_view()),
     re_path(rf"^commons/(?P<commons_id>com_{_ID})$", commons.CommonsOne.as_view()),
+    re_path(r"^me$", me.Me.as_view()),
+    re_path(r"^statement$", me.Statement.as_view()),
+    re_path(r"^events$", events.EventList.as_view()),
+    re_path(r"^budgets$", budgets.BudgetList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})$", budgets.BudgetOne.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/periods$", budgets.PeriodList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/estimate$", budgets.EstimateOne.as_view()),
+    re_path(r"^shares$", shares.ShareList.as_view()),
+    re_path(rf"^shares/(?P<share_id>shr_{_ID})$", shares.ShareOne.as_view()),
     re_path(r"^charter\.schema\.json$", charters.Schema.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charter$", charters.InForce.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charters$", charters.Versions.as_view()),
