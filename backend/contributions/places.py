@@ -2,7 +2,7 @@
 
 from django.db.models import Q, QuerySet, Subquery
 from django.db.models.expressions import OuterRef
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform as Said
 from django.db.models.functions import Coalesce
 
 from backend.commons.models import Budget, Charter, Period
@@ -21,10 +21,12 @@ def declarable(actor: User) -> "QuerySet[Budget]":
 
 def _open_to_everyone() -> "QuerySet[Budget]":
     """The budgets with rules of their own whose charter in force lets everyone declare."""
-    said = KT("charter__document__declare")
-    running = Period.objects.filter(budget=OuterRef("pk"), state="open").order_by("starts_on").values(said=said)
-    latest = Charter.objects.filter(budget=OuterRef("pk")).order_by("-version").values(said=KT("document__declare"))
-    in_force = Coalesce(Subquery(running[:1]), Subquery(latest[:1]))
+    running = Period.objects.filter(budget=OuterRef("pk"), state="open").order_by("starts_on")
+    latest = Charter.objects.filter(budget=OuterRef("pk")).order_by("-version")
+    in_force = Coalesce(
+        Subquery(running.values(said=Said("declare", "charter__document"))[:1]),
+        Subquery(latest.values(said=Said("declare", "document"))[:1]),
+    )
     return Budget.objects.filter(commons__state="open").annotate(declare=in_force).filter(declare="everyone")
 
 
