@@ -93,6 +93,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("It is from 1 cent to one less than what is asked."),
         _("Leave the amount out to give up all of it."),
     ),
+    "duration_twice": (
+        _("The duration is given twice"),
+        _("“minutes” and “duration” are two ways to write one thing."),
+        _("Keep one of them."),
+    ),
     "batch_size": (
         _("The batch has too few or too many items"),
         _("A batch has 1 to 500 contributions."),

@@ -15,11 +15,13 @@ from backend.api import (
     payments,
     periods,
     pledges,
+    reviews,
     shares,
 )
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
+_WORK = rf"contributions/(?P<contribution_id>ctr_{_ID})"
 
 urlpatterns = [
     re_path(r"^commons$", commons.CommonsList.as_view()),
@@ -46,8 +48,16 @@ urlpatterns = [
     re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/resumption$", pledges.Resumption.as_view()),
     re_path(r"^contributions$", contributions.ContributionList.as_view()),
     re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})$", contributions.ContributionOne.as_view()),
-    re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})/reviews$", contributions.ReviewList.as_view()),
-    re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})/withdrawal$", contributions.Withdrawal.as_view()),
+    re_path(r"^contributions/batch$", contributions.Batch.as_view()),
+    re_path(rf"^{_WORK}/withdrawal$", contributions.Withdrawal.as_view()),
+    re_path(rf"^{_WORK}/declaration$", contributions.Declaration.as_view()),
+    re_path(rf"^{_WORK}/waiver$", contributions.Waiver.as_view()),
+    re_path(rf"^{_WORK}/reviews$", reviews.ReviewList.as_view()),
+    re_path(rf"^{_WORK}/questions$", reviews.QuestionList.as_view()),
+    re_path(rf"^{_WORK}/questions/(?P<question_id>qst_{_ID})/answer$", reviews.Answer.as_view()),
+    re_path(rf"^{_WORK}/objections$", reviews.ObjectionList.as_view()),
+    re_path(rf"^{_WORK}/objections/(?P<objection_id>obj_{_ID})/lifting$", reviews.Lifting.as_view()),
+    re_path(rf"^{_WORK}/objections/(?P<objection_id>obj_{_ID})/opinions$", reviews.OpinionList.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})$", periods.PeriodOne.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})/closure$", periods.Closure.as_view()),
     re_path(rf"^distributions/(?P<distribution_id>dis_{_ID})$", distributions.DistributionOne.as_view()),

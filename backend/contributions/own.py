@@ -53,13 +53,21 @@ class InBatch(Invalid):
         self.refused = list(refused)
 
 
-def _own(actor: User, contribution_id: str) -> Contribution:
-    contribution = hold_contribution(actor, contribution_id)
+def require_own(actor: User, contribution: Contribution) -> None:
+    """Refuse what is somebody else's.
+
+    Raises: Forbidden `contribution_of_another`.
+    """
     if contribution.contributor_id != actor.pk:
         raise Forbidden(
             "contribution_of_another",
             _("Only its contributor does this. Others question it, or object to it. Nothing was changed."),
         )
+
+
+def _own(actor: User, contribution_id: str) -> Contribution:
+    contribution = hold_contribution(actor, contribution_id)
+    require_own(actor, contribution)
     return contribution
 
 
@@ -203,11 +211,18 @@ def delete_draft(*, actor: User, contribution_id: str, version: int | None = Non
 
 @transaction.atomic
 def waive(
-    *, actor: User, contribution_id: str, now: datetime, amount: int | None = None, version: int | None = None
+    *,
+    actor: User,
+    contribution_id: str,
+    now: datetime,
+    amount: int | None = None,
+    currency: str | None = None,
+    version: int | None = None,
 ) -> Contribution:
     """Give up all or part of what one asked; the work stays visible, as volunteering. Moves no money.
 
     Args: amount: minor units given up; None: all that is asked, and the contribution takes no part in any sharing.
+        currency: that the amount was said in, where it was.
     Raises: NotFound; Forbidden `contribution_of_another`; Invalid `waived_amount`; Conflict `contribution_not_open`,
         `contribution_amended`.
     """
@@ -221,6 +236,12 @@ def waive(
         raise Conflict("expense_not_waived", _("An expense is withdrawn, or waived in part. Nothing was changed."))
     if amount is not None:
         require_amount(amount, minimum=1)
+        if currency not in {None, contribution.currency}:
+            raise Invalid(
+                "other_currency",
+                _("This pot is kept in %(currency)s: ask in that currency.") % {"currency": contribution.currency},
+                param="currency",
+            )
         if amount >= contribution.amount:
             raise Invalid(
                 "waived_amount",

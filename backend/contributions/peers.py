@@ -27,7 +27,7 @@ def hold_contribution(actor: User, contribution_id: str) -> Contribution:
 
     Raises: NotFound `contribution_not_found`.
     """
-    rows = Contribution.visible_to(actor).select_related("budget__parent", "period__charter")
+    rows = Contribution.visible_to(actor).select_related("budget__parent", "period__charter", "contributor")
     found = rows.select_for_update(of=("self",)).filter(pk=contribution_id).first()
     if found is None:
         raise NotFound("contribution_not_found", _("There is no such contribution."))
