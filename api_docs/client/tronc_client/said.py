@@ -59,11 +59,8 @@ def tell(text: str) -> None:
 def say_json(value: Any) -> None:
     """A value for another program; what would act on a terminal is written as an escape."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
-    say(
-        "".join(
-            mark if mark == "\n" or unicodedata.category(mark)[0] != "C" else f"\\u{ord(mark):04x}" for mark in text
-        )
-    )
+    shown = (mark if mark == "\n" or unicodedata.category(mark)[0] != "C" else json.dumps(mark)[1:-1] for mark in text)
+    say("".join(shown))
 
 
 def table(rows: Iterable[Iterable[str]]) -> None:
