@@ -45,7 +45,7 @@ def test_work_is_logged_listed_and_estimated(live: Live, shell: Shell) -> None:
     assert "Export of the atlas" in shell.tronc("list", "--budget", "cartolibre").stdout
     assert shell.tronc("list", "--state", "rejected").stdout == "Nothing yet.\n"
     told = shell.tronc("status").stdout
-    assert "declared  3  3 h" in told
+    assert "  declared  3  3 h\n" in told
     assert "This is an estimate, not a promise" in told
     found = json.loads(shell.tronc("estimate", "cartolibre", "--minutes", "2h", "--amount", "100", "--json").stdout)
     assert (found["estimate"], found["minutes"], found["asked"]["value"]) == (True, 120, 14_500)

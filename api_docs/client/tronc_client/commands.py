@@ -307,10 +307,11 @@ def status(_asked: Namespace) -> int:
         counted: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             counted.setdefault(row["state"], []).append(row)
+        known = sorted(counted, key=lambda one: STATES.index(one) if one in STATES else len(STATES))
+        states = [(state, counted[state]) for state in known]
         table(
-            (f"  {_(state)}", str(len(some)), reading.hours(sum(row["minutes"] for row in some)))
-            for state in sorted(counted, key=lambda one: STATES.index(one) if one in STATES else len(STATES))
-            for some in [counted[state]]
+            ((_(state), str(len(some)), reading.hours(sum(row["minutes"] for row in some))) for state, some in states),
+            indent="  ",
         )
         if not rows:
             say("  " + _("Nothing yet."))

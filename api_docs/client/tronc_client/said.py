@@ -63,12 +63,12 @@ def say_json(value: Any) -> None:
     say("".join(shown))
 
 
-def table(rows: Iterable[Iterable[str]]) -> None:
+def table(rows: Iterable[Iterable[str]], indent: str = "") -> None:
     """Rows of short texts, their columns one above the other."""
     lines = [[clean(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say(indent + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def agreed(question: str) -> bool:
