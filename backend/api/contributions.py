@@ -242,7 +242,7 @@ class Batch(Resource):
             return write(request, now=now, status=201, act=act)
         except own.InBatch as refusal:
             raise Refused(
-                refusal.code,
+                "batch_refused",
                 refusal.message,
                 status=422,
                 faults=[

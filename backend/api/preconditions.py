@@ -24,13 +24,17 @@ def required_tags(request: Request) -> set[str]:
     given = request.headers.get("If-Match", "").strip()
     if not given:
         raise _refused(
-            428, "if_match_missing", _("Send the header If-Match with the ETag that you read. Nothing was changed.")
+            "if_match_missing",
+            _("Send the header If-Match with the ETag that you read. Nothing was changed."),
+            status=428,
         )
     if given == "*":
         return {"*"}
     if len(given) > 2000 or _TAGS.sub("", given).strip(", \t"):
         raise _refused(
-            400, "if_match_invalid", _("If-Match holds the ETag as it was given, with its quotes. Nothing was changed.")
+            "if_match_invalid",
+            _("If-Match holds the ETag as it was given, with its quotes. Nothing was changed."),
+            status=400,
         )
     return set(_TAGS.findall(given))
 
@@ -42,9 +46,11 @@ def require_match(tags: set[str], text: str) -> None:
     """
     if "*" not in tags and etag(text) not in tags:
         raise _refused(
-            412, "changed_meanwhile", _("It has changed since you read it: read it again. Nothing was changed.")
+            "changed_meanwhile",
+            _("It has changed since you read it: read it again. Nothing was changed."),
+            status=412,
         )
 
 
-def _refused(status: int, code: str, message: object) -> Refused:
+def _refused(code: str, message: object, *, status: int) -> Refused:
     return Refused(code, message, status=status, faults=[fault("header", "If-Match", code, message)])

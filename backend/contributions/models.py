@@ -51,16 +51,16 @@ class Contribution(models.Model):
     # Who typed it for the contributor, when it was not the contributor: PostgreSQL refuses that they review it.
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     # Counts the amendments: what was said of an earlier version does not count for this one.
-    version = models.PositiveIntegerField(default=1)
+    version = models.PositiveIntegerField(default=1, db_default=1)
     # What was asked once and given up, minor units: the rest of it is volunteering.
-    waived = models.BigIntegerField(default=0)
+    waived = models.BigIntegerField(default=0, db_default=0)
     # By consent: when it is accepted unless somebody objects, or the seconds that were left when somebody did.
     accepted_at = models.DateTimeField(null=True)
     seconds_left = models.PositiveIntegerField(null=True)
     # Pairs of texts that programs keep with it; never read by this one.
-    metadata = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict, db_default={})
     # Where a draft or an imported row came from: an id of ours, empty for what was typed.
-    source = models.CharField(max_length=ID_LENGTH, blank=True)
+    source = models.CharField(max_length=ID_LENGTH, blank=True, db_default="")
     # When the commit that a draft was made of was no longer in its repository.
     source_gone_at = models.DateTimeField(null=True)
     form_key = models.CharField(max_length=64)
@@ -127,7 +127,7 @@ class Review(models.Model):
     minutes = models.PositiveIntegerField(null=True)
     reason = models.CharField(max_length=500, blank=True)
     # Of the contribution, when this was said.
-    version = models.PositiveIntegerField(default=1)
+    version = models.PositiveIntegerField(default=1, db_default=1)
     created_at = models.DateTimeField()
 
     class Meta:

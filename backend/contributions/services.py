@@ -383,7 +383,7 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
     if following.charter.consent_days is None:
         clocks: dict[str, Any] = {"accepted_at": None, "seconds_left": None}
         Contribution.objects.filter(period=following, state__in=UNDER_REVIEW).update(**clocks)
-    elif period.charter.consent_days is None:
+    else:
         waiting = Contribution.objects.filter(period=following, state__in=UNDER_REVIEW, accepted_at=None)
         for one in waiting.filter(seconds_left=None).select_related("period__charter"):
             give_clock(one, now=now)

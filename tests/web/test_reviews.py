@@ -82,7 +82,7 @@ def test_changing_one_s_mind_is_a_refusal_that_says_who_said_what(play: Play, si
     answer = browser.post(f"/en/reviews/{one.pk}/", {"verdict": "reject", "reason": "no"})
     assert answer.status_code == 409
     text = text_of(answer)
-    assert "This contribution is no longer awaiting review: it is “validated”." in text
+    assert "This contribution is “validated”; for this it must be: “awaiting review”, “questioned”." in text
     assert "Sacha Le Goff approved it on" in text
     one.refresh_from_db()
     assert one.state == "validated"

@@ -42,7 +42,7 @@ BEGIN
         USING ERRCODE = 'restrict_violation', CONSTRAINT = 'contribution_amended_as_a_version';
 END $$;
 CREATE TRIGGER contribution_amended BEFORE UPDATE ON contributions_contribution
-    FOR EACH ROW WHEN (OLD.state <> 'draft'
+    FOR EACH ROW WHEN (OLD.state NOT IN ('draft', 'included', 'settled')
         AND (OLD.worked_on, OLD.kind, OLD.minutes, OLD.amount, OLD.waived, OLD.currency, OLD.budget_id, OLD.version)
             IS DISTINCT FROM (NEW.worked_on, NEW.kind, NEW.minutes, NEW.amount, NEW.waived, NEW.currency, NEW.budget_id, NEW.version))
     EXECUTE FUNCTION contributions_amended();
