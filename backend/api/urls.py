@@ -3,16 +3,20 @@
 from django.urls import re_path
 
 from backend.api import (
+    budgets,
     charters,
     commons,
     contributions,
     distributions,
+    events,
     ledger,
     log,
+    me,
     payments,
     periods,
     pledges,
     reviews,
+    shares,
 )
 from backend.api.views import Nowhere
 
@@ -22,6 +26,15 @@ _WORK = rf"contributions/(?P<contribution_id>ctr_{_ID})"
 urlpatterns = [
     re_path(r"^commons$", commons.CommonsList.as_view()),
     re_path(rf"^commons/(?P<commons_id>com_{_ID})$", commons.CommonsOne.as_view()),
+    re_path(r"^me$", me.Me.as_view()),
+    re_path(r"^statement$", me.Statement.as_view()),
+    re_path(r"^events$", events.EventList.as_view()),
+    re_path(r"^budgets$", budgets.BudgetList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})$", budgets.BudgetOne.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/periods$", budgets.PeriodList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/estimate$", budgets.EstimateOne.as_view()),
+    re_path(r"^shares$", shares.ShareList.as_view()),
+    re_path(rf"^shares/(?P<share_id>shr_{_ID})$", shares.ShareOne.as_view()),
     re_path(r"^charter\.schema\.json$", charters.Schema.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charter$", charters.InForce.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charters$", charters.Versions.as_view()),

@@ -332,6 +332,8 @@ class ApiToken(models.Model):
         ("periods:read", _("read periods")),
         ("periods:close", _("close periods")),
         ("distributions:read", _("read distributions")),
+        ("statement:read", _("read one’s own statement of account")),
+        ("events:read", _("follow events")),
         ("ledger:read", _("read the books")),
         ("log:read", _("read the public log")),
     ]

@@ -77,7 +77,7 @@ def test_a_restricted_token_finds_nothing_else(house: House, everywhere: User, k
                 )
                 faults.append(wrong(wanted, house, lambda one, all_: ask_api(one, all_, token=held)))
     assert not [one for one in faults if one]
-    assert reached == {"com": 51, "org": 10}[kind]
+    assert reached == {"com": 60, "org": 12}[kind]
 
 
 def test_one_s_own_work_elsewhere_is_not_withdrawn_with_a_restricted_token(house: House) -> None:
