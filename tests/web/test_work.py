@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.contributions.models import Contribution
+from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
 from backend.distributions.models import Share
 from backend.identity.models import ApiToken
@@ -19,7 +20,6 @@ from backend.identity.tokens import token_owner
 from backend.ledger.services import entry_count
 from backend.payees.models import Payee
 from backend.payees.services import open_iban
-from backend.web.forms_work import parse_duration
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
