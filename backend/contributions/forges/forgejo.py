@@ -57,7 +57,12 @@ def merged(told: object, authors: tuple[str, ...]) -> Facts:
     repository, branch = text(told, "repository", "html_url"), text(told, "repository", "default_branch")
     sha = sha_of(told, "pull_request", "merge_commit_sha")
     into_default = bool(branch) and text(told, "pull_request", "base", "ref") == branch
-    if text(told, "action") != "closed" or at(told, "pull_request", "merged") is not True or not into_default or not sha:
+    if (
+        text(told, "action") != "closed"
+        or at(told, "pull_request", "merged") is not True
+        or not into_default
+        or not sha
+    ):
         return Facts("nothing", repository)
     title = " ".join(text(told, "pull_request", "title").split())
     request = Told(
