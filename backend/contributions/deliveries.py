@@ -49,7 +49,8 @@ def receive_delivery(*, repository_id: str, headers: Headers, body: bytes, now: 
     if not forge.verify(headers, body, secrets_of(repository, now), now=now):
         raise Forbidden("delivery_unsigned", _("The signature of this delivery is missing or wrong. Nothing was kept."))
     made = ForgeDelivery(
-        id=new_id("fgd"), repository=repository, event=first_header(headers, forge.event_header, 60), body=body, size=len(body),
+        id=new_id("fgd"), repository=repository, body=body, size=len(body),
+        event=first_header(headers, forge.event_header, 60),
         delivery_id=first_header(headers, forge.delivery_header, 100) or hashlib.sha256(body).hexdigest(),
         received_at=now, next_try_at=now,
     )  # fmt: skip
@@ -212,8 +213,8 @@ class Rewriting:
     """What of a repository's commits a push replaces, and what it takes away.
 
     A forge tells neither the parents of commits nor what left the branch. What is told again under another name, by the
-    same author, of the same time and in the same words, was replaced. When the branch does not continue what it was, what
-    stood on the last commit left it, and so did all that came after the first that was replaced.
+    same author, of the same time and in the same words, was replaced. When the branch does not continue what it was,
+    what was its last commit left it, and so did all that came after the first that was replaced.
     """
 
     def __init__(self, row: ForgeDelivery, facts: Facts, told: Sequence[tuple[Told, str]]) -> None:

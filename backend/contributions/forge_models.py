@@ -137,7 +137,7 @@ class ForgeCommit(models.Model):
     contribution = models.ForeignKey(
         "contributions.Contribution", null=True, on_delete=models.SET_NULL, related_name="commits"
     )
-    # Keyed hashes: of the address of an author while there is no draft, and of who wrote what: found again when rewritten.
+    # Keyed hashes: of the address of an author of whom there is no draft; of who wrote what, to find it when rewritten.
     author_index = models.CharField(max_length=64, blank=True)
     mark = models.CharField(max_length=64)
     authored_at = models.DateTimeField(null=True)

@@ -76,7 +76,7 @@ def _signed(headers: Headers, body: bytes, secrets: Sequence[str], now: datetime
             continue
         wanted.append("v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode())
     given = headers["webhook-signature"][:2000].split()[:SIGNATURES]
-    return any([same(one, wanted) for one in given])
+    return any(same(one, wanted) for one in given)
 
 
 def _merged(told: object, repository: str, branch: str) -> Facts:
