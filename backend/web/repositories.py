@@ -10,10 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from backend.api.problems import title_of
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
 from backend.contributions.models import ForgeCommit, ForgePerson, Repository
@@ -34,6 +33,12 @@ from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 from backend.web.transfers import readable_budgets
 
 SHOWN = 30
+# Why no draft was made, in words; another code is shown as it is.
+WHY: dict[str, Any] = {
+    "not_allowed": gettext_lazy("Its author does not contribute to this budget."),
+    "period_closed": gettext_lazy("The period of its day is closed."),
+    "day_outside_period": gettext_lazy("No open period reaches its day."),
+}
 
 
 def _budget(request: AuthedRequest, budget_id: str) -> Budget:
@@ -126,7 +131,7 @@ def _seen(row: Repository, commit: ForgeCommit) -> dict[str, Any]:
         "at": commit.seen_at,
         "gone": commit.gone_at,
         "outcome": commit.get_outcome_display(),
-        "why": title_of(commit.why, fallback="") if commit.why else "",
+        "why": WHY.get(commit.why, commit.why),
     }
 
 

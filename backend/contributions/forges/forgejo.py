@@ -26,8 +26,8 @@ class Forgejo:
 
     key = "forgejo"
     name = "Forgejo, Gitea"
-    event_header = ("X-Forgejo-Event", "X-Gitea-Event")
-    delivery_header = ("X-Forgejo-Delivery", "X-Gitea-Delivery")
+    event_header: tuple[str, ...] = ("X-Forgejo-Event", "X-Gitea-Event")
+    delivery_header: tuple[str, ...] = ("X-Forgejo-Delivery", "X-Gitea-Delivery")
 
     def new_secret(self, random: bytes) -> str:
         """Any text will do."""

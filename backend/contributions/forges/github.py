@@ -25,8 +25,8 @@ class GitHub:
 
     key = "github"
     name = "GitHub"
-    event_header = ("X-GitHub-Event",)
-    delivery_header = ("X-GitHub-Delivery",)
+    event_header: tuple[str, ...] = ("X-GitHub-Event",)
+    delivery_header: tuple[str, ...] = ("X-GitHub-Delivery",)
 
     def new_secret(self, random: bytes) -> str:
         """Any text will do."""

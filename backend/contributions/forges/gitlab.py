@@ -32,9 +32,9 @@ class GitLab:
 
     key = "gitlab"
     name = "GitLab"
-    event_header = ("X-Gitlab-Event",)
+    event_header: tuple[str, ...] = ("X-Gitlab-Event",)
     # The two first are the same when a delivery is sent again.
-    delivery_header = ("webhook-id", "Idempotency-Key", "X-Gitlab-Event-UUID")
+    delivery_header: tuple[str, ...] = ("webhook-id", "Idempotency-Key", "X-Gitlab-Event-UUID")
 
     def new_secret(self, random: bytes) -> str:
         """`whsec_` and the base 64 of 32 bytes: what the field of signing tokens takes."""
