@@ -29,6 +29,7 @@ KEPT = timedelta(days=90)
 BATCH = 200  # deliveries of one turn
 TRIES = 5
 PAUSE = timedelta(minutes=2)
+USUAL = "development"  # the kind of a commit that names none
 DESCRIPTION = 500
 LINK = 500
 
@@ -184,7 +185,7 @@ def _draft(row: ForgeCommit, one: Told, trailer: Trailer, now: datetime) -> None
             contributor=person, budget=repository.budget, source=repository.pk, form_key=f"forge:{name[:56]}", now=now,
             facts={
                 "worked_on": min(host_day(one.at), today) if one.at is not None else today,
-                "description": _described(one), "kind": trailer.kind, "minutes": trailer.minutes,
+                "description": _described(one), "kind": trailer.kind or USUAL, "minutes": trailer.minutes,
                 "evidence": _evidence(repository, one),
             },
         )  # fmt: skip

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,7 +95,7 @@ def signed(
     at: float | None = None,
 ) -> Mapping[str, str]:  # fmt: skip
     """The headers of a delivery. plain: GitLab's older secret token, which is sent as it is."""
-    name = delivery or hashlib.sha256(body).hexdigest()[:36]
+    name = delivery or str(uuid.uuid4())
     told = EVENTS[forge][event]
     tag = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if forge == "forgejo":

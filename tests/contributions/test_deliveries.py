@@ -27,10 +27,10 @@ from backend.contributions.repositories import (
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.events.models import Event
 from backend.identity.models import User
-from backend.privacy.forgetting import forget
 from backend.privacy.retention import apply_now
 from tests.concurrency import at_once
 from tests.contributions.forge_events import HOMES, commit, merged, push, sha, signed
+from tests.privacy.erasing import erase
 
 Play = Callable[..., Any]
 FORGES = ("forgejo", "gitlab", "github")
@@ -84,12 +84,12 @@ def when(world: Any) -> str:
 @EACH
 def test_commits_with_a_trailer_become_drafts_of_their_author(play: Play, forge: str) -> None:
     world = play("make_house")
-    hook, at = Hook(world, forge), when(world)
+    hook, at, bo = Hook(world, forge), when(world), world.users["bo"]
     row = hook.tell(
         push(
             forge, hook.commit("a", "Faster tiles\n\nContribution: 1h30 review\n", at=at),
             hook.commit("b", "No trailer", at=at),
-            hook.commit("c", "Two\n\nContribution: 20\nContribution: 1:00", at=at, email=world.users["bo"].email.upper()),
+            hook.commit("c", "Two\n\nContribution: 20\nContribution: 1:00", at=at, email=bo.email.upper()),
             hook.commit("m", "Merge pull request #1 from x\n\nContribution: 90", at=at),
         )
     )  # fmt: skip
@@ -266,7 +266,8 @@ def test_no_draft_is_made_of_who_may_not_declare_nor_in_a_closed_period(play: Pl
         push(
             "forgejo", hook.commit("a", "Contribution: 90", email=world.users["ana"].email, at=at),
             hook.commit("b", "Contribution: 90", at="1999-01-01T00:00:00Z"),
-            hook.commit("c", "Contribution: a while", at=at), hook.commit("d", "Contribution: 45", at="2199-01-01T00:00:00Z"),
+            hook.commit("c", "Contribution: a while", at=at),
+            hook.commit("d", "Contribution: 45", at="2199-01-01T00:00:00Z"),
         )
     )  # fmt: skip
     seen = list(ForgeCommit.objects.order_by("pk").values_list("outcome", "why"))
@@ -374,7 +375,8 @@ def test_stewards_alone_connect_and_each_repository_once(play: Play) -> None:
             connect_repository(actor=world.users[name], **facts)
     sacha: User = world.users["sacha"]
     for wrong, param in (
-        ({"forge": "svn"}, "forge"), ({"address": "codeberg.org/a/b"}, "address"), ({"address": "https://x.org"}, "address"),
+        ({"forge": "svn"}, "forge"), ({"address": "codeberg.org/a/b"}, "address"),
+        ({"address": "https://x.org"}, "address"),
         ({"address": "ftp://x.org/a/b"}, "address"), ({"address": "https://u:p@x.org/a/b"}, "address"),
         ({"address": "https://x.org/a/b?c"}, "address"), ({"address": "https://x.org/a/\u202eb"}, "address"),
         ({"address": "https://x.org:port/a/b"}, "address"), ({"address": "https://x.org/a b/c"}, "address"),
@@ -441,6 +443,6 @@ def test_who_is_forgotten_is_forgotten_here(play: Play) -> None:
     link_address(actor=bo, address="bo@home.example", now=world.now)
     treat_forges(datetime.now(UTC))
     assert b"bo@home.example" in bytes(ForgeDelivery.objects.get().body).lower()
-    forget(bo, now=world.now)
+    erase(bo, world.now)
     assert not ForgePerson.objects.exists()
     assert bytes(ForgeDelivery.objects.get().body) == b""
