@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from backend.commons.project_files import MAX_BYTES
 from backend.contributions.models import Repository
 from backend.web.forms_setup import OFF
 
@@ -18,13 +19,44 @@ class RepositoryForm(forms.Form):
     )  # fmt: skip
     address = forms.CharField(
         label=_("Address of the repository"), max_length=300, widget=forms.URLInput(attrs=OFF),
-        help_text=_("As your browser shows it, for instance https://codeberg.org/forgejo/forgejo"),
+        help_text=_(
+            "As your browser shows it, for instance https://codeberg.org/forgejo/forgejo. It is told to the public, in "
+            "the funding.json of the commons."
+        ),
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin with Forgejo."""
         super().__init__(*args, **kwargs)
         self.initial.setdefault("forge", "forgejo")
+
+
+class ProjectFileForm(forms.Form):
+    """A file that describes a project, chosen or pasted."""
+
+    file = forms.FileField(
+        label=_("File"), required=False, allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".yml,.yaml,.json,application/json"}),
+        help_text=_("publiccode.yml or funding.json, as it is in the repository. 64 kB at most."),
+    )  # fmt: skip
+    pasted = forms.CharField(
+        label=_("Or paste what it says"), required=False, max_length=MAX_BYTES, strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """One of the two."""
+        found = super().clean() or {}
+        if not self.errors and not found.get("file") and not found.get("pasted"):
+            self.add_error("file", _("Choose a file, or paste what it says."))
+        return found
+
+    @property
+    def data_given(self) -> bytes:
+        """The bytes; of a file, no more than is needed to see that it is too large."""
+        chosen = self.cleaned_data.get("file")
+        found: bytes = chosen.read(MAX_BYTES + 1) if chosen else self.cleaned_data["pasted"].encode("utf-8", "replace")
+        return found
 
 
 class CommitAddressForm(forms.Form):
