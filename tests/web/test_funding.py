@@ -24,11 +24,12 @@ SignIn = Callable[..., Client]
 
 # What https://fundingjson.org says is required of v1.1.0, and how long each text may be.
 GUID = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"}
+PROOF = "^https?://.+/[.]well-known/funding-manifest-urls$"
 URL = {
     "type": "object", "required": ["url"], "additionalProperties": False,
     "properties": {
         "url": {"type": "string", "pattern": "^https?://[^ ]+$", "maxLength": 250},
-        "wellKnown": {"type": "string", "pattern": "^https?://.+/\\.well-known/funding-manifest-urls$", "maxLength": 250},
+        "wellKnown": {"type": "string", "pattern": PROOF, "maxLength": 250},
     },
 }  # fmt: skip
 
@@ -239,7 +240,7 @@ def test_a_file_or_a_paste_fills_in_the_form_and_proposes_nothing(play: Play, si
     for sent, words in (
         ({}, "Choose a file, or paste"), ({"pasted": "x"}, "neither a publiccode.yml"),
         ({"file": SimpleUploadedFile("x.yml", b"#" * 70_000)}, "more than 64 kB"),
-        ({"file": SimpleUploadedFile("x.yml", b"")}, "Choose a file, or paste"),
+        ({"file": SimpleUploadedFile("x.yml", b"")}, "neither a publiccode.yml"),
     ):  # fmt: skip
         page = browser.post("/en/proposed/new/from-file/", sent)
         assert (page.status_code, words in text_of(page)) == (422, True), words
