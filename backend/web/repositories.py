@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.contributions.models import ForgeCommit, ForgePerson, Repository
+from backend.contributions.models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
 from backend.contributions.repositories import (
     BOTH_FOR,
     connect_repository,
@@ -64,12 +64,11 @@ def _door(row: Repository) -> str:
 def repositories(request: AuthedRequest, budget_id: str) -> HttpResponse:
     """The repositories of a budget: when each was last heard of, and what it told."""
     budget = _budget(request, budget_id)
-    rows = Repository.objects.filter(budget=budget).order_by("address", "created_at")
-    context = {
-        "budget": budget,
-        "rows": [{"row": row, "latest": row.deliveries.order_by("-received_at").first()} for row in rows[:SHOWN]],
-        "days": BOTH_FOR.days,
-    }
+    latest = ForgeDelivery.objects.filter(repository=OuterRef("pk")).order_by("-received_at")
+    rows = Repository.objects.filter(budget=budget).annotate(
+        heard_at=Subquery(latest.values("received_at")[:1]), fault=Subquery(latest.values("fault")[:1])
+    )
+    context = {"budget": budget, "page": cut(rows.order_by("address", "created_at"), request)}
     return render(request, "forges/list.html", context)
 
 
