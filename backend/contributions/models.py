@@ -8,9 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
+from backend.contributions.forge_models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
+
+__all__ = [
+    "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection", "Opinion", "Question", "Repository",
+    "Review",
+]  # fmt: skip
 
 
 class Contribution(models.Model):

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, ForgeDelivery
 from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
@@ -47,6 +47,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "contributions.accept_due": lambda now: _rows(
         Contribution.objects.filter(state="declared", accepted_at__lte=now), "accepted_at"
     ),
+    "contributions.treat_forges": lambda now: _rows(ForgeDelivery.waiting(now), "received_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
     "events.seal": lambda now: _rows(unsealed(), "created_at"),
     "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),

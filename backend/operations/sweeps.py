@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from backend.banking.services import match_due
+from backend.contributions.deliveries import treat_forges
 from backend.contributions.peers import accept_due
 from backend.distributions.services import compute_due
 from backend.events.sealing import chain_due
@@ -24,6 +25,7 @@ from backend.privacy.retention import retain
 SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
     "contributions.accept_due": accept_due,
+    "contributions.treat_forges": treat_forges,
     "distributions.compute": compute_due,
     "events.seal": chain_due,
     "exports.keep_names": keep_names,

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Commons, Moderation
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, ForgeDelivery, ForgePerson
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
@@ -64,6 +64,7 @@ def forget(user: User, *, now: datetime) -> None:
     names = _names(user)
     addresses = _addresses(user)
     shown = pseudonym(user)
+    _deliveries([*addresses, *ForgePerson.objects.filter(user=user).values_list("address", flat=True)])
     _appeals(addresses)
     _proposed(user, addresses, shown, now)
     forget_with_mail([donor.pk for donor in donors_of(user)], now=now)  # found by addresses that go below
@@ -110,6 +111,15 @@ def _at(model: Any, column: str, addresses: list[str]) -> "QuerySet[Any]":
     return model._default_manager.annotate(at=Lower(column)).filter(at__in=addresses)  # type: ignore[no-any-return]
 
 
+def _deliveries(addresses: list[str]) -> None:
+    """What forges told under these addresses, and is still kept, is emptied: no draft can be made of it any more."""
+    known = [address.encode() for address in addresses]
+    for row in ForgeDelivery.objects.exclude(body=b"").order_by("pk").iterator(chunk_size=20):
+        told = bytes(row.body).lower()
+        if any(address in told for address in known):
+            ForgeDelivery.objects.filter(pk=row.pk).update(body=b"")
+
+
 def _appeals(addresses: list[str]) -> None:
     """Where the public objects to what was withdrawn: to the host, when the one who read there goes."""
     host = parseaddr(settings.LEGAL_CONTACT)[1]
@@ -150,7 +160,7 @@ def _borne_by_others(name: str, user: User) -> bool:
 def _close_doors(user: User, now: datetime) -> None:
     """Sessions, second factors, devices, tokens, roles and limits end; nothing opens the account any more."""
     end_sessions(actor=None, user=user, now=now)
-    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress, Offer):
+    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress, Offer, ForgePerson):
         rows._default_manager.filter(user=user).delete()
     for proposal in Proposal.objects.filter(subject=user.pk, state="proposed"):
         Proposal.objects.filter(pk=proposal.pk).update(state="withdrawn", decided_at=now)

@@ -38,6 +38,7 @@ PARTS: dict[str, Part] = {
     ),
     "roles": Part("identity.Role", ("user",), ("kind", "scope", "created_at")),
     "offers": Part("identity.Offer", ("user",), ("kind", "organisation__name", "email", "created_at")),
+    "commit_addresses": Part("contributions.ForgePerson", ("user",), ("address", "created_at")),
     "spending_limits": Part(
         "identity.SpendingLimit", ("user",), ("organisation", "organisation__name", "amount", "currency", "per",
         "created_at"),
@@ -188,6 +189,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
+    "contributions.Repository": ("created_by", "revoked_by"),
     "commons.Commons": ("decided_by",),
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),

@@ -41,6 +41,7 @@ from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
+from tests.rights.forges import add_forges
 from tests.rights.provider import add_provider
 from tests.rights.receipts import add_receipts
 from tests.rights.waiting import add_waiting
@@ -119,6 +120,7 @@ def build() -> House:
     add_waiting(house)
     add_receipts(house)
     add_provider(house)
+    add_forges(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},

@@ -74,6 +74,9 @@ ELSEWHERE = {
     "pledge_pay", "pledge_payment", "pledge_subscription", "gift_pay", "gift_payment", "gift_subscription", "gift_back",
     # while something is to pay, on its way, or stopped: tests/web/test_paying.py
     "operation_page", "provider_test",  # while an answer is lost; a form: tests/web/test_provider.py
+    "repository_page", "repository_secret", "repository_revoke",  # once one is there: tests/web/test_repositories.py
+    "commons_propose_from",  # a form: tests/web/test_funding.py
+    "commit_address_remove",  # a form: tests/web/test_repositories.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
