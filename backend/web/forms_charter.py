@@ -364,7 +364,8 @@ _FIELDS = {
     "bounds.ceiling_bp": "ceiling_bp", "bounds.hourly_cap": "hourly_cap", "reserve.bp": "reserve_bp",
     "reserve.target": "reserve_target", "upstream": "bp_1", "earmarks.weights": "earmarks_weights",
     "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "review_mode",
-    "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by", "period": "period_length",
+    "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by",
+    "period": "period_length",
 }  # fmt: skip
 
 

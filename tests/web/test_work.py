@@ -206,7 +206,7 @@ def test_nobody_withdraws_the_work_of_another_nor_what_is_in_a_distribution(play
     assert sign_in(world.users["camille"]).post(path).status_code == 404
     refused = sign_in(world.users["bo"]).post(path)
     assert refused.status_code == 409
-    assert "can no longer be withdrawn" in text_of(refused)
+    assert "for this it must be" in text_of(refused)
     mine.refresh_from_db()
     assert mine.state == "included"
 
