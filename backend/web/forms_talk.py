@@ -76,7 +76,7 @@ class AmendForm(ContributionForm):
         """Begin with what it says now."""
         self.contribution = contribution
         currency = contribution.currency
-        begin = {
+        begin: dict[str, Any] = {
             "minutes": _hours(contribution.minutes),
             "description": contribution.description,
             "kind": contribution.kind,
@@ -87,7 +87,7 @@ class AmendForm(ContributionForm):
             "version": contribution.version,
         }
         super().__init__(*args, **kwargs)
-        self.initial |= begin
+        self.initial.update(begin)
         del self.fields["budget"], self.fields["form_key"]
         kinds = contribution.period.charter.kinds
         cast(forms.ChoiceField, self.fields["kind"]).choices = [

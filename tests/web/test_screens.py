@@ -74,11 +74,12 @@ ELSEWHERE = {
     "pledge_pay", "pledge_payment", "pledge_subscription", "gift_pay", "gift_payment", "gift_subscription", "gift_back",
     # while something is to pay, on its way, or stopped: tests/web/test_paying.py
     "operation_page", "provider_test",  # while an answer is lost; a form: tests/web/test_provider.py
+    "draft_delete",  # while there is a draft: tests/web/test_talk.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
-# The pages of passkeys alone have scripts: files of ours, and data that is not run.
-SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn"}
+# The pages of passkeys and of review alone have scripts: files of ours, and data that is not run.
+SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one"}
 OWN_SCRIPT = re.compile(r'<script (?:src="/static/[^"]+" defer|[^>]*type="application/json")>[^<]*</script>')
 
 
