@@ -25,7 +25,7 @@ class Part:
 PARTS: dict[str, Part] = {
     "account": Part(
         "identity.User", ("pk",),
-        ("id", "email", "name", "public_name", "language", "is_active", "date_joined", "last_login"),
+        ("id", "email", "name", "public_name", "language", "shortcuts", "is_active", "date_joined", "last_login"),
     ),
     "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
     "former": Part("privacy.Former", ("user",), ("kind", "text", "noted_at")),

@@ -223,9 +223,19 @@ def _paying(document: Document, currency: str) -> Iterator[Line]:
 
 
 def _reviewing(document: Document) -> Iterator[Line]:
-    number = document["review"]["approvals"]
-    said = ngettext("one steward, never one’s own", "%(number)s stewards, never one’s own", number)
+    review = document["review"]
+    if review["mode"] == "consent":
+        number = review["days"]
+        said = ngettext(
+            "consent: nobody has objected within one day", "consent: nobody has objected within %(number)s days", number
+        )
+    else:
+        number = review["approvals"]
+        said = ngettext("one steward, never one’s own", "%(number)s stewards, never one’s own", number)
     yield _("A contribution is validated by"), said % {"number": number}
+    number = document["objections"]["settled_by"]
+    said = ngettext("one steward who is not involved", "%(number)s stewards who are not involved", number)
+    yield _("An objection that nobody lifts is settled by"), said % {"number": number}
 
 
 def _calendar(document: Document) -> Iterator[Line]:

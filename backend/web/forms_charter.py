@@ -15,12 +15,12 @@ from backend.commons.words import KINDS, rule_name
 from backend.core.errors import DomainError
 from backend.core.money import exponent, parse_amount
 from backend.web.charter_fields import DECIMAL, AmountField, NumberField, scaled, typed
+from backend.web.charter_review import NUMBER, ReviewFields, review_initial, review_members
 
 TIERS = UPSTREAM = 4
-NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
 
-class CharterForm(forms.Form):
+class CharterForm(ReviewFields):
     """The rules of a budget in plain words."""
 
     minutes_a_day = forms.IntegerField(
@@ -93,10 +93,6 @@ class CharterForm(forms.Form):
         label=_("One person may transfer, in thirty days, up to"),
         help_text=_("An amount. Empty: it always takes two people."),
     )
-    approvals = forms.IntegerField(
-        label=_("How many stewards validate a contribution"), min_value=1, max_value=9,
-        widget=forms.TextInput(attrs=NUMBER), help_text=_("From 1 to 9."),
-    )  # fmt: skip
     period_unit = forms.ChoiceField(
         label=_("Length of the next periods"),
         choices=[
@@ -225,7 +221,7 @@ class CharterForm(forms.Form):
             "reserve_bp": _percent(reserve["bp"]),
             "reserve_target": self._money(reserve["target"]),
             "carry_periods": document["unpaid"]["carry_periods"],
-            "approvals": document["review"]["approvals"],
+            **review_initial(document),
             "period_unit": unit,
             "period_length": length,
             "publication_days": document["publication_days"],
@@ -317,8 +313,7 @@ class CharterForm(forms.Form):
             "earmarks": {"weights": values["earmarks_weights"], "leftover": values["earmarks_leftover"]},
             "minimum_payout": values["minimum_payout"] or 0,
             "unpaid": {"carry_periods": values["carry_periods"]},
-            "review": {"mode": "approvals", "approvals": values["approvals"]},
-            "objections": {"settled_by": 1},
+            **review_members(values),
             "period": {unit: values["period_length"]} if unit else None,
             "publication_days": values["publication_days"],
             "transfer_threshold": values["transfer_threshold"] or 0,
@@ -368,7 +363,8 @@ _FIELDS = {
     "kinds": "kind_development", "decay_ppm": "decay", "bounds.floor": "floor", "bounds.ceiling": "ceiling",
     "bounds.ceiling_bp": "ceiling_bp", "bounds.hourly_cap": "hourly_cap", "reserve.bp": "reserve_bp",
     "reserve.target": "reserve_target", "upstream": "bp_1", "earmarks.weights": "earmarks_weights",
-    "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "approvals",
+    "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "review_mode",
+    "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by",
     "period": "period_length",
 }  # fmt: skip
 

@@ -160,6 +160,8 @@ class ReviewForm(forms.Form):
     """What a reviewer says of a contribution; the verdict is that of the button."""
 
     verdict = forms.CharField(max_length=20)
+    # That the reviewer read: one that was amended since is not approved unread.
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     minutes = forms.CharField(
         label=_("Time that you validate"), required=False, max_length=20,
         help_text=_("90, 1h30 or 1:30. Empty: as declared. With several reviewers the middle one counts."),

@@ -1,4 +1,4 @@
-"""The pages of a contributor: declare work, follow it, the share it earned, the account it is paid to."""
+"""The pages of a contributor: declare work, the list of it, the share it earned, the account it is paid to."""
 
 from typing import Any
 
@@ -15,15 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from backend.allocation import texts
 from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
-from backend.commons.services import charter_of, ruling_budget, tree_of
+from backend.commons.services import charter_of, ruling_budget
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare as declare_work
-from backend.contributions.services import withdraw as withdraw_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
 from backend.distributions.services import last_day, settled_lines
 from backend.identity.models import User
-from backend.identity.permissions import may
 from backend.identity.services import host_day
 from backend.payees.models import Payee
 from backend.payees.services import set_account
@@ -33,8 +31,7 @@ from backend.web.forms import add_domain_error
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
-WITHDRAWABLE = {"declared", "questioned", "validated"}
-NOT_COUNTED = {"withdrawn", "rejected"}
+NOT_COUNTED = {"draft", "withdrawn", "rejected"}
 
 
 @private
@@ -112,54 +109,6 @@ def _charters(actor: User) -> list[dict[str, Any]]:
 
 @private
 @require_safe
-def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpResponse:
-    """One contribution, what was said of it, and what it was given."""
-    contribution = get_object_or_404(
-        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period__charter"),
-        pk=contribution_id,
-    )
-    mine = contribution.contributor_id == request.user.pk
-    share = (
-        Share.visible_to(request.user)
-        .filter(contributor=contribution.contributor, distribution__period=contribution.period)
-        .first()
-    )
-    return render(
-        request,
-        "work/contribution.html",
-        {
-            "contribution": contribution,
-            "mine": mine,
-            "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
-            "share": share if contribution.state in {"included", "settled"} else None,
-            "can_withdraw": mine and contribution.state in WITHDRAWABLE,
-            "can_review": not mine
-            and contribution.recorded_by_id != request.user.pk
-            and contribution.state == "declared"
-            and may(request.user, "contribution.review", scopes=tree_of(contribution.budget)),
-        },
-    )
-
-
-@private
-@require_http_methods(["GET", "HEAD", "POST"])
-def withdraw(request: AuthedRequest, contribution_id: str) -> HttpResponseBase:
-    """Take back one's own contribution. Moves no money."""
-    contribution = get_object_or_404(
-        Contribution.visible_to(request.user).filter(contributor=request.user).select_related("budget"),
-        pk=contribution_id,
-    )
-    if request.method == "POST":
-        withdraw_work(actor=request.user, contribution_id=contribution.pk, now=timezone.now())
-        messages.success(request, _("Your contribution is withdrawn. No money moved."))
-        return redirect("contribution_page", contribution.pk)
-    if contribution.state not in WITHDRAWABLE:
-        return redirect("contribution_page", contribution.pk)
-    return render(request, "work/withdraw.html", {"contribution": contribution})
-
-
-@private
-@require_safe
 def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
     """One person's share, its computation in words, and the part of each contribution."""
     share = get_object_or_404(
@@ -229,7 +178,5 @@ urlpatterns = [
     path("work/", work, name="work"),
     path("work/declare/", declare, name="declare"),
     path("work/account/", payee_account, name="payee_account"),
-    path("contributions/<str:contribution_id>/", contribution_page, name="contribution_page"),
-    path("contributions/<str:contribution_id>/withdraw/", withdraw, name="withdraw"),
     path("shares/<str:share_id>/", share_page, name="share_page"),
 ]

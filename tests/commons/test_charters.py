@@ -118,6 +118,7 @@ def test_a_minimal_document_is_completed_and_stays_valid() -> None:
         ({"unpaid": {"carry_periods": -1}}, "unpaid.carry_periods", "too small"),
         ({"review": {"mode": "approvals"}}, "review", "Write it in one of these ways"),
         ({"review": {"mode": "consent", "days": 91}}, "review.days", "91 is too large"),
+        ({"review": {"mode": "consent", "approvals": 1}}, "review", "Write it in one of these ways"),
         ({"review": {"mode": "approvals", "approvals": 0}}, "review.approvals", "0 is too small"),
         ({"objections": {"settled_by": 10}}, "objections.settled_by", "10 is too large"),
         ({"period": {"months": 3, "days": 1}}, "period", "Write it in one of these ways: null or"),

@@ -124,6 +124,10 @@ def build() -> House:
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},
+        "question_new": {"text": "Why?"},
+        "question_answer": {"answer": "Because"},
+        "objection_new": {"reason": "Twice"},
+        "objection_decide": {"upholds": "no", "reason": "Once"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
         "offer_answer": {"act": "accept"},

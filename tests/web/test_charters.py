@@ -15,6 +15,7 @@ from backend.distributions.models import Distribution
 from backend.ledger.services import entry_count
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import sweep
+from tests.contributions.peers import by_consent
 from tests.contributions.test_contributions import say, under
 from tests.web.test_public import text_of
 
@@ -169,6 +170,10 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
         ({"period_unit": "months"}, "period_length", "Say how many."),
         ({"period_unit": "months", "period_length": "25"}, "period_length", "25 is too large"),
         ({"approvals": "0"}, "approvals", "greater than or equal to 1"),
+        ({"approvals": ""}, "approvals", "Say how many."),
+        ({"review_mode": "consent"}, "consent_days", "Say how many."),
+        ({"review_mode": "consent", "consent_days": "91"}, "consent_days", "less than or equal to 90"),
+        ({"settled_by": "0"}, "settled_by", "greater than or equal to 1"),
         ({"bp_1": "5"}, "bp_1", "Give both the budget and its part, or neither."),
     ):
         answer = sacha.post(edit(world), form | changes)
@@ -182,6 +187,30 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
     answer = sacha.post(edit(world), nothing)
     assert (answer.status_code, "kind_development" in answer.context["form"].errors) == (422, True)
     assert Charter.objects.count() == 1
+
+
+def test_a_charter_by_consent_is_written_in_the_form_and_read_everywhere(play: Play, sign_in: SignIn) -> None:
+    world = play("make_house")
+    sacha = sign_in(world.users["sacha"])
+    form = filled(sacha, edit(world)) | {"act": "adopt"}
+    asked = sacha.post(edit(world), form | {"review_mode": "consent", "consent_days": "7", "settled_by": "2"})
+    sacha.post(f"/en/charters/{world.budget.pk}/adopt/", {name: asked.context[name] for name in ("document", "after")})
+    made = world.budget.charters.latest("version")
+    assert (made.version, made.consent_days, made.approvals, made.settled_by) == (2, 7, 0, 2)
+    again = filled(sacha, edit(world))
+    assert {name: again.get(name) for name in ("review_mode", "approvals", "consent_days", "settled_by")} == {
+        "review_mode": "consent", "approvals": None, "consent_days": 7, "settled_by": 2,
+    }  # fmt: skip
+    text = text_of(Client().get(f"/en/charters/{world.budget.pk}/?version=2"))
+    changes = text_of(Client().get(f"/en/charters/{world.budget.pk}/"))
+    assert "consent: nobody has objected within 7 days" in text + changes
+    assert "2 stewards who are not involved" in text + changes
+    by_consent(world)
+    assert "A contribution is accepted when nobody of the budget has objected within" in text_of(
+        Client().get(f"/en/commons/{world.commons.slug}/")
+    )
+    page = text_of(sign_in(world.users["bo"]).get("/en/work/declare/"))
+    assert "A contribution is accepted when nobody of the budget has objected within" in page
 
 
 def test_a_document_is_pasted_with_its_faults_by_path(play: Play, sign_in: SignIn) -> None:

@@ -77,11 +77,12 @@ ELSEWHERE = {
     "repository_page", "repository_secret", "repository_revoke",  # once one is there: tests/web/test_repositories.py
     "commons_propose_from",  # a form: tests/web/test_funding.py
     "commit_address_remove",  # a form: tests/web/test_repositories.py
+    "draft_delete",  # while there is a draft: tests/web/test_talk.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
-# The pages of passkeys alone have scripts: files of ours, and data that is not run.
-SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn"}
+# The pages of passkeys and of review alone have scripts: files of ours, and data that is not run.
+SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one"}
 OWN_SCRIPT = re.compile(r'<script (?:src="/static/[^"]+" defer|[^>]*type="application/json")>[^<]*</script>')
 
 
