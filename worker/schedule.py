@@ -13,6 +13,7 @@ TIMETABLE: dict[str, int] = {
     "ledger.expire_holds": 60,
     "ledger.seal": 30,
     "notifications.compose": 20,
+    "notifications.digest": 60,  # looks who was not written to since this morning
     "notifications.send": 30,
     "payments.apply_surpluses": 60,
     "payments.ask_provider": 20,

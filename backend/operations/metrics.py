@@ -20,6 +20,7 @@ from backend.events.models import Untold
 from backend.events.sealing import unsealed
 from backend.identity.tokens import tokens_to_warn
 from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
+from backend.notifications.digests import digests_waiting
 from backend.notifications.models import OutgoingMail
 from backend.operations.host import due_accounts
 from backend.operations.models import Backup, SelfCheckRun
@@ -54,6 +55,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
+    "notifications.digest": lambda now: (digests_waiting(now).count(), None),
     "pledges.call_due": lambda now: (calls_waiting(now), None),
     "pledges.remind_due": lambda now: (reminders_waiting(now), None),
     "privacy.erase": lambda now: _rows(

@@ -10,6 +10,7 @@ from backend.events.sealing import chain_due
 from backend.exports.retention import keep_names
 from backend.identity.tokens import warn_of_end
 from backend.ledger.services import expire_due, seal_due
+from backend.notifications.digests import digest_due
 from backend.notifications.services import compose_due, send_due
 from backend.operations.host import apply_due
 from backend.operations.selfcheck import check_due
@@ -32,6 +33,7 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "ledger.expire_holds": expire_due,
     "ledger.seal": seal_due,
     "notifications.compose": compose_due,
+    "notifications.digest": digest_due,
     "notifications.send": send_due,
     "operations.selfcheck": check_due,
     "payments.apply_surpluses": apply_surpluses,

@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
         ("id", "email", "name", "public_name", "language", "is_active", "date_joined", "last_login"),
     ),
     "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
+    "daily_mail": Part("notifications.Digest", ("user",), ("wanted", "looked_at")),
     "former": Part("privacy.Former", ("user",), ("kind", "text", "noted_at")),
     "second_factors": Part("mfa.Authenticator", ("user",), ("type", "created_at", "last_used_at")),
     "sessions": Part("usersessions.UserSession", ("user",), ("created_at", "last_seen_at", "ip", "user_agent")),
