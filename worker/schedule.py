@@ -5,6 +5,7 @@ from typing import Any
 TIMETABLE: dict[str, int] = {
     "banking.match": 20,
     "contributions.accept_due": 60,
+    "contributions.remind_rounds": 60,
     "distributions.compute": 20,
     "events.seal": 60,
     "exports.keep_names": 60,

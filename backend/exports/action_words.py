@@ -20,6 +20,7 @@ ACTION_WORDS: dict[str, Any] = {
     "contribution.review": _("review work"),
     "contribution.discuss": _("question work or object to it"),
     "contribution.decide": _("settle an objection"),
+    "round.run": _("open, follow and close statement rounds"),
     "budget.read": _("read the pages of a budget"),
     "budget.open": _("open an envelope"),
     "charter.adopt": _("adopt a charter"),

@@ -30,6 +30,7 @@ ACTIONS: dict[str, set[str]] = {
     "contribution.review": {"steward"},
     "contribution.discuss": {"contributor", "steward"},
     "contribution.decide": {"steward"},
+    "round.run": {"steward"},  # open, follow and close a statement round
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
     "budget.open": {"steward", "administrator"},
     "charter.adopt": {"steward"},

@@ -24,6 +24,7 @@ from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
 from backend.notifications.recipes_of_privacy import PRIVACY_RECIPES
 from backend.notifications.recipes_of_provider import PROVIDER_RECIPES
+from backend.notifications.recipes_of_rounds import ROUND_RECIPES
 from backend.notifications.recipes_of_sessions import device_new
 from backend.notifications.recipes_of_tokens import token_ending
 from backend.notifications.recipes_organisations import RECIPES as OF_ORGANISATIONS
@@ -349,6 +350,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PEOPLE_RECIPES,
     **PRIVACY_RECIPES,
     **PEER_RECIPES,
+    **ROUND_RECIPES,
     **DONATION_RECIPES,
     **PLEDGE_RECIPES,
     **PROVIDER_RECIPES,

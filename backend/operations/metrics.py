@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
 from backend.contributions.models import Contribution
+from backend.contributions.rounds import rounds_to_remind
 from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
@@ -48,6 +49,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "contributions.accept_due": lambda now: _rows(
         Contribution.objects.filter(state="declared", accepted_at__lte=now), "accepted_at"
     ),
+    "contributions.remind_rounds": lambda now: _rows(rounds_to_remind(now), "opened_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
     "events.seal": lambda now: _rows(unsealed(), "created_at"),
     "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),

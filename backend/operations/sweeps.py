@@ -5,6 +5,7 @@ from datetime import datetime
 
 from backend.banking.services import match_due
 from backend.contributions.peers import accept_due
+from backend.contributions.rounds import remind_due as remind_of_rounds
 from backend.distributions.services import compute_due
 from backend.events.sealing import chain_due
 from backend.exports.retention import keep_names
@@ -25,6 +26,7 @@ from backend.privacy.retention import retain
 SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
     "contributions.accept_due": accept_due,
+    "contributions.remind_rounds": remind_of_rounds,
     "distributions.compute": compute_due,
     "events.seal": chain_due,
     "exports.keep_names": keep_names,

@@ -49,6 +49,10 @@ PARTS: dict[str, Part] = {
         "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "metadata", "version",
         "created_at"),
     ),
+    "statement_rounds": Part(
+        "contributions.RoundAnswer", ("person",),
+        ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "answered_at"),
+    ),
     "questions_received": Part(
         "contributions.Question", ("contributor",), ("contribution", "text", "answer", "closed_at", "created_at"),
     ),
@@ -189,6 +193,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
+    "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),

@@ -19,7 +19,7 @@ class MailForm(forms.Form):
 
     digest = forms.BooleanField(
         label=gettext_lazy("Write to me once a day of the work of others that awaits me"),
-        help_text=gettext_lazy("What is new, amended or answered, what you are to decide. No mail when nothing awaits."),
+        help_text=gettext_lazy("What is new, amended or answered, what you decide. No mail when nothing awaits you."),
         required=False,
     )  # fmt: skip
 

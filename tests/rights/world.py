@@ -42,6 +42,7 @@ from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
 from tests.rights.provider import add_provider
 from tests.rights.receipts import add_receipts
+from tests.rights.rounds import add_rounds
 from tests.rights.waiting import add_waiting
 from tests.treasurers import make_treasurer
 
@@ -118,6 +119,7 @@ def build() -> House:
     add_waiting(house)
     add_receipts(house)
     add_provider(house)
+    add_rounds(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},
