@@ -9,11 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
 from backend.contributions.round_models import Round, RoundAnswer
+from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
-__all__ = ["Contribution", "Objection", "Opinion", "Question", "Review", "Round", "RoundAnswer"]
+__all__ = ["Contribution", "Objection", "Opinion", "Question", "Review", "Round", "RoundAnswer", "TimeRate"]
 
 
 class Contribution(models.Model):

@@ -20,6 +20,8 @@ ACTION_WORDS: dict[str, Any] = {
     "contribution.review": _("review work"),
     "contribution.discuss": _("question work or object to it"),
     "contribution.decide": _("settle an objection"),
+    "volunteering.read": _("read the figures of volunteering"),
+    "volunteering.set_rate": _("set what an hour of volunteering is valued at"),
     "round.run": _("open, follow and close statement rounds"),
     "budget.read": _("read the pages of a budget"),
     "budget.open": _("open an envelope"),

@@ -103,6 +103,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "contribution.objection_lifted": _("Objection taken back"),
             "contribution.objection_weighed": _("Objection weighed by a steward, more are needed"),
             "contribution.objection_overruled": _("Objection set aside"),
+            "volunteering.rate_set": _("Value of an hour of volunteering set"),
             "round.opened": _("Statement round opened"),
             "round.asked": _("Somebody asked whether their work is all told"),
             "round.reminded": _("Somebody reminded of a statement round"),

@@ -193,6 +193,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
+    "contributions.TimeRate": ("set_by",),
     "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),
     "commons.Moderation": ("moderated_by", "lifted_by"),

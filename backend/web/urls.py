@@ -52,6 +52,7 @@ from backend.web import (
     tokens,
     transfers,
     treasury,
+    volunteering,
     work,
 )
 
@@ -82,6 +83,7 @@ SECTIONS = (
     recordings,
     confirmations,
     work,
+    volunteering,
     tokens,
     reviews,
     rounds,
