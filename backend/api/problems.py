@@ -20,10 +20,12 @@ from backend.api.problems_of_provider_money import PROBLEMS as OF_PROVIDER_MONEY
 from backend.api.problems_of_receipts import PROBLEMS as OF_RECEIPTS
 from backend.api.problems_of_requests import PROBLEMS as OF_REQUESTS
 from backend.api.problems_of_roles import PROBLEMS as OF_ROLES
+from backend.api.problems_of_rounds import PROBLEMS as OF_ROUNDS
 from backend.api.problems_of_sessions import PROBLEMS as OF_SESSIONS
 from backend.api.problems_of_setup import PROBLEMS as OF_SETUP
 from backend.api.problems_of_statements import PROBLEMS as OF_STATEMENTS
 from backend.api.problems_of_transfers import PROBLEMS as OF_TRANSFERS
+from backend.api.problems_of_volunteering import PROBLEMS as OF_VOLUNTEERING
 from backend.api.problems_of_work import PROBLEMS as OF_WORK
 
 Texts = tuple[object, object, object]
@@ -33,7 +35,7 @@ CATALOGUE: dict[str, Texts] = {
     **OF_REQUESTS, **OF_ACCOUNTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
     **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY,
     **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
-    **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS, **OF_FORGES,
+    **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS, **OF_FORGES, **OF_ROUNDS, **OF_VOLUNTEERING,
 }  # fmt: skip
 
 

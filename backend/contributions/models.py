@@ -9,13 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
 from backend.contributions.forge_models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
+from backend.contributions.round_models import Round, RoundAnswer
+from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
 __all__ = [
     "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection", "Opinion", "Question", "Repository",
-    "Review",
+    "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
 
 

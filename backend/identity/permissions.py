@@ -31,6 +31,9 @@ ACTIONS: dict[str, set[str]] = {
     "contribution.discuss": {"contributor", "steward"},
     "contribution.decide": {"steward"},
     "repository.connect": {"steward"},
+    "round.run": {"steward"},  # open, follow and close a statement round
+    "volunteering.read": {"steward", "treasurer", "auditor"},
+    "volunteering.set_rate": {"treasurer"},
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
     "budget.open": {"steward", "administrator"},
     "charter.adopt": {"steward"},

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
 from backend.contributions.models import Contribution, ForgeDelivery
+from backend.contributions.rounds import rounds_to_remind
 from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
@@ -20,6 +21,7 @@ from backend.events.models import Untold
 from backend.events.sealing import unsealed
 from backend.identity.tokens import tokens_to_warn
 from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
+from backend.notifications.digests import digests_waiting
 from backend.notifications.models import OutgoingMail
 from backend.operations.host import due_accounts
 from backend.operations.models import Backup, SelfCheckRun
@@ -48,6 +50,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
         Contribution.objects.filter(state="declared", accepted_at__lte=now), "accepted_at"
     ),
     "contributions.treat_forges": lambda now: _rows(ForgeDelivery.waiting(now), "received_at"),
+    "contributions.remind_rounds": lambda now: _rows(rounds_to_remind(now), "opened_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
     "events.seal": lambda now: _rows(unsealed(), "created_at"),
     "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),
@@ -55,6 +58,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
+    "notifications.digest": lambda now: (digests_waiting(now).count(), None),
     "pledges.call_due": lambda now: (calls_waiting(now), None),
     "pledges.remind_due": lambda now: (reminders_waiting(now), None),
     "privacy.erase": lambda now: _rows(

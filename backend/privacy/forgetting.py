@@ -24,6 +24,7 @@ from backend.contributions.models import Contribution, ForgeDelivery, ForgePerso
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
+from backend.documents.services import forget as forget_papers
 from backend.events.services import record
 from backend.identity.models import (
     ApiToken,
@@ -69,6 +70,7 @@ def forget(user: User, *, now: datetime) -> None:
     _proposed(user, addresses, shown, now)
     forget_with_mail([donor.pk for donor in donors_of(user)], now=now)  # found by addresses that go below
     forget_pledges(user, now=now)
+    forget_papers(subjects=[user.pk], now=now)  # certificates of their time
     forget_receipts(Pledge.objects.filter(person=user), now=now)
     _close_doors(user, now)
     _payee(user, shown, now)

@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
         ("id", "email", "name", "public_name", "language", "shortcuts", "is_active", "date_joined", "last_login"),
     ),
     "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
+    "daily_mail": Part("notifications.Digest", ("user",), ("wanted", "looked_at")),
     "former": Part("privacy.Former", ("user",), ("kind", "text", "noted_at")),
     "second_factors": Part("mfa.Authenticator", ("user",), ("type", "created_at", "last_used_at")),
     "sessions": Part("usersessions.UserSession", ("user",), ("created_at", "last_seen_at", "ip", "user_agent")),
@@ -48,6 +49,10 @@ PARTS: dict[str, Part] = {
         ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
         "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "metadata", "version",
         "created_at"),
+    ),
+    "statement_rounds": Part(
+        "contributions.RoundAnswer", ("person",),
+        ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "answered_at"),
     ),
     "questions_received": Part(
         "contributions.Question", ("contributor",), ("contribution", "text", "answer", "closed_at", "created_at"),
@@ -190,6 +195,8 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
     "contributions.Repository": ("created_by", "revoked_by"),
+    "contributions.TimeRate": ("set_by",),
+    "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),

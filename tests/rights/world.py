@@ -44,6 +44,7 @@ from backend.transfers.services import propose_transfer
 from tests.rights.forges import add_forges
 from tests.rights.provider import add_provider
 from tests.rights.receipts import add_receipts
+from tests.rights.rounds import add_rounds
 from tests.rights.waiting import add_waiting
 from tests.treasurers import make_treasurer
 
@@ -121,6 +122,7 @@ def build() -> House:
     add_receipts(house)
     add_provider(house)
     add_forges(house)
+    add_rounds(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},

@@ -69,6 +69,8 @@ ELSEWHERE = {
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
     # while something was paid above, given back, or handed over on paper: tests/web/test_receipts.py
+    "round_new", "round_page", "round_close", "round_answer",  # while a round is open: tests/web/test_rounds.py
+    "volunteering_file",  # a file: tests/web/test_volunteering.py
     "support_file",  # a file: tests/web/test_support.py
     "document_file", "documents_file",  # files: tests/web/test_documents.py
     "pledge_pay", "pledge_payment", "pledge_subscription", "gift_pay", "gift_payment", "gift_subscription", "gift_back",
