@@ -14,7 +14,7 @@ from backend.api import serialize
 from backend.api.auth import caller, within
 from backend.api.charters import budget_of
 from backend.api.errors import Refused, fault
-from backend.api.fields import FieldFaults, Reader, text
+from backend.api.fields import FieldFaults, Reader, says, text
 from backend.api.pagination import PAGING, choice, page, read_parameters
 from backend.api.views import Resource, answer
 from backend.commons.life import Veil
@@ -38,7 +38,7 @@ def _up_to(most: int) -> Reader:
             raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
         return int(value)
 
-    return read
+    return says(read, type="integer", minimum=0, maximum=most)
 
 
 BUDGETS: dict[str, Reader] = {**PAGING, "commons": text}

@@ -24,6 +24,7 @@ from backend.api.fields import (
     money,
     or_null,
     read_fields,
+    says,
     text,
     text_up_to,
     texts,
@@ -73,6 +74,7 @@ def expansions(value: Any, pointer: str) -> tuple[str, ...]:
     return names
 
 
+says(expansions, type="string", examples=["budget", "budget,period"])
 EXPANDING: dict[str, Reader] = {"expand": expansions}
 FILTERS: dict[str, Reader] = {
     **PAGING,

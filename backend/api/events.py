@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from backend.api import serialize
 from backend.api.auth import caller
 from backend.api.errors import fault
-from backend.api.fields import FieldFaults, Reader
+from backend.api.fields import FieldFaults, Reader, says
 from backend.api.pagination import DEFAULT_LIMIT, limit, read_parameters
 from backend.api.views import Resource, answer
 from backend.exports.feed import feed, place_of
@@ -31,6 +31,7 @@ def _after(value: Any, pointer: str) -> tuple[int, str]:
     return found
 
 
+says(_after, type="string", pattern="^evt_[0-9A-Z]{36}$")
 FEED: dict[str, Reader] = {"limit": limit, "after": _after}
 
 

@@ -33,6 +33,12 @@ class FieldFaults(Exception):
 Reader = Callable[[Any, str], Any]
 
 
+def says(reader: Reader, **schema: Any) -> Reader:
+    """The same reader, with the JSON Schema of what it takes: the contract is made of these (api/contract.py)."""
+    reader.schema = schema  # type: ignore[attr-defined]
+    return reader
+
+
 @dataclass(frozen=True)
 class Optional:
     """A field that may be absent, and what it then is."""
@@ -55,6 +61,9 @@ def text(value: Any, pointer: str) -> str:
     return plain(value)
 
 
+says(text, type="string")
+
+
 def text_up_to(length: int) -> Reader:
     """A text of at most so many characters."""
 
@@ -64,7 +73,7 @@ def text_up_to(length: int) -> Reader:
             raise wrong(pointer, "text_too_long", _("Write at most %(length)s characters here.") % {"length": length})
         return found
 
-    return read
+    return says(read, type="string", maxLength=length)
 
 
 def whole(value: Any, pointer: str) -> int:
@@ -82,6 +91,9 @@ def whole(value: Any, pointer: str) -> int:
     return value
 
 
+says(whole, type="integer", minimum=-BIGINT, maximum=BIGINT - 1)
+
+
 def day(value: Any, pointer: str) -> date:
     """A calendar day, `2026-11-20`."""
     found = text(value, pointer)
@@ -93,10 +105,16 @@ def day(value: Any, pointer: str) -> date:
     raise wrong(pointer, "not_a_day", _("Write the day as year-month-day, for instance 2026-11-20."))
 
 
+says(day, type="string", format="date")
+
+
 def money(value: Any, pointer: str) -> tuple[int, str]:
     """An amount, `{"value": 4500, "currency": "EUR"}`: minor units and ISO 4217 code. The domain bounds it."""
     found = _members(value, {"value": whole, "currency": text}, pointer)
     return found["value"], found["currency"]
+
+
+says(money, **{"$ref": "#/components/schemas/Money"})
 
 
 def links(value: Any, pointer: str) -> list[str]:
@@ -116,13 +134,16 @@ def links(value: Any, pointer: str) -> list[str]:
     return found
 
 
+says(links, type="array", maxItems=MAX_LIST, items={"type": "string", "format": "uri"})
+
+
 def or_null(read: Reader) -> Reader:
     """The same field, or null."""
 
     def read_or_null(value: Any, pointer: str) -> Any:
         return None if value is None else read(value, pointer)
 
-    return read_or_null
+    return says(read_or_null, anyOf=[schema_of(read), {"type": "null"}])
 
 
 def flag(value: Any, pointer: str) -> bool:
@@ -130,6 +151,9 @@ def flag(value: Any, pointer: str) -> bool:
     if not isinstance(value, bool):
         raise wrong(pointer, "wrong_type", _("This field is true or false, without quotes."))
     return value
+
+
+says(flag, type="boolean")
 
 
 def duration(value: Any, pointer: str) -> int:
@@ -140,6 +164,9 @@ def duration(value: Any, pointer: str) -> int:
         raise wrong(pointer, refusal.code, refusal.message) from None
 
 
+says(duration, type="string", maxLength=20, examples=["1h30", "1:30", "90"])
+
+
 def texts(value: Any, pointer: str) -> dict[str, str]:
     """An object of texts; the domain says how many and how long."""
     if not isinstance(value, dict):
@@ -147,6 +174,9 @@ def texts(value: Any, pointer: str) -> dict[str, str]:
     if len(value) > MAX_LIST:
         raise wrong(pointer, "out_of_range", _("This list is too long."))
     return {text(name, pointer): text(one, f"{pointer}/{escaped(name)}") for name, one in value.items()}
+
+
+says(texts, type="object", maxProperties=20, additionalProperties={"type": "string", "maxLength": 500})
 
 
 def items(readers: "Mapping[str, Reader | Optional]", most: int = MAX_LIST) -> Reader:
@@ -159,7 +189,24 @@ def items(readers: "Mapping[str, Reader | Optional]", most: int = MAX_LIST) -> R
             raise wrong(pointer, "out_of_range", _("This list is too long."))
         return [_members(one, readers, f"{pointer}/{place}") for place, one in enumerate(value)]
 
-    return read
+    return says(read, type="array", minItems=1, maxItems=most, items=schema_of_fields(readers))
+
+
+def schema_of(reader: "Reader | Optional") -> dict[str, Any]:
+    """The JSON Schema of what a reader takes."""
+    found: dict[str, Any] = (reader.read if isinstance(reader, Optional) else reader).schema  # type: ignore[attr-defined]
+    return found
+
+
+def schema_of_fields(readers: "Mapping[str, Reader | Optional]") -> dict[str, Any]:
+    """The JSON Schema of an object with these fields and no other."""
+    required = [name for name, one in readers.items() if not isinstance(one, Optional)]
+    return {
+        "type": "object",
+        "properties": {name: schema_of(one) for name, one in readers.items()},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
 
 
 def _members(data: Any, readers: Mapping[str, Reader | Optional], pointer: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from backend.api import serialize
 from backend.api.auth import caller
 from backend.api.errors import fault
-from backend.api.fields import FieldFaults, Reader, day
+from backend.api.fields import FieldFaults, Reader, day, says
 from backend.api.pagination import DEFAULT_LIMIT, PAGING, choice, limit, page, read_parameters
 from backend.api.views import Resource, answer
 from backend.core.errors import NotFound
@@ -38,6 +38,9 @@ def _place(value: Any, pointer: str) -> str:
         message = _("This cursor was not given by this list: start again without it.")
         raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
     return older
+
+
+says(_place, type="string", maxLength=200)
 
 
 def going_on(request: Request, older: str) -> tuple[str | None, dict[str, str]]:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from backend.api.auth import caller
 from backend.api.errors import Refused, fault
-from backend.api.fields import FieldFaults, Reader
+from backend.api.fields import FieldFaults, Reader, says
 from backend.api.pagination import DEFAULT_LIMIT, limit, read_parameters
 from backend.api.views import Resource, answer
 from backend.core.errors import NotFound
@@ -47,6 +47,8 @@ def place(value: Any, pointer: str) -> int:
     return found
 
 
+says(size, type="integer", minimum=1)
+says(place, type="string", maxLength=200)
 PAGES: dict[str, Reader] = {"limit": limit, "cursor": place}
 SIZE: dict[str, Reader] = {"size": size}
 SIZES: dict[str, Reader] = {"from": size, "to": size}

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from backend.api.errors import Refused, fault
-from backend.api.fields import FieldFaults, Reader
+from backend.api.fields import FieldFaults, Reader, says
 from backend.api.parsers import printable
 
 DEFAULT_LIMIT = 50
@@ -55,7 +55,7 @@ def choice(known: Mapping[str, Any]) -> Reader:
             raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
         return str(value)
 
-    return read
+    return says(read, type="string", enum=list(known))
 
 
 def limit(value: Any, pointer: str) -> int:
@@ -64,6 +64,9 @@ def limit(value: Any, pointer: str) -> int:
         message = _("The limit is a number from 1 to 100.")
         raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
     return int(value)
+
+
+says(limit, type="integer", minimum=1, maximum=MAX_LIMIT)
 
 
 def cursor(value: Any, pointer: str) -> str:
@@ -78,6 +81,7 @@ def cursor(value: Any, pointer: str) -> str:
     return after
 
 
+says(cursor, type="string", maxLength=200)
 PAGING: dict[str, Reader] = {"limit": limit, "cursor": cursor}
 
 

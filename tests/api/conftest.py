@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from backend.identity.models import ApiToken, User
 from backend.identity.tokens import create_token
+from tests.api.contract import hold
 
 ALL_SCOPES = [scope for scope, _label in ApiToken.SCOPES]
 _keys = itertools.count()
@@ -31,13 +32,19 @@ class Caller:
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         """Read."""
-        return self.http.get(f"/v1/{path}", headers={**self.headers, **headers})
+        return self._held("get", path, self.http.get(f"/v1/{path}", headers={**self.headers, **headers}))
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> HttpResponse:
         """Write: `body` is JSON-ready, or the bytes themselves."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         given = {"Idempotency-Key": key or f"test-{next(_keys)}", **self.headers, **headers}
-        return self.http.post(f"/v1/{path}", data, content_type="application/json", headers=given)
+        answer = self.http.post(f"/v1/{path}", data, content_type="application/json", headers=given)
+        return self._held("post", path, answer)
+
+    @staticmethod
+    def _held(verb: str, path: str, answer: HttpResponse) -> HttpResponse:
+        hold(verb, path, answer)
+        return answer
 
     def patch(self, path: str, body: Any = None, *, match: str | None = None, **headers: str) -> HttpResponse:
         """Change: `match` is the ETag that was read; none is sent when it is empty, a star unless given."""
@@ -55,7 +62,7 @@ class Caller:
         answer: HttpResponse = getattr(self.http, verb)(
             f"/v1/{path}", data, content_type="application/json", headers=given
         )
-        return answer
+        return self._held(verb, path, answer)
 
 
 @pytest.fixture
