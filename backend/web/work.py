@@ -16,7 +16,7 @@ from backend.allocation import texts
 from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, Objection, Question
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
@@ -31,14 +31,16 @@ from backend.web.forms import add_domain_error
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
+DRAFTS = 20
 NOT_COUNTED = {"draft", "withdrawn", "rejected"}
 
 
 @private
 @require_safe
 def work(request: AuthedRequest) -> HttpResponse:
-    """One's contributions by state, one's shares, and whether one can be paid."""
-    mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    """What awaits an answer of one's own, one's drafts, contributions and shares, and whether one can be paid."""
+    all_mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    mine = all_mine.exclude(state="draft")
     names = dict(Contribution.STATES)
     counts = {row["state"]: row["count"] for row in mine.values("state").annotate(count=Count("id")).order_by()}
     asked_for = request.GET.get("state", "")
@@ -64,6 +66,16 @@ def work(request: AuthedRequest) -> HttpResponse:
             .order_by("-id")[:50],
             "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
             "works": declarable(request.user).exists(),
+            "drafts": all_mine.filter(state="draft")
+            .select_related("budget__commons", "budget__parent")
+            .order_by("-worked_on", "-id")[:DRAFTS],
+            "more_drafts": max(0, all_mine.filter(state="draft").count() - DRAFTS),
+            "questions": Question.objects.filter(contributor=request.user, closed_at=None)
+            .select_related("contribution", "asker")
+            .order_by("created_at", "pk"),
+            "objections": Objection.objects.filter(contributor=request.user, state="open")
+            .select_related("contribution", "objector")
+            .order_by("created_at", "pk"),
             "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
             .select_related("distribution__period__budget")
             .distinct(),
