@@ -243,7 +243,7 @@ def test_my_work_begins_with_what_waits_for_me_and_my_drafts(play: Play, sign_in
     assert "Which file?" in text
     assert "Camille Faure objects to" in text
     assert "Counted twice" in text
-    assert "From https://git.example.org/c/1" in text
+    assert "Origin: https://git.example.org/c/1" in text
     assert "from a commit that is no longer there" in text
     assert [one.pk for one in page.context["page"]] == [row.pk], "a draft is not among what was declared"
     assert page.context["totals"][0]["minutes"] == row.minutes
