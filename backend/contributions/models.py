@@ -52,6 +52,8 @@ class Contribution(models.Model):
     settled_amount = models.BigIntegerField(null=True)
     # The request whose unpaid part this one carries into the next period.
     remainder_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="remainders")
+    # The one, shared out already, of which this one says what was forgotten.
+    corrects = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="corrections")
     # Who typed it for the contributor, when it was not the contributor: PostgreSQL refuses that they review it.
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     # Counts the amendments: what was said of an earlier version does not count for this one.
@@ -90,6 +92,7 @@ class Contribution(models.Model):
                 condition=~Q(kind=EXPENSE) | Q(minutes=0, amount__gt=0), name="expense_is_an_amount_alone"
             ),
             models.CheckConstraint(condition=~Q(remainder_of=F("id")), name="remainder_of_another"),
+            models.CheckConstraint(condition=~Q(corrects=F("id")), name="corrects_another"),
             models.UniqueConstraint(fields=["contributor", "form_key"], name="one_contribution_per_form"),
             models.UniqueConstraint(fields=["id", "contributor"], name="contribution_with_its_contributor"),
         ]

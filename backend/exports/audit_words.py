@@ -109,6 +109,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "round.reminded": _("Somebody reminded of a statement round"),
             "round.answered": _("Statement round answered"),
             "round.closed": _("Statement round closed"),
+            "contribution.correction_declared": _("Something forgotten declared, of work that was shared out"),
             "contribution.carried_over": _("Contribution carried over to the next period"),
             "confirmation.asked": _("Confirmation asked for"),
             "recording.confirmed": _("Record confirmed by the person"),

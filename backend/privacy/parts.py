@@ -46,8 +46,8 @@ PARTS: dict[str, Part] = {
     "contributions": Part(
         "contributions.Contribution", ("contributor",),
         ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
-        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "metadata", "version",
-        "created_at"),
+        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "corrects", "metadata",
+        "version", "created_at"),
     ),
     "statement_rounds": Part(
         "contributions.RoundAnswer", ("person",),

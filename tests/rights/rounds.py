@@ -25,6 +25,10 @@ def add_rounds(house: "House") -> None:
         "other": found["other"].answers.get(person=house.berta),
     }
     house.things |= {
+        "settled": {
+            "own": {"contribution_id": house.played.contributions[0].pk},
+            "foreign": {"contribution_id": house.played.contributions[1].pk},
+        },
         "year": {"own": {"year": today.year}},
         "round": {which: {"round_id": row.pk} for which, row in found.items()},
         "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},

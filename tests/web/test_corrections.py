@@ -1,0 +1,44 @@
+"""The page of what was forgotten: linked from work that was shared out, to its contributor alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.test import Client
+
+from backend.contributions.models import Contribution
+from tests.web.test_public import text_of
+
+Play = Callable[..., Any]
+SignIn = Callable[..., Client]
+
+
+def test_from_the_page_of_the_work_to_the_difference(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    one, bo = world.contributions[0], sign_in(world.users["bo"])
+    address = f"/en/contributions/{one.pk}/correction/"
+    assert address in bo.get(f"/en/contributions/{one.pk}/").content.decode()
+    blank = bo.get(address)
+    form = {
+        "form_key": blank.context["form"]["form_key"].value(), "minutes": "1h30", "amount": "20",
+        "reason": "The evening of the release.",
+    }  # fmt: skip
+    for _time in range(2):
+        done = bo.post(address, form, follow=True)
+    made = Contribution.objects.exclude(corrects=None).get()
+    assert done.redirect_chain[-1][0] == f"/en/contributions/{made.pk}/"
+    assert "work that was shared out earlier" in text_of(done)
+    assert (made.minutes, made.amount) == (90, 20_00)
+    other = sign_in(world.users["camille"])
+    assert address not in other.get(f"/en/contributions/{one.pk}/").content.decode()
+    assert other.get(address).status_code == 403
+
+
+def test_what_is_wrong_is_said_beside_its_field(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    address = f"/en/contributions/{world.contributions[0].pk}/correction/"
+    page = sign_in(world.users["bo"]).post(
+        address, {"form_key": "k", "minutes": "soon", "amount": "lots", "reason": ""}
+    )
+    assert page.status_code == 422
+    assert set(page.context["form"].errors) == {"minutes", "amount", "reason"}
+    assert not Contribution.objects.exclude(corrects=None).exists()
