@@ -8,13 +8,25 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
+from backend.contributions.adjustment_models import Adjustment, AdjustmentPart
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
-__all__ = ["Contribution", "Objection", "Opinion", "Question", "Review", "Round", "RoundAnswer", "TimeRate"]
+__all__ = [
+    "Adjustment",
+    "AdjustmentPart",
+    "Contribution",
+    "Objection",
+    "Opinion",
+    "Question",
+    "Review",
+    "Round",
+    "RoundAnswer",
+    "TimeRate",
+]
 
 
 class Contribution(models.Model):
@@ -60,6 +72,9 @@ class Contribution(models.Model):
     version = models.PositiveIntegerField(default=1)
     # What was asked once and given up, minor units: the rest of it is volunteering.
     waived = models.BigIntegerField(default=0)
+    # What its closing kept back of it, since earlier work of the person was given too much: minor units, minutes.
+    held_back = models.BigIntegerField(default=0)
+    minutes_held = models.PositiveIntegerField(default=0)
     # By consent: when it is accepted unless somebody objects, or the seconds that were left when somebody did.
     accepted_at = models.DateTimeField(null=True)
     seconds_left = models.PositiveIntegerField(null=True)
@@ -75,6 +90,11 @@ class Contribution(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(waived__gte=0), name="contribution_waived_not_negative"),
+            models.CheckConstraint(
+                condition=Q(held_back=0, minutes_held=0)
+                | Q(held_back__gte=0, minutes_held__lte=F("minutes"), state__in=["validated", "included", "settled"]),
+                name="contribution_held_back_when_shared",
+            ),
             models.CheckConstraint(condition=~Q(state="waived") | Q(amount=0), name="waived_contribution_asks_nothing"),
             models.CheckConstraint(
                 condition=Q(accepted_at=None) | Q(state="declared", seconds_left=None), name="clock_runs_while_declared"

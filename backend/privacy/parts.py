@@ -49,6 +49,11 @@ PARTS: dict[str, Part] = {
         "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "corrects", "metadata",
         "version", "created_at"),
     ),
+    "kept_back": Part(
+        "contributions.Adjustment", ("contributor",),
+        ("id", "contribution", "minutes", "amount", "minutes_left", "amount_left", "reason", "state", "decision",
+        "decided_at", "created_at"),
+    ),
     "statement_rounds": Part(
         "contributions.RoundAnswer", ("person",),
         ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "answered_at"),
@@ -193,6 +198,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
+    "contributions.Adjustment": ("proposed_by", "decided_by"),
     "contributions.TimeRate": ("set_by",),
     "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),

@@ -5,6 +5,7 @@ from django.urls import URLPattern
 from backend.web import (
     accounts,
     acting,
+    adjustments,
     arbitrations,
     audit,
     bank,
@@ -85,6 +86,7 @@ SECTIONS = (
     confirmations,
     work,
     corrections,
+    adjustments,
     volunteering,
     tokens,
     reviews,

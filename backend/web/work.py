@@ -16,6 +16,8 @@ from backend.allocation import texts
 from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget, tree_of
+from backend.commons.words import EXPENSE
+from backend.contributions.adjustments import may_propose
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare as declare_work
 from backend.contributions.services import withdraw as withdraw_work
@@ -132,6 +134,9 @@ def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpRespo
             "mine": mine,
             "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
             "share": share if contribution.state in {"included", "settled"} else None,
+            "can_adjust": contribution.state == "settled"
+            and contribution.kind != EXPENSE
+            and may_propose(request.user, contribution),
             "can_withdraw": mine and contribution.state in WITHDRAWABLE,
             "can_review": not mine
             and contribution.recorded_by_id != request.user.pk

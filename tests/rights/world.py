@@ -123,6 +123,7 @@ def build() -> House:
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},
+        "adjustment_page": {"act": "agree"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
         "offer_answer": {"act": "accept"},

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.test import Client
 
+from backend.contributions.adjustment_models import Adjustment
 from backend.contributions.models import Contribution
+from backend.operations import demo
+from tests.contributions.test_adjustments import second_steward
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -42,3 +46,30 @@ def test_what_is_wrong_is_said_beside_its_field(play: Play, sign_in: SignIn) -> 
     assert page.status_code == 422
     assert set(page.context["form"].errors) == {"minutes", "amount", "reason"}
     assert not Contribution.objects.exclude(corrects=None).exists()
+
+
+def test_too_much_is_proposed_by_one_and_decided_by_another(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    second_steward(world)
+    world.users["nour"].set_password(demo.PASSWORD)
+    world.users["nour"].save()
+    EmailAddress.objects.create(user=world.users["nour"], email="nour@example.org", verified=True, primary=True)
+    one, sacha = world.contributions[0], sign_in(world.users["sacha"])
+    address = f"/en/contributions/{one.pk}/adjustment/"
+    assert address in sacha.get(f"/en/contributions/{one.pk}/").content.decode()
+    blank = sacha.get(address)
+    form = {"form_key": blank.context["form"]["form_key"].value(), "amount": "10", "reason": "Counted twice."}
+    wrong = sacha.post(address, {**form, "amount": "1000"})
+    assert wrong.status_code == 422
+    assert set(wrong.context["form"].errors) == {"amount"}
+    done = sacha.post(address, form, follow=True)
+    row = Adjustment.objects.get()
+    assert done.redirect_chain[-1][0] == f"/en/adjustments/{row.pk}/"
+    assert "Agree: keep it back" not in text_of(done)
+    nour = sign_in(world.users["nour"])
+    assert nour.post(f"/en/adjustments/{row.pk}/", {"act": "refuse"}).status_code == 422
+    assert nour.post(f"/en/adjustments/{row.pk}/", {"act": "dance"}).status_code == 422
+    agreed = nour.post(f"/en/adjustments/{row.pk}/", {"act": "agree"}, follow=True)
+    assert "The correction is agreed" in text_of(agreed)
+    assert "Still to keep back €10.00" in text_of(agreed)
+    assert "Too much was given to Bo Nguyen" in text_of(sign_in(world.users["bo"]).get(f"/en/adjustments/{row.pk}/"))
