@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backend.contributions.forges.trailers import trailers
 from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
 from tests.client.conftest import CLIENT, Between, Commits, Shell
@@ -205,6 +206,21 @@ def test_lines_of_a_message_are_found_wherever_they_stand() -> None:
         ("", []),
     ]:
         assert git.said_in(message) == found, message[:40]
+
+
+def test_a_message_tells_the_same_here_as_where_forges_send_it() -> None:
+    for message in [
+        "x\n\nContribution: 1h30", "Contribution: 90 review\r\nContribution: 2 h documentation", "Contribution: a lot",
+        "Contribution: 1h expense", "Contribution: 1h, design", "contribution : 1 h 30 juggling", "Contribution:",
+        "```\nContribution: 1\n```\nContribution: 2 support", "<!--\nContribution: 1\n-->\nContribution: 3",
+        "Contribution: 45000", "Contribution: 1h60", "Contribution: 0", "Contributions: 1h",
+    ]:  # fmt: skip
+        here = [
+            (0, "") if isinstance(one, git.Unread) else (one.minutes, one.kind)
+            for one in git.works_of("0" * 40, "2026-11-20T12:00:00+01:00", message)
+        ]
+        there = [(one.minutes, (one.kind or git.USUAL) if one.minutes else "") for one in trailers(message)]
+        assert here == there, message
 
 
 HOSTILE = {
