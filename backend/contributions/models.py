@@ -17,8 +17,8 @@ from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
 __all__ = [
-    "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection", "Opinion",
-    "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
+    "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection",
+    "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
 
 

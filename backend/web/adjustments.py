@@ -22,12 +22,12 @@ from backend.contributions.adjustments import (
     withdraw_adjustment,
 )
 from backend.contributions.models import Contribution
+from backend.core.durations import parse_duration
 from backend.core.errors import Conflict, Invalid
 from backend.core.money import parse_amount
 from backend.identity.permissions import may, require
 from backend.web.acts import form_page
 from backend.web.forms import add_domain_error
-from backend.web.forms_work import KeyedForm, parse_duration
 from backend.web.pages import AuthedRequest, private
 
 

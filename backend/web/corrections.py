@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods
 from backend.contributions.corrections import add_to
 from backend.contributions.models import Contribution
 from backend.contributions.peers import require_state
+from backend.core.durations import parse_duration
 from backend.core.errors import Forbidden, Invalid
 from backend.core.money import parse_amount
 from backend.web.acts import form_page
-from backend.web.forms_work import KeyedForm, parse_duration
 from backend.web.pages import AuthedRequest, private
 
 
