@@ -28,6 +28,7 @@ from backend.core.money import parse_amount
 from backend.identity.permissions import may, require
 from backend.web.acts import form_page
 from backend.web.forms import add_domain_error
+from backend.web.forms_work import KeyedForm
 from backend.web.pages import AuthedRequest, private
 
 

@@ -19,6 +19,7 @@ from backend.core.durations import parse_duration
 from backend.core.errors import Forbidden, Invalid
 from backend.core.money import parse_amount
 from backend.web.acts import form_page
+from backend.web.forms_work import KeyedForm
 from backend.web.pages import AuthedRequest, private
 
 
