@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
+from backend.contributions.adjustment_models import Adjustment, AdjustmentPart
 from backend.contributions.forge_models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
@@ -16,8 +17,8 @@ from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
 __all__ = [
-    "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection", "Opinion", "Question", "Repository",
-    "Review", "Round", "RoundAnswer", "TimeRate",
+    "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection",
+    "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
 
 
@@ -56,12 +57,17 @@ class Contribution(models.Model):
     settled_amount = models.BigIntegerField(null=True)
     # The request whose unpaid part this one carries into the next period.
     remainder_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="remainders")
+    # The one, shared out already, of which this one says what was forgotten.
+    corrects = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="corrections")
     # Who typed it for the contributor, when it was not the contributor: PostgreSQL refuses that they review it.
     recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     # Counts the amendments: what was said of an earlier version does not count for this one.
     version = models.PositiveIntegerField(default=1, db_default=1)
     # What was asked once and given up, minor units: the rest of it is volunteering.
     waived = models.BigIntegerField(default=0, db_default=0)
+    # What its closing kept back of it, since earlier work of the person was given too much: minor units, minutes.
+    held_back = models.BigIntegerField(default=0, db_default=0)
+    minutes_held = models.PositiveIntegerField(default=0, db_default=0)
     # By consent: when it is accepted unless somebody objects, or the seconds that were left when somebody did.
     accepted_at = models.DateTimeField(null=True)
     seconds_left = models.PositiveIntegerField(null=True)
@@ -77,6 +83,11 @@ class Contribution(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(waived__gte=0), name="contribution_waived_not_negative"),
+            models.CheckConstraint(
+                condition=Q(held_back=0, minutes_held=0)
+                | Q(held_back__gte=0, minutes_held__lte=F("minutes"), state__in=["validated", "included", "settled"]),
+                name="contribution_held_back_when_shared",
+            ),
             models.CheckConstraint(condition=~Q(state="waived") | Q(amount=0), name="waived_contribution_asks_nothing"),
             models.CheckConstraint(
                 condition=Q(accepted_at=None) | Q(state="declared", seconds_left=None), name="clock_runs_while_declared"
@@ -94,6 +105,7 @@ class Contribution(models.Model):
                 condition=~Q(kind=EXPENSE) | Q(minutes=0, amount__gt=0), name="expense_is_an_amount_alone"
             ),
             models.CheckConstraint(condition=~Q(remainder_of=F("id")), name="remainder_of_another"),
+            models.CheckConstraint(condition=~Q(corrects=F("id")), name="corrects_another"),
             models.UniqueConstraint(fields=["contributor", "form_key"], name="one_contribution_per_form"),
             models.UniqueConstraint(fields=["id", "contributor"], name="contribution_with_its_contributor"),
         ]

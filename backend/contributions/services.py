@@ -13,6 +13,7 @@ from backend.allocation.closing import median
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
 from backend.commons.words import EXPENSE
+from backend.contributions.holding_back import hold_back
 from backend.contributions.models import Contribution, Review
 from backend.contributions.peers import (
     UNDER_REVIEW,
@@ -326,7 +327,7 @@ def review(
 def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[int, int]]:
     """Contribution id → (validated minutes, how many validated them): the low median of what its approvals said.
 
-    Nobody approved yet: the declared minutes, by nobody.
+    Nobody approved yet: the declared minutes, by nobody. Less what a closing kept back of them.
     """
     rows = list(contributions)
     approved = Review.objects.filter(
@@ -338,7 +339,8 @@ def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[
     found = {}
     for one in rows:
         counts = [one.minutes if minutes is None else minutes for minutes in said.get(one.pk, ())]
-        found[one.pk] = (median(counts) if counts else one.minutes, len(counts))
+        validated = median(counts) if counts else one.minutes
+        found[one.pk] = (max(0, validated - one.minutes_held), len(counts))
     return found
 
 
@@ -376,7 +378,8 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
     mine = Contribution.objects.select_for_update(of=("self",)).filter(period=period)
     for one in mine.filter(state="declared", accepted_at__lte=now).order_by("accepted_at", "pk"):
         accept(one, now=now)
-    included = list(mine.filter(state="validated").order_by("id"))
+    included = list(mine.filter(state="validated").select_related("period__charter").order_by("id"))
+    hold_back(included, minutes_of=validated_minutes, now=now)
     # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
     Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
     mine.filter(state__in=["draft", *UNDER_REVIEW, "validated"]).update(period=following)

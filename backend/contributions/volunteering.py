@@ -53,9 +53,8 @@ def given_minutes(contribution: Contribution, minutes: int) -> int:
         return minutes
     if not contribution.amount_counts:
         return 0
-    if not contribution.amount:
-        return minutes
-    return minutes * contribution.waived // (contribution.amount + contribution.waived)
+    asked = contribution.amount + contribution.waived + contribution.held_back
+    return minutes * contribution.waived // asked if asked else minutes
 
 
 def year_of(day: date) -> int:

@@ -23,6 +23,8 @@ ACTION_WORDS: dict[str, Any] = {
     "repository.connect": _("connect a repository to a budget"),
     "volunteering.read": _("read the figures of volunteering"),
     "volunteering.set_rate": _("set what an hour of volunteering is valued at"),
+    "adjustment.propose": _("propose to keep back what was given too much"),
+    "adjustment.decide": _("decide to keep back what was given too much"),
     "round.run": _("open, follow and close statement rounds"),
     "budget.read": _("read the pages of a budget"),
     "budget.open": _("open an envelope"),

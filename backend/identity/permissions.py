@@ -31,6 +31,8 @@ ACTIONS: dict[str, set[str]] = {
     "contribution.discuss": {"contributor", "steward"},
     "contribution.decide": {"steward"},
     "repository.connect": {"steward"},
+    "adjustment.propose": {"steward"},  # and the contributor, of their own work
+    "adjustment.decide": {"steward"},
     "round.run": {"steward"},  # open, follow and close a statement round
     "volunteering.read": {"steward", "treasurer", "auditor"},
     "volunteering.set_rate": {"treasurer"},

@@ -38,7 +38,7 @@ def contribution_decided(event: Event) -> Letter:
         subject = _("Contribution validated: %(what)s") % values
         shared = _("It takes part in the sharing when the period is closed. No money has moved.\n\n%(link)s") % values
         if event.actor is None:
-            shared = f"{_('Nobody objected to it in the time that the charter gives.')} {shared}"
+            shared = _("Nobody objected to it in the time that the charter gives.") + f" {shared}"
         return subject, shared
 
     return [contribution.contributor, *objectors], write

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Commons, Moderation
-from backend.contributions.models import Contribution, ForgeDelivery, ForgePerson
+from backend.contributions.models import Adjustment, Contribution, ForgeDelivery, ForgePerson
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
@@ -187,6 +187,9 @@ def _texts(user: User, words: list[str], shown: str) -> None:
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
         (ArbitrationLine, "person", ("answer_reason",)),
+        (Adjustment, "contributor", ("reason", "decision")),
+        (Adjustment, "proposed_by", ("reason",)),
+        (Adjustment, "decided_by", ("decision",)),
         (Recording, "asked", told),
         (Recording, "on_behalf_of", told),
         (Recording, "recorded_by", told),

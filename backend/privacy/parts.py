@@ -47,8 +47,13 @@ PARTS: dict[str, Part] = {
     "contributions": Part(
         "contributions.Contribution", ("contributor",),
         ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
-        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "metadata", "version",
-        "created_at"),
+        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "corrects", "metadata",
+        "version", "created_at"),
+    ),
+    "kept_back": Part(
+        "contributions.Adjustment", ("contributor",),
+        ("id", "contribution", "minutes", "amount", "minutes_left", "amount_left", "reason", "state", "decision",
+        "decided_at", "created_at"),
     ),
     "statement_rounds": Part(
         "contributions.RoundAnswer", ("person",),
@@ -195,6 +200,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
     "contributions.Repository": ("created_by", "revoked_by"),
+    "contributions.Adjustment": ("proposed_by", "decided_by"),
     "contributions.TimeRate": ("set_by",),
     "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),

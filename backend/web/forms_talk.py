@@ -75,25 +75,14 @@ class AmendForm(ContributionForm):
     def __init__(self, *args: Any, contribution: Contribution, **kwargs: Any) -> None:
         """Begin with what it says now."""
         self.contribution = contribution
-        currency = contribution.currency
-        begin: dict[str, Any] = {
-            "minutes": _hours(contribution.minutes),
-            "description": contribution.description,
-            "kind": contribution.kind,
-            "amount": typed(Decimal(contribution.amount) / 10 ** exponent(currency)) if contribution.amount else "",
-            "over_cap_reason": contribution.over_cap_reason,
-            "worked_on": contribution.worked_on,
-            "evidence": "\n".join(contribution.evidence),
-            "version": contribution.version,
-        }
         super().__init__(*args, **kwargs)
-        self.initial.update(begin)
+        self.initial.update({**facts_of(contribution), "version": contribution.version})
+        self.initial["worked_on"] = contribution.worked_on
         del self.fields["budget"], self.fields["form_key"]
         kinds = contribution.period.charter.kinds
         cast(forms.ChoiceField, self.fields["kind"]).choices = [
             one for one in Contribution.KINDS if one[0] in kinds or one[0] == contribution.kind
         ]
-        self.fields["worked_on"].initial = contribution.worked_on
 
     def clean(self) -> dict[str, Any]:
         """Read the amount in the currency of its budget."""
@@ -105,6 +94,19 @@ class AmendForm(ContributionForm):
     def changes(self) -> dict[str, Any]:
         """What the service takes: all the facts of the form but the version."""
         return {name: value for name, value in self.cleaned_data.items() if name != "version"}
+
+
+def facts_of(contribution: Contribution) -> dict[str, Any]:
+    """What the fields of a form show of a contribution, as one types it; the day is left to the form."""
+    amount = Decimal(contribution.amount) / 10 ** exponent(contribution.currency)
+    return {
+        "minutes": _hours(contribution.minutes),
+        "description": contribution.description,
+        "kind": contribution.kind,
+        "amount": typed(amount) if contribution.amount else "",
+        "over_cap_reason": contribution.over_cap_reason,
+        "evidence": "\n".join(contribution.evidence),
+    }
 
 
 def _hours(minutes: int) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from backend.commons.services import tree_of
+from backend.contributions.adjustments import may_propose
 from backend.contributions.models import Contribution, Objection
 from backend.contributions.peers import (
     UNDER_REVIEW,
@@ -105,6 +106,7 @@ def show(
     context = said | {
         "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
         "share": share if state in {"included", "settled"} else None,
+        "can_adjust": state == "settled" and not expense and may_propose(actor, contribution),
         "can_withdraw": mine and state in WITHDRAWABLE,
         "can_amend": mine and state in AMENDABLE,
         "can_waive": mine and state in WITHDRAWABLE and (contribution.amount or not expense),

@@ -1,5 +1,6 @@
 """The pages of a contributor: declare work, the list of it, the share it earned, the account it is paid to."""
 
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +17,8 @@ from backend.allocation import texts
 from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget
-from backend.contributions.models import Contribution
+from backend.contributions.comparable import Grid
+from backend.contributions.models import Contribution, Objection, Question
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
@@ -28,17 +30,20 @@ from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
 from backend.web.distributions import names_of_budgets
 from backend.web.forms import add_domain_error
+from backend.web.forms_talk import facts_of
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
+DRAFTS = 20
 NOT_COUNTED = {"draft", "withdrawn", "rejected"}
 
 
 @private
 @require_safe
 def work(request: AuthedRequest) -> HttpResponse:
-    """One's contributions by state, one's shares, and whether one can be paid."""
-    mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    """What awaits an answer of one's own, one's drafts, contributions and shares, and whether one can be paid."""
+    all_mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    mine = all_mine.exclude(state="draft")
     names = dict(Contribution.STATES)
     counts = {row["state"]: row["count"] for row in mine.values("state").annotate(count=Count("id")).order_by()}
     asked_for = request.GET.get("state", "")
@@ -64,6 +69,16 @@ def work(request: AuthedRequest) -> HttpResponse:
             .order_by("-id")[:50],
             "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
             "works": declarable(request.user).exists(),
+            "drafts": all_mine.filter(state="draft")
+            .select_related("budget__commons", "budget__parent")
+            .order_by("-worked_on", "-id")[:DRAFTS],
+            "more_drafts": max(0, all_mine.filter(state="draft").count() - DRAFTS),
+            "questions": Question.objects.filter(contributor=request.user, closed_at=None)
+            .select_related("contribution", "asker")
+            .order_by("created_at", "pk"),
+            "objections": Objection.objects.filter(contributor=request.user, state="open")
+            .select_related("contribution", "objector")
+            .order_by("created_at", "pk"),
             "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
             .select_related("distribution__period__budget")
             .distinct(),
@@ -77,8 +92,7 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
     """Declare work. Moves no money."""
     now = timezone.now()
     today = host_day(now)
-    latest = Contribution.visible_to(request.user).filter(contributor=request.user).order_by("-id").first()
-    known = {"budget": latest.budget_id, "kind": latest.kind} if latest else {}
+    known = begun(request.user, request.GET.get("again", ""))
     form = ContributionForm(request.POST or None, initial=known, actor=request.user, today=today)
     status = 200
     if request.method == "POST":
@@ -92,18 +106,39 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
             else:
                 messages.success(request, _("Your contribution is declared. It now awaits its review; no money moved."))
                 return redirect("contribution_page", contribution.pk)
-    return render(request, "work/declare.html", {"form": form, "charters": _charters(request.user)}, status=status)
+    return render(
+        request, "work/declare.html", {"form": form, "charters": _charters(request.user, today)}, status=status
+    )
 
 
-def _charters(actor: User) -> list[dict[str, Any]]:
+def begun(actor: User, again: str) -> dict[str, Any]:
+    """What the form begins with: budget and kind of the last work declared, or all that is told of the one to repeat.
+
+    Args: again: id of a contribution of one's own; anything else is as if it were not there.
+    """
+    mine = Contribution.visible_to(actor).filter(contributor=actor)
+    copied = mine.filter(pk=again).first() if again else None
+    if copied is not None:
+        return facts_of(copied) | {"budget": copied.budget_id}
+    latest = mine.exclude(state="draft").order_by("-id").first()
+    return {"budget": latest.budget_id, "kind": latest.kind} if latest else {}
+
+
+def _charters(actor: User, today: date) -> list[dict[str, Any]]:
     """The rules of the budgets where a person works, those that say the same shown once, with their open periods."""
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for budget in declarable(actor)[:20]:
+    names = dict(Contribution.KINDS)
+    budgets = list(declarable(actor)[:20])
+    grid = Grid(actor, [budget.commons_id for budget in budgets], today=today)
+    for budget in budgets:
         charter = charter_of(budget)
         open_ones = Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("starts_on")
         same = (charter.sha256, budget.currency)
         group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
-        group["rows"].append({"budget": budget, "period": open_ones.first()})
+        kinds = [kind for kind in charter.kinds if charter.reads_requests(kind)]
+        found = [grid.of(budget.commons_id, budget.currency, kind, leaving_out=actor.pk) for kind in kinds]
+        others = [(names[one.kind], one) for one in found if one is not None]
+        group["rows"].append({"budget": budget, "period": open_ones.first(), "others": others})
     return list(groups.values())
 
 

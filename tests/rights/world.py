@@ -130,6 +130,7 @@ def build() -> House:
         "question_answer": {"answer": "Because"},
         "objection_new": {"reason": "Twice"},
         "objection_decide": {"upholds": "no", "reason": "Once"},
+        "adjustment_page": {"act": "agree"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
         "offer_answer": {"act": "accept"},

@@ -70,6 +70,7 @@ ELSEWHERE = {
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
     # while something was paid above, given back, or handed over on paper: tests/web/test_receipts.py
     "round_new", "round_page", "round_close", "round_answer",  # while a round is open: tests/web/test_rounds.py
+    "correction_new", "adjustment_new", "adjustment_page",  # once work was shared out: tests/web/test_corrections.py
     "volunteering_file",  # a file: tests/web/test_volunteering.py
     "support_file",  # a file: tests/web/test_support.py
     "document_file", "documents_file",  # files: tests/web/test_documents.py

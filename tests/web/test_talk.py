@@ -225,3 +225,29 @@ def test_what_has_ended_is_no_longer_discussed(play: Play, sign_in: SignIn, stat
     assert "/decide/" not in html
     assert sacha.post(f"{page_of(row)}questions/", {"text": "Why?"}).status_code == 409
     assert Question.objects.count() == 0
+
+
+def test_my_work_begins_with_what_waits_for_me_and_my_drafts(play: Play, sign_in: SignIn) -> None:
+    world = play("make_house")
+    bo = sign_in(world.users["bo"])
+    empty = text_of(bo.get("/en/work/"))
+    assert ("Waits for you" in empty, "Drafts" in empty) == (False, False)
+    first = noted(world, evidence=["https://git.example.org/c/1"])
+    Contribution.objects.filter(pk=first.pk).update(source_gone_at=world.now)
+    row = say(world)
+    ask_question(actor=world.users["sacha"], contribution_id=row.pk, text="Which file?", now=world.now)
+    object_to(actor=world.users["camille"], contribution_id=row.pk, reason="Counted twice", now=world.now)
+    page = bo.get("/en/work/")
+    text = text_of(page)
+    assert text.index("Sacha Le Goff asks about") < text.index("Drafts") < text.rindex("Contributions")
+    assert "Which file?" in text
+    assert "Camille Faure objects to" in text
+    assert "Counted twice" in text
+    assert "Origin: https://git.example.org/c/1" in text
+    assert "from a commit that is no longer there" in text
+    assert [one.pk for one in page.context["page"]] == [row.pk], "a draft is not among what was declared"
+    assert page.context["totals"][0]["minutes"] == row.minutes
+    assert f"/en/contributions/{first.pk}/declare/" in page.content.decode()
+    other = text_of(sign_in(world.users["camille"]).get("/en/work/"))
+    assert "Fix the export" not in other
+    assert "Waits for you" not in other
