@@ -4,9 +4,11 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import problem_urls
+from backend.api.openapi import openapi
 from backend.web import accounts, charters, funding, hooks, log, public, status, wellknown
 
 urlpatterns = [
+    path("v1/openapi.json", openapi, name="openapi"),
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,

@@ -63,6 +63,11 @@ _OBJECTION = _said(*_NO_WORK, "404 objection_not_found", "409 objection_ended", 
 _OWN = _said(*_NO_WORK, "403 contribution_of_another", "409 contribution_not_open")
 _BUDGET = _said("404 budget_not_found")
 _PLEDGE = _said("404 pledge_not_found", "403 not_allowed")
+_TERMS = (
+    "422 other_currency", "422 amount_out_of_range", "422 rhythm_unknown", "422 visibility_unknown",
+    "422 pseudonym_missing", "422 paper_unknown", "422 starts_out_of_range", "422 ends_out_of_range", "422 text_too_long",
+    "409 above_spending_limit", "403 above_spending_limit",
+)  # fmt: skip
 _BOOKS = _said("403 not_allowed")
 
 
@@ -88,7 +93,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("budgets.EstimateOne", "get"): Operation(
         "budgets", "Estimate", parameters=budgets.ESTIMATE,
-        refusals=(*_BUDGET, *_said("403 not_allowed", "409 budget_not_open", "409 period_closed", *_FACTS)),
+        refusals=(*_BUDGET, *_said("403 not_allowed", "409 no_open_period", *_FACTS)),
     ),
     ("charters.Schema", "get"): Operation("charters", "JsonSchema"),
     ("charters.InForce", "get"): Operation(
@@ -100,29 +105,39 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "pledges", "Pledge", 201, body=pledges.BODY,
         refusals=_said(
             "403 not_allowed", "404 budget_not_found", "404 organisation_not_found", "409 budget_not_open",
-            "422 parts_or_budget", "422 parts_missing", "422 other_currency", "422 amount_out_of_range",
+            "409 form_key_reused", "409 organisation_merged", "422 parts_or_budget", "422 parts_missing",
+            "422 too_many_parts", "422 budgets_repeated", "422 unknown_currency", *_TERMS,
         ),
     ),
     ("pledges.PledgeOne", "get"): Operation("pledges", "Pledge", refusals=_said("404 pledge_not_found")),
     ("pledges.Change", "post"): Operation(
         "pledges", "Pledge", 201, body=pledges.CHANGES,
-        refusals=(*_PLEDGE, *_said("409 pledge_not_open", "422 other_currency")),
+        refusals=(
+            *_PLEDGE, *_said("409 pledge_over", "409 pledge_paid_once", "409 pledge_taken_by_provider", *_TERMS)
+        ),
     ),
     ("pledges.Cancellation", "post"): Operation(
-        "pledges", "Pledge", 201, body=NOTHING, refusals=(*_PLEDGE, *_said("409 pledge_not_open"))
+        "pledges", "Pledge", 201, body=NOTHING, refusals=(*_PLEDGE, *_said("409 pledge_not_cancellable"))
     ),
     ("pledges.Pause", "post"): Operation(
         "pledges", "Pledge", 201, body=pledges.PAUSE,
-        refusals=(*_PLEDGE, *_said("409 pledge_not_open", "422 reason_missing")),
+        refusals=(*_PLEDGE, *_said("409 pledge_over", "409 pledge_paid_once", "422 reason_missing")),
     ),
     ("pledges.Resumption", "post"): Operation(
-        "pledges", "Pledge", 201, body=NOTHING, refusals=(*_PLEDGE, *_said("409 pledge_not_open"))
+        "pledges", "Pledge", 201, body=NOTHING, refusals=(*_PLEDGE, *_said("409 pledge_over"))
     ),
     ("payments.PaymentList", "get"): Operation(
         "pledges", "[Payment]", parameters=PAGING, refusals=_said("404 pledge_not_found")
     ),
     ("payments.PaymentList", "post"): Operation(
-        "pledges", "Payment", 201, body=payments.BODY, refusals=(*_PLEDGE, *_said("409 provider_absent"))
+        "pledges", "Payment", 201, body=payments.BODY,
+        refusals=(
+            *_PLEDGE,
+            *_said(
+                "409 no_provider", "409 nothing_awaited", "409 payment_on_its_way", "409 period_partly_paid", "409 subscription_lives",
+                "422 method_not_offered",
+            ),
+        ),
     ),
     ("payments.PaymentOne", "get"): Operation(
         "pledges", "Payment", refusals=_said("404 pledge_not_found", "404 payment_not_found")
@@ -132,7 +147,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("contributions.ContributionList", "post"): Operation(
         "contributions", "Contribution", 201, body=contributions.BODY, tagged=True,
-        refusals=_said("404 budget_not_found", "403 not_allowed", *_FACTS),
+        refusals=_said("404 budget_not_found", "403 not_allowed", "409 form_key_reused", *_FACTS),
     ),
     ("contributions.Batch", "post"): Operation(
         "contributions", "ContributionBatch", 201, body=contributions.BATCH,

@@ -33,7 +33,8 @@ TAGS = {
 # What operations answer besides their own refusals: of every one, of one with parameters, of one that writes…
 EVERY = (
     (401, "token_missing"), (401, "token_invalid"), (401, "token_environment"), (403, "scope_missing"),
-    (400, "unknown_parameter"), (404, "not_found"), (406, "not_acceptable"), (429, "too_many_requests"),
+    (400, "unknown_parameter"), (400, "secret_in_address"), (403, "https_required"), (404, "not_found"),
+    (406, "not_acceptable"), (429, "too_many_requests"),
 )  # fmt: skip
 PARAMETERS = ((400, "parameter_invalid"), (400, "parameter_repeated"))
 BODY = (

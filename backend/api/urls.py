@@ -18,14 +18,12 @@ from backend.api import (
     reviews,
     shares,
 )
-from backend.api.openapi import openapi
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
 _WORK = rf"contributions/(?P<contribution_id>ctr_{_ID})"
 
 urlpatterns = [
-    re_path(r"^openapi\.json$", openapi),
     re_path(r"^commons$", commons.CommonsList.as_view()),
     re_path(rf"^commons/(?P<commons_id>com_{_ID})$", commons.CommonsOne.as_view()),
     re_path(r"^me$", me.Me.as_view()),

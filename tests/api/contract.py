@@ -32,7 +32,7 @@ def validator(path: str, verb: str, status: str, media: str) -> Draft202012Valid
 
 
 def hold(verb: str, path: str, answer: HttpResponse) -> None:
-    """Assert that an answer is one that the contract foresees. Addresses and methods it lacks are for others to test."""
+    """Assert that an answer is one that the contract foresees; what it does not know is for others to test."""
     place = path.partition("?")[0]
     known = next((written for regex, written in addresses() if regex.fullmatch(f"/v1/{place}")), None)
     operation = document()["paths"].get(known, {}).get(verb)
