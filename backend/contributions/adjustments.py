@@ -107,7 +107,7 @@ def decide_adjustment(*, actor: User, adjustment_id: str, agrees: bool, reason: 
     row.decision = "" if agrees and not reason.strip() else _said(reason)
     row.state, row.decided_by, row.decided_at = ("agreed" if agrees else "refused"), actor, now
     row.save(update_fields=["state", "decided_by", "decided_at", "decision"])
-    _tell(f"adjustment.{row.state}", row, actor, now)
+    _tell("adjustment.agreed" if agrees else "adjustment.refused", row, actor, now)
     return row
 
 

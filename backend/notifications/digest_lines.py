@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from backend.contributions.models import Contribution, Objection, Opinion, Question, Review
+from backend.contributions.models import Adjustment, Contribution, Objection, Opinion, Question, Review
 from backend.contributions.peers import UNDER_REVIEW
 from backend.events.models import Event
 from backend.identity.models import User
@@ -39,6 +39,7 @@ def sections_for(person: User, *, since: datetime, now: datetime) -> list[Sectio
     others = Contribution.visible_to(person).exclude(contributor=person).filter(theirs)
     found = [
         _section(_("Objections that await your decision:"), _to_decide(person, others, cared_for), "reviews/"),
+        _section(_("Corrections that await your decision:"), _to_adjust(person, others, cared_for), "reviews/"),
         _section(
             _("Accepted within a day, unless somebody objects:"),
             others.filter(state="declared", accepted_at__gt=now, accepted_at__lte=now + SOON), "reviews/", clock=True,
@@ -85,6 +86,14 @@ def _to_decide(person: User, rows: "QuerySet[Contribution]", cared_for: Q | None
     standing = Objection.objects.filter(~Exists(weighed), contribution=OuterRef("pk"), state="open")
     open_ones = rows.filter(cared_for, Exists(standing.exclude(objector=person)))
     return open_ones.exclude(recorded_by=person)
+
+
+def _to_adjust(person: User, rows: "QuerySet[Contribution]", cared_for: Q | None) -> "QuerySet[Contribution]":
+    """Of which somebody else says that too much was given; their pages lead to it."""
+    if cared_for is None:
+        return rows.none()
+    standing = Adjustment.objects.filter(contribution=OuterRef("pk"), state="proposed").exclude(proposed_by=person)
+    return rows.filter(cared_for, Exists(standing))
 
 
 def _to_review(person: User, rows: "QuerySet[Contribution]", cared_for: Q | None) -> "QuerySet[Contribution]":

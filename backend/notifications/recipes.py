@@ -17,6 +17,7 @@ from backend.ledger.services import closings, last_seal
 from backend.notifications.letters import Letter, page_of, payers
 from backend.notifications.letters import link as _link
 from backend.notifications.recipes_of_accounts import account_changed, factor_reset
+from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
 from backend.notifications.recipes_of_peers import PEER_RECIPES
@@ -351,6 +352,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PRIVACY_RECIPES,
     **PEER_RECIPES,
     **ROUND_RECIPES,
+    **ADJUSTMENT_RECIPES,
     **DONATION_RECIPES,
     **PLEDGE_RECIPES,
     **PROVIDER_RECIPES,

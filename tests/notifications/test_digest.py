@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client
 
+from backend.contributions.adjustments import decide_adjustment
 from backend.contributions.models import Contribution
 from backend.contributions.own import amend, draft
 from backend.contributions.peers import (
@@ -26,6 +27,7 @@ from backend.notifications.models import Digest, OutgoingMail
 from backend.notifications.services import compose_due
 from backend.operations import demo
 from tests.concurrency import at_once
+from tests.contributions.test_adjustments import proposed, second_steward
 from tests.contributions.test_contributions import under
 from tests.web.test_public import text_of
 
@@ -228,6 +230,24 @@ def test_validated_by_consent_says_so(world: Any) -> None:
     assert accept_due(NINE + DAY) == 1
     compose_due(NINE + DAY)
     assert "Nobody objected to it in the time" in told_by("contribution.validated")["bo"]
+
+
+def test_a_correction_awaits_those_who_did_not_propose_it(play: Play) -> None:
+    world = play("approve_distribution", now=NINE)
+    second_steward(world)
+    User.objects.update(language="en")
+    adjustment = proposed(world)
+    compose_due(NINE)
+    assert "€10.00 too much was given for it: Counted twice." in told_by("adjustment.proposed")["bo"]
+    OutgoingMail.objects.all().delete()
+    digest_due(NINE + DAY)
+    assert "Corrections that await your decision:\n- Bo Nguyen" in digests()["nour"]
+    assert "sacha" not in digests()
+    decide_adjustment(
+        actor=world.users["nour"], adjustment_id=adjustment.pk, agrees=False, reason="It was not.", now=NINE + DAY
+    )
+    compose_due(NINE + DAY)
+    assert set(told_by("adjustment.refused")) == {"bo", "sacha"}
 
 
 def test_the_page_switches_it_off_and_on(play: Play, sign_in: SignIn) -> None:
