@@ -65,7 +65,8 @@ _BUDGET = _said("404 budget_not_found")
 _PLEDGE = _said("404 pledge_not_found", "403 not_allowed")
 _TERMS = (
     "422 other_currency", "422 amount_out_of_range", "422 rhythm_unknown", "422 visibility_unknown",
-    "422 pseudonym_missing", "422 paper_unknown", "422 starts_out_of_range", "422 ends_out_of_range", "422 text_too_long",
+    "422 pseudonym_missing", "422 paper_unknown", "422 starts_out_of_range", "422 ends_out_of_range",
+    "422 text_too_long",
     "409 above_spending_limit", "403 above_spending_limit",
 )  # fmt: skip
 _BOOKS = _said("403 not_allowed")
@@ -134,8 +135,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         refusals=(
             *_PLEDGE,
             *_said(
-                "409 no_provider", "409 nothing_awaited", "409 payment_on_its_way", "409 period_partly_paid", "409 subscription_lives",
-                "422 method_not_offered",
+                "409 no_provider", "409 nothing_awaited", "409 payment_on_its_way", "409 period_partly_paid",
+                "409 subscription_lives", "422 method_not_offered",
             ),
         ),
     ),
