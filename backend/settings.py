@@ -327,6 +327,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["backend.api.throttle.TokenThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "backend.api.openapi.ContractSchema",
 }
 
 # --- what operators read: see deploy/runbook.md ----------------------------------------------------------------

@@ -3,10 +3,11 @@
 from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
-from backend.api import problem_urls
+from backend.api import docs_urls, problem_urls
 from backend.web import accounts, charters, hooks, log, public, status, wellknown
 
 urlpatterns = [
+    *docs_urls.bare,
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,

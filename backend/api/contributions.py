@@ -9,28 +9,30 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
-from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, whole
+from backend.api.contract import RIGHTS, Operation
+from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, told, whole
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
+from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, REVIEW_DONE, listing
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.contributions import services
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, Review
 from backend.core.errors import Invalid, NotFound
 
 BODY: dict[str, Reader | Optional] = {
     "budget": text,
     "worked_on": day,
-    "kind": text,
-    "minutes": Optional(whole, 0),
+    "kind": told(text, enum=[kind for kind, _name in Contribution.KINDS]),
+    "minutes": Optional(told(whole, minimum=0, maximum=services.MAX_MINUTES), 0),
     "amount": Optional(money, None),
-    "description": text,
-    "evidence": Optional(links, ()),
+    "description": told(text, minLength=1, maxLength=500),
+    "evidence": Optional(told(links, maxItems=10), ()),
     "over_cap_reason": Optional(text_up_to(500), ""),
 }
 REVIEW: dict[str, Reader | Optional] = {
-    "verdict": text,
+    "verdict": told(text, enum=[verdict for verdict, _name in Review.VERDICTS]),
     "reason": Optional(text_up_to(500), ""),
     "minutes": Optional(whole, None),
 }
@@ -53,6 +55,30 @@ class ContributionList(Resource):
     scopes = {"get": "contributions:read", "post": "contributions:write"}
     held = ("com",)
     pointers = {"amount": "/amount/value", "currency": "/amount/currency"}
+    contract = {
+        "get": Operation(
+            "list_contributions",
+            _("List the contributions that you may see, newest first"),
+            listing(CONTRIBUTION),
+            parameters=FILTERS,
+        ),
+        "post": Operation(
+            "declare_contribution",
+            _("Declare your own work"),
+            CONTRIBUTION,
+            status=201,
+            body=BODY,
+            problems={
+                403: RIGHTS,
+                404: "budget_not_found charter_not_found",
+                409: "budget_not_open period_closed form_key_reused",
+                422: "kind_unknown kind_not_in_charter minutes_out_of_range nothing_declared amount_out_of_range "
+                "other_currency over_the_cap reason_over_soft_cap description_length evidence_too_many "
+                "evidence_not_a_link expense_has_no_time expense_without_amount expense_without_paper "
+                "day_in_the_future day_outside_period",
+            },
+        ),
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
@@ -107,6 +133,14 @@ class ContributionOne(Resource):
 
     scopes = {"get": "contributions:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "read_contribution",
+            _("Read a contribution with what its reviewers said"),
+            CONTRIBUTION_IN_FULL,
+            problems={404: "contribution_not_found"},
+        )
+    }
 
     def get(self, request: Request, contribution_id: str) -> HttpResponse:
         """Show it with what its reviewers said."""
@@ -124,6 +158,21 @@ class ReviewList(Resource):
 
     scopes = {"post": "contributions:review"}
     held = ("com",)
+    contract = {
+        "post": Operation(
+            "review_contribution",
+            _("Approve the work of somebody else, or reject it with a reason"),
+            REVIEW_DONE,
+            status=201,
+            body=REVIEW,
+            problems={
+                403: f"{RIGHTS} own_contribution own_recording",
+                404: "contribution_not_found",
+                409: "contribution_not_open already_reviewed",
+                422: "verdict_unknown reason_missing validated_minutes",
+            },
+        )
+    }
 
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Approve someone else's contribution, or reject it with a reason."""
@@ -154,6 +203,16 @@ class Withdrawal(Resource):
 
     scopes = {"post": "contributions:write"}
     held = ("com",)
+    contract = {
+        "post": Operation(
+            "withdraw_contribution",
+            _("Withdraw your own work"),
+            CONTRIBUTION,
+            status=201,
+            body={},
+            problems={403: RIGHTS, 404: "contribution_not_found", 409: "contribution_not_open"},
+        )
+    }
 
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Withdraw one's own contribution."""

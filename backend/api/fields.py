@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +29,8 @@ class FieldFaults(Exception):
 
 
 Reader = Callable[[Any, str], Any]
+Schema = dict[str, Any]
+_R = TypeVar("_R", bound=Reader)
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,51 @@ class Optional:
     default: Any
 
 
+def says(**schema: Any) -> Callable[[_R], _R]:
+    """Tell the JSON Schema of what a reader takes, for the contract of the API."""
+
+    def noted(read: _R) -> _R:
+        vars(read)["said"] = schema
+        return read
+
+    return noted
+
+
+def schema_of(read: "Reader | Optional") -> Schema:
+    """What a reader said. Raises: KeyError when it said nothing."""
+    if not isinstance(read, Optional):
+        return dict(vars(read)["said"])
+    plain_default = read.default if isinstance(read.default, str | int | bool) else None
+    return schema_of(read.read) | ({} if plain_default is None else {"default": plain_default})
+
+
+def object_schema(readers: "Mapping[str, Reader | Optional]") -> Schema:
+    """The schema of an object that these readers read: no other member is taken."""
+    required = [name for name, read in readers.items() if not isinstance(read, Optional)]
+    return {
+        "type": "object",
+        "properties": {name: schema_of(read) for name, read in readers.items()},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def told(read: Reader, **more: Any) -> Reader:
+    """The same reader, whose contract says more: what the domain checks after it, such as the words it knows."""
+
+    @says(**{**schema_of(read), **more})
+    def same(value: Any, pointer: str) -> Any:
+        return read(value, pointer)
+
+    return same
+
+
 def wrong(pointer: str, code: str, detail: Any) -> FieldFaults:
     """One fault, to be raised."""
     return FieldFaults([fault("pointer", pointer, code, detail)])
 
 
+@says(type="string")
 def text(value: Any, pointer: str) -> str:
     """A text without control characters; the signs that turn its direction are left out."""
     if not isinstance(value, str):
@@ -56,6 +98,7 @@ def text(value: Any, pointer: str) -> str:
 def text_up_to(length: int) -> Reader:
     """A text of at most so many characters."""
 
+    @says(type="string", maxLength=length)
     def read(value: Any, pointer: str) -> str:
         found = text(value, pointer)
         if len(found) > length:
@@ -65,6 +108,7 @@ def text_up_to(length: int) -> Reader:
     return read
 
 
+@says(type="integer", format="int64")
 def whole(value: Any, pointer: str) -> int:
     """An integer that PostgreSQL can keep; `1.0`, `1e3`, `"1"` and `true` are not integers here."""
     if isinstance(value, bool) or not isinstance(value, int | NotWhole):
@@ -80,6 +124,7 @@ def whole(value: Any, pointer: str) -> int:
     return value
 
 
+@says(type="string", format="date")
 def day(value: Any, pointer: str) -> date:
     """A calendar day, `2026-11-20`."""
     found = text(value, pointer)
@@ -91,12 +136,14 @@ def day(value: Any, pointer: str) -> date:
     raise wrong(pointer, "not_a_day", _("Write the day as year-month-day, for instance 2026-11-20."))
 
 
+@says(**{"$ref": "#/components/schemas/Money"})
 def money(value: Any, pointer: str) -> tuple[int, str]:
     """An amount, `{"value": 4500, "currency": "EUR"}`: minor units and ISO 4217 code. The domain bounds it."""
     found = _members(value, {"value": whole, "currency": text}, pointer)
     return found["value"], found["currency"]
 
 
+@says(type="array", items={"type": "string"}, maxItems=MAX_LIST)
 def links(value: Any, pointer: str) -> list[str]:
     """A list of addresses; the domain says how many, and which schemes."""
     if not isinstance(value, list):
@@ -117,6 +164,7 @@ def links(value: Any, pointer: str) -> list[str]:
 def or_null(read: Reader) -> Reader:
     """The same field, or null."""
 
+    @says(anyOf=[schema_of(read), {"type": "null"}])
     def read_or_null(value: Any, pointer: str) -> Any:
         return None if value is None else read(value, pointer)
 
@@ -126,6 +174,7 @@ def or_null(read: Reader) -> Reader:
 def items(readers: "Mapping[str, Reader | Optional]") -> Reader:
     """A list of objects with these fields; the domain says how many."""
 
+    @says(type="array", items=object_schema(readers), maxItems=MAX_LIST)
     def read(value: Any, pointer: str) -> list[dict[str, Any]]:
         if not isinstance(value, list):
             raise wrong(pointer, "wrong_type", _("This field is a list: write it between square brackets."))

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from backend.api.errors import Refused, fault
-from backend.api.fields import FieldFaults, Reader
+from backend.api.fields import FieldFaults, Reader, says
 from backend.api.parsers import printable
 
 DEFAULT_LIMIT = 50
@@ -49,6 +49,7 @@ def read_parameters(request: HttpRequest, readers: Mapping[str, Reader]) -> dict
 def choice(known: Mapping[str, Any]) -> Reader:
     """A reader of one of these words."""
 
+    @says(type="string", enum=list(known))
     def read(value: Any, pointer: str) -> str:
         if value not in known:
             message = _("This is not a known value. Use one of: %(known)s.") % {"known": ", ".join(known)}
@@ -58,6 +59,7 @@ def choice(known: Mapping[str, Any]) -> Reader:
     return read
 
 
+@says(type="integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
 def limit(value: Any, pointer: str) -> int:
     """How many rows: 1 to MAX_LIMIT."""
     if not re.fullmatch(r"[1-9][0-9]{0,2}", value) or int(value) > MAX_LIMIT:
@@ -66,6 +68,7 @@ def limit(value: Any, pointer: str) -> int:
     return int(value)
 
 
+@says(type="string")
 def cursor(value: Any, pointer: str) -> str:
     """The id after which the page starts."""
     try:
