@@ -31,7 +31,9 @@ DESCRIPTION = (
     "No token approves or pays money: people do that, on a page."
 )
 _PART = re.compile(r"\(\?P<(\w+)>((?:[^()]|\\.)*)\)")
-_REFUSED_HEADERS = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+_REFUSED_HEADERS = {
+    401: "WWW-Authenticate", 403: "WWW-Authenticate", 409: "Retry-After", 429: "Retry-After", 503: "Retry-After",
+}  # fmt: skip
 
 
 def header(name: str, schema: Schema | None = None, **more: Any) -> Schema:

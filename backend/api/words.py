@@ -157,8 +157,6 @@ FIELDS: dict[str, object] = {
     "reason": _("Why."),
     "list_contributions.state": _("Only those in this state."),
     "list_contributions.budget": _("Only those of this budget, by its id."),
-    "from": _("The first one."),
-    "to": _("The last one."),
     "list_contributions.from": _("Worked on this day or later."),
     "list_contributions.to": _("Worked on before this day."),
     # --- pledges and payments -----------------------------------------------------------------------------------------
