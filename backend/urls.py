@@ -19,6 +19,7 @@ urlpatterns = [
         path("accounts/", include("allauth.account.urls")),
         path("accounts/2fa/", include("allauth.mfa.urls")),
         *problem_urls.pages,
+        *docs_urls.pages,
         path("", include("backend.web.urls")),
     ),
     path("status.json", status.as_json),
