@@ -12,6 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 HOME: Path = settings.BASE.parent
@@ -77,10 +78,14 @@ def _led(target: str, text: Text) -> str | None:
 
 
 def _adapted(tokens: Sequence[Token], text: Text) -> None:
-    """Lead the links, give the headings their anchors."""
+    """Lead the links, give the headings their anchors and the columns of numbers their class."""
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             token.attrSet("id", _anchor(tokens[place + 1].content))
+        if token.tag == "h1" and place > 2:
+            token.tag = "h2"  # a page has one title; a file may hold a second language
+        if token.attrs.pop("style", "") == "text-align:right":
+            token.attrSet("class", "n")  # an inline style is refused by our own policy
         leading = True
         for one in token.children or []:
             if one.type == "link_open":
@@ -91,16 +96,17 @@ def _adapted(tokens: Sequence[Token], text: Text) -> None:
                 one.tag = ""
 
 
+def _link(writer: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+    return writer.renderToken(tokens, place, options, env) if tokens[place].tag else ""
+
+
+@functools.cache
 def _reader() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False}).enable("table")
-    plain = made.renderer.rules
-
-    def link(tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-        return made.renderer.renderToken(tokens, place, options, env) if tokens[place].tag else ""
-
-    plain["link_open"] = plain["link_close"] = link  # type: ignore[index]
-    plain["table_open"] = lambda *_rest: '<div class="scroll" tabindex="0"><table>\n'  # type: ignore[index]
-    plain["table_close"] = lambda *_rest: "</table></div>\n"  # type: ignore[index]
+    made.add_render_rule("link_open", _link)
+    made.add_render_rule("link_close", _link)
+    made.add_render_rule("table_open", lambda *_rest: '<div class="scroll" tabindex="0"><table>\n')
+    made.add_render_rule("table_close", lambda *_rest: "</table></div>\n")
     return made
 
 
@@ -110,4 +116,4 @@ def as_html(text: Text, language: str) -> SafeString:
     reader = _reader()
     tokens = reader.parse((HOME / text.where).read_text(encoding="utf-8"))
     _adapted(tokens, text)
-    return mark_safe(reader.renderer.render(tokens, reader.options, {}))  # noqa: S308 - our own files, raw HTML off
+    return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308 - our own files, raw HTML off
