@@ -71,13 +71,13 @@ def common_problems(of: Operation) -> dict[int, str]:
     found = {
         400: f"{address}{f' {_JSON}' if written else ''}{f' {_KEY}' if of.needs_key else ''}",
         403: "https_required",
-        406: "not_acceptable",
         500: "internal_error",
         503: "service_unavailable",
     }
     if not of.public:
         found[401] = "token_missing token_invalid token_environment"
         found[403] = "scope_missing https_required"
+        found[406] = "not_acceptable"
         found[404] = "not_found"  # also what a token held elsewhere is told
         found[429] = "too_many_requests"
     if written:

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from backend.api.contract import Operation
 from backend.api.pagination import read_parameters
 from backend.api.shapes import OBJECT
-from backend.api.views import Resource
+from backend.api.views import JsonOnly, Resource
 
 FILE = settings.BASE.parent / "api_docs" / "openapi.json"
 CACHED_SECONDS = 300
@@ -34,12 +34,21 @@ def contract() -> dict[str, Any]:
     return found
 
 
+class Whatever(JsonOnly):
+    """Gives the file to whoever asks: a browser that follows the link prefers HTML."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """JSON."""
+        return renderers[0], renderers[0].media_type
+
+
 class ContractFile(Resource):
     """The contract."""
 
     authentication_classes = []
     permission_classes = []
     throttle_classes = []
+    content_negotiation_class = Whatever
     contract = {"get": Operation("read_contract", _("Read the contract of the API"), OBJECT, public=True, tagged=True)}
     tag = "openapi"
 
