@@ -7,6 +7,7 @@ from backend.api import docs_urls, problem_urls
 from backend.web import accounts, charters, funding, hooks, log, public, status, wellknown
 
 urlpatterns = [
+    *docs_urls.bare,
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,

@@ -142,7 +142,7 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
     good = dict(headers)
     if method == "POST":
         good |= {name: header(name) for name in ("Location", "Idempotent-Replayed")}
-    if "cursor" in of.parameters:
+    if {"cursor", "after"} & set(of.parameters):
         good["Link"] = header("Link")
     content: dict[str, Any] = {"schema": of.answer}
     if example.got is not None:
@@ -156,7 +156,11 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
         made = _refusal(status, codes)
         if status not in of.problems and not of.public:
             # Told once for all the operations that answer just this.
-            parts = f"{'Parameters' if of.parameters else ''}{'Body' if of.body is not None else ''}" * (status == 400)
+            kinds = {
+                "Parameters": bool(of.parameters), "Body": of.body is not None, "Keyed": of.needs_key,
+                "Matched": of.matched,
+            }  # fmt: skip
+            parts = "".join(kind for kind, there in kinds.items() if there) * (status in {400, 422})
             made = _named(registry, "responses", f"Refused{status}{parts}", made)
         answers[str(status)] = made
     return answers
