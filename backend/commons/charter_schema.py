@@ -113,7 +113,7 @@ def default_kinds() -> dict[str, int]:
 def charter_schema() -> Schema:
     """The JSON Schema (Draft 2020-12) of format 1. Amounts are minor units of the budget's currency."""
     top = _object(
-        "Amounts are whole numbers of minor units of the budget's currency (cents), rates are basis points.",
+        "Amounts are whole numbers of minor units of the budget's currency (cents), parts are basis points.",
         "format", "tiers",
         format={"const": FORMAT},
         tiers={"type": "array", "minItems": 1, "maxItems": 20, "items": _tier()},

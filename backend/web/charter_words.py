@@ -164,13 +164,17 @@ def _declaring(document: Document, currency: str) -> Iterator[Line]:
     if by_time:
         hours = decimal(Decimal(document["minutes_a_day"]) / 60)
         yield _("A day of work"), _("%(hours)s hours") % {"hours": hours}
-    rates = document.get("rates", {})
-    if rates:
-        known = [(names[kind], format_money(rates[kind], currency)) for kind in names if kind in rates]
-        said = ", ".join(_("%(kind)s %(amount)s") % {"kind": kind, "amount": amount} for kind, amount in known)
+    if said := usual_worth(document, currency):
         yield _("An hour is usually worth"), _("%(rates)s; a suggestion, never imposed") % {"rates": said}
     everyone, members = _("everyone who has an account"), _("the contributors and stewards of the budget")
     yield _("Who may declare"), everyone if document["declare"] == "everyone" else members
+
+
+def usual_worth(document: Document, currency: str) -> str:
+    """What an hour of each kind is usually worth; empty where the charter suggests nothing."""
+    rates = document.get("rates", {})
+    known = [(name, format_money(rates[kind], currency)) for kind, name in KINDS if kind in rates]
+    return ", ".join(f"{name}{NO_BREAK}{amount}" for name, amount in known)
 
 
 def _amount(amount: int | None, currency: str, nothing: str) -> str:
