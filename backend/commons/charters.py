@@ -112,7 +112,7 @@ def valid_document(document: Mapping[str, Any], *, budget: Budget | None = None)
     if faults:
         raise CharterInvalid(faults)
     found = complete(dict(document))
-    faults = [*_of_tiers(found), *_of_amounts(found), *_of_upstream(found, budget)]
+    faults = [*_of_tiers(found), *_of_rates(found), *_of_amounts(found), *_of_upstream(found, budget)]
     if faults:
         raise CharterInvalid(faults)
     return found
@@ -153,6 +153,15 @@ def _of_tiers(document: Mapping[str, Any]) -> Faults:
         said = _('The last tier shares all that is left: write {"rest": true}.')
         faults.append((path_of(["tiers", len(tiers) - 1, "take"]), said))
     return faults
+
+
+def _of_rates(document: Mapping[str, Any]) -> Faults:
+    said = _("The charter has no kind “%(kind)s”: add it to its kinds or take it away here.")
+    return [
+        (path_of(["rates", kind]), said % {"kind": kind})
+        for kind in document.get("rates", ())
+        if kind not in document["kinds"]
+    ]
 
 
 def _of_amounts(document: Mapping[str, Any]) -> Faults:

@@ -189,6 +189,16 @@ class Charter(models.Model):
         return dict(self.document["kinds"])
 
     @property
+    def rates(self) -> dict[str, int]:
+        """What an hour of a kind is usually worth, minor units: a suggestion that no rule reads; often none."""
+        return dict(self.document.get("rates", {}))
+
+    def suggests(self, kind: str, minutes: int) -> int | None:
+        """What that makes of a duration, minor units, halves up; None: it suggests nothing."""
+        rate = self.rates.get(kind)
+        return (rate * minutes + 30) // 60 if rate and minutes else None
+
+    @property
     def approvals(self) -> int:
         """How many stewards validate a contribution; 0: nobody needs to, consent does."""
         return int(self.document["review"].get("approvals", 0))

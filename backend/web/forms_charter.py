@@ -11,7 +11,7 @@ from backend.allocation.rules import RULES
 from backend.commons.charter_schema import FORMAT, LEFT, WHOLE
 from backend.commons.charters import CharterInvalid
 from backend.commons.models import Budget
-from backend.commons.words import KINDS, rule_name
+from backend.commons.words import EXPENSE, KINDS, rule_name
 from backend.core.errors import DomainError
 from backend.core.money import exponent, parse_amount
 from backend.web.charter_fields import DECIMAL, AmountField, NumberField, scaled, typed
@@ -127,6 +127,8 @@ class CharterForm(ReviewFields):
             self.fields[f"coefficient_{kind}"] = NumberField(
                 label=_("Coefficient: %(kind)s") % {"kind": name}, times=1000, most=100
             )
+            if kind != EXPENSE:
+                self.fields[f"rate_{kind}"] = AmountField(label=_("Usual worth of an hour: %(kind)s") % {"kind": name})
         for number in self.edges:
             self.fields[f"to_{number}"] = forms.ChoiceField(
                 label=_("Budget %(number)s that receives") % {"number": number}, required=False,
@@ -193,9 +195,12 @@ class CharterForm(ReviewFields):
     def kind_rows(self) -> list[dict[str, Any]]:
         """The fields of each kind of work."""
         return [
-            {"name": name, "listed": self[f"kind_{kind}"], "coefficient": self[f"coefficient_{kind}"]}
+            {
+                "name": name, "listed": self[f"kind_{kind}"], "coefficient": self[f"coefficient_{kind}"],
+                "rate": None if kind == EXPENSE else self[f"rate_{kind}"],
+            }
             for kind, name in KINDS
-        ]
+        ]  # fmt: skip
 
     def edge_rows(self) -> list[dict[str, Any]]:
         """The fields of each budget upstream."""
@@ -235,6 +240,7 @@ class CharterForm(ReviewFields):
         for kind, _name in KINDS:
             found[f"kind_{kind}"] = kind in document["kinds"]
             found[f"coefficient_{kind}"] = typed(Decimal(document["kinds"].get(kind, 1000)) / 1000)
+            found[f"rate_{kind}"] = self._money(document.get("rates", {}).get(kind))
         for number, edge in enumerate(document["upstream"], start=1):
             found |= {f"to_{number}": edge["to"], f"bp_{number}": _percent(edge["bp"])}
         return found
@@ -284,6 +290,7 @@ class CharterForm(ReviewFields):
         values = self.cleaned_data
         unit = values["period_unit"]
         rows = [number for number in self.tiers if values[f"tier{number}_rule"]]
+        rates = {kind: values[f"rate_{kind}"] for kind, _name in KINDS if values.get(f"rate_{kind}")}
         kept = {values[f"tier{number}_id"] for number in rows}
         return {
             "format": FORMAT,
@@ -293,6 +300,7 @@ class CharterForm(ReviewFields):
                 for kind, _name in KINDS
                 if values[f"kind_{kind}"]
             },
+            **({"rates": rates} if rates else {}),
             "minutes_a_day": values["minutes_a_day"],
             "decay_ppm": values["decay_read"],
             "catch_up_periods": values["catch_up_periods"],
@@ -353,6 +361,8 @@ class CharterForm(ReviewFields):
             found = f"{'bp' if rest == 'bp' else 'to'}_{rows[int(index)]}"
         elif name == "kinds" and rest:
             found = f"coefficient_{rest}"
+        elif name == "rates":
+            found = f"rate_{rest}"
         else:
             found = _FIELDS.get(path) or _FIELDS.get(name) or name
         return found if found in self.fields and found != "id" else None

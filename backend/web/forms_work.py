@@ -40,8 +40,14 @@ class BudgetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic
         return obj.name if obj.name == obj.commons.name else f"{obj.commons.name} › {obj.name}"
 
 
+ESTIMATED = {"budget", "kind", "minutes", "amount"}
+
+
 class ContributionForm(KeyedForm):
-    """What was done, for which budget, how long it took and what is asked for it."""
+    """What was done, for which budget, how long it took and what is asked for it.
+
+    For an estimate it reads those four alone: the rest may still be empty or wrong.
+    """
 
     minutes = forms.CharField(label=_("Time spent"), help_text=_("90, 1h30 or 1:30"), required=False, max_length=20)
     budget = BudgetChoice(
@@ -101,9 +107,10 @@ class ContributionForm(KeyedForm):
         max_length=6000,
     )
 
-    def __init__(self, *args: Any, actor: User, today: date, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: User, today: date, estimates: bool = False, **kwargs: Any) -> None:
         """Offer the budgets where the person may declare, the kinds that their charters have, and today."""
         super().__init__(*args, **kwargs)
+        self.actor, self.today, self.estimates = actor, today, estimates
         choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
         choice.queryset = declarable(actor).filter(state__in=OPEN_TO_WORK)
         charters = running_charters(choice.queryset)
@@ -115,6 +122,11 @@ class ContributionForm(KeyedForm):
         self.fields["minutes"].widget.attrs["inputmode"] = "text"
         self.fields["amount"].widget.attrs["inputmode"] = "decimal"
         self.fields["worked_on"].widget.attrs["max"] = today.isoformat()
+
+    def with_amount(self, text: str) -> "ContributionForm":
+        """The same form with another amount typed in."""
+        data = {name: self.data.get(name) for name in self.data} | {"amount": text}
+        return ContributionForm(data, actor=self.actor, today=self.today, estimates=self.estimates)
 
     def clean_minutes(self) -> int:
         """Minutes."""
@@ -137,6 +149,9 @@ class ContributionForm(KeyedForm):
                 cleaned["amount"] = parse_amount(typed, budget.currency, minimum=0) if typed else 0
             except Invalid as refusal:
                 self.add_error("amount", forms.ValidationError(refusal.message, code=refusal.code))
+        if self.estimates:
+            for name in set(self.errors) - ESTIMATED:
+                del self.errors[name]
         return cleaned
 
 

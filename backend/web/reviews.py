@@ -128,6 +128,7 @@ def _told(contribution: Contribution, verdict: str) -> str:
 def _context(actor: User, contribution: Contribution) -> dict[str, Any]:
     said = list(contribution.reviews.select_related("reviewer").order_by("created_at"))
     row = _row(actor, contribution)
+    charter = contribution.period.charter
     steward = may(actor, "contribution.review", scopes=tree_of(contribution.budget))
     grid = Grid(actor, [contribution.budget.commons_id], today=host_day(timezone.now())) if steward else None
     may_speak = steward and not (row["mine"] or row["recorded"] or row["said"] or row["consent"])
@@ -139,6 +140,8 @@ def _context(actor: User, contribution: Contribution) -> dict[str, Any]:
         "recorded": row["recorded"],
         "consent": row["consent"],
         "others": grid.beside(contribution) if grid else None,
+        "rate": charter.rates.get(contribution.kind),
+        "suggestion": charter.suggests(contribution.kind, contribution.minutes),
         "can_approve": may_speak and contribution.state == "declared",
         "can_reject": may_speak and contribution.state in UNDER_REVIEW,
         "back": "review",

@@ -29,6 +29,8 @@ from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
 from backend.web.distributions import names_of_budgets
+from backend.web.figures import figures_of
+from backend.web.foreseeing import foresee
 from backend.web.forms import add_domain_error
 from backend.web.forms_talk import facts_of
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
@@ -93,11 +95,16 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
     now = timezone.now()
     today = host_day(now)
     known = begun(request.user, request.GET.get("again", ""))
-    form = ContributionForm(request.POST or None, initial=known, actor=request.user, today=today)
-    status = 200
+    asked = request.POST.get("act", "") in {"estimate", "suggested"}
+    form = ContributionForm(
+        request.POST or None, initial=known, actor=request.user, today=today, estimates=asked
+    )  # fmt: skip
+    status, foreseen = 200, None
     if request.method == "POST":
         status = 422
-        if form.is_valid():
+        if form.is_valid() and asked:
+            form, foreseen, status = foresee(request, form, now)
+        elif form.is_valid():
             try:
                 contribution = declare_work(actor=request.user, now=now, **form.cleaned_data)
             except (Invalid, Conflict) as refusal:
@@ -106,9 +113,8 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
             else:
                 messages.success(request, _("Your contribution is declared. It now awaits its review; no money moved."))
                 return redirect("contribution_page", contribution.pk)
-    return render(
-        request, "work/declare.html", {"form": form, "charters": _charters(request.user, today)}, status=status
-    )
+    context = {"form": form, "charters": _charters(request.user, today), "foreseen": foreseen}
+    return render(request, "work/declare.html", context, status=status)
 
 
 def begun(actor: User, again: str) -> dict[str, Any]:
@@ -129,6 +135,7 @@ def _charters(actor: User, today: date) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     names = dict(Contribution.KINDS)
     budgets = list(declarable(actor)[:20])
+    figures = figures_of(budgets)
     grid = Grid(actor, [budget.commons_id for budget in budgets], today=today)
     for budget in budgets:
         charter = charter_of(budget)
@@ -138,7 +145,9 @@ def _charters(actor: User, today: date) -> list[dict[str, Any]]:
         kinds = [kind for kind in charter.kinds if charter.reads_requests(kind)]
         found = [grid.of(budget.commons_id, budget.currency, kind, leaving_out=actor.pk) for kind in kinds]
         others = [(names[one.kind], one) for one in found if one is not None]
-        group["rows"].append({"budget": budget, "period": open_ones.first(), "others": others})
+        group["rows"].append(
+            {"budget": budget, "period": open_ones.first(), "others": others, "figures": figures[budget.pk]}
+        )
     return list(groups.values())
 
 

@@ -45,6 +45,7 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     world = play("make_house")
     adopt(
         world, hard_cap=300_00, kinds={"review": 1500, "expense": 1000}, minimum_payout=10_00,
+        rates={"review": 42_50},
         tiers=[
             {"id": "costs", "rule": "as_asked", "kinds": ["expense"], "take": {"cents": 500_00}, "reimburses": True},
             {"id": "even", "rule": "equal", "kinds": None, "take": {"bp": 3000, "of": "left"}, "reimburses": False},
@@ -60,6 +61,7 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     assert "At most €500.00. In the order of validation." in text
     assert "30% of what is left. The same for everyone." in text
     assert "review × 1.5, expense × 1" in text
+    assert "review €42.50; a suggestion, never imposed" in text
     assert "€900.00, and 40% of what is shared, and €55.00 a validated hour" in text
     assert "5% of what came in, until it holds €2,000.00" in text
     assert "3 months" in text
@@ -96,6 +98,7 @@ def test_the_form_sent_back_as_it_is_says_the_same_rules(play: Play, sign_in: Si
         upstream=[{"to": other.pk, "bp": 1250}], catch_up_periods=3, cut_claims_at_pot=True, min_edge=2_00,
         earmarks={"weights": "offset", "leftover": "release"}, unpaid={"carry_periods": 2}, transfer_threshold=500_00,
         kinds={"review": 1250, "expense": 0, "support": 1000}, reserve={"bp": 750, "target": 2000_00},
+        rates={"support": 1234_50, "review": 25_00},
         tiers=[
             {"id": "costs", "rule": "as_asked", "kinds": ["expense"], "take": {"rest": True}, "reimburses": True},
             {"id": "even", "rule": "equal", "kinds": None, "take": {"bp": 3333, "of": "whole"}, "reimburses": False},
@@ -174,6 +177,8 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
         ({"review_mode": "consent"}, "consent_days", "Say how many."),
         ({"review_mode": "consent", "consent_days": "91"}, "consent_days", "less than or equal to 90"),
         ({"settled_by": "0"}, "settled_by", "greater than or equal to 1"),
+        ({"rate_review": "much"}, "rate_review", "Write the amount in figures"),
+        ({"rate_support": "25", "kind_support": ""}, "rate_support", "The charter has no kind"),
         ({"bp_1": "5"}, "bp_1", "Give both the budget and its part, or neither."),
     ):
         answer = sacha.post(edit(world), form | changes)
