@@ -30,8 +30,9 @@ class Operation:
 
     name: of the function in generated clients. answer: schema of the body of the good answer, None for none.
     parameters: of the address. required: those that must be there. body: readers of the members; None when no body is
-    read. problems: status → codes, separated by spaces. keyed: whether it needs an Idempotency-Key; each operation with a body does
-    unless told. tagged: whether its answer has an ETag. matched: whether it needs an If-Match. public: without a token.
+    read. problems: status → codes, separated by spaces. keyed: whether it needs an Idempotency-Key; each operation with
+    a body does unless told. tagged: whether its answer has an ETag. matched: whether it needs an If-Match. public:
+    without a token.
     """
 
     name: str
