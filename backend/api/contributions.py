@@ -240,6 +240,7 @@ def require_budget_in_reach(request: Request, budget_id: str) -> None:
 class Batch(Resource):
     """Many contributions of one's own, all or none."""
 
+    tag = "work"
     scopes = {"post": "contributions:write"}
     held = ("com",)
     contract = {
@@ -393,6 +394,7 @@ class ContributionOne(Resource):
 class Act(Resource):
     """One act on one's own contribution: it is answered with the whole of it."""
 
+    tag = "work"
     scopes = {"post": "contributions:write"}
     held = ("com",)
     pointers = POINTERS

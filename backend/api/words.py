@@ -20,6 +20,10 @@ TAGS: dict[str, tuple[object, object]] = {
         _("Contributions"),
         _("Work, never money: what was done, when, for which budget, and what is asked for it."),
     ),
+    "work": (
+        _("Your own work"),
+        _("What becomes of what you declared: many at once, drafts, what you give up or withdraw."),
+    ),
     "reviews": (
         _("Reviews"),
         _("What peers say of work: approvals, questions, objections and how they end. Never of one’s own."),
