@@ -12,7 +12,6 @@ from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution, require_state, start_clock
 from backend.contributions.services import may_declare, require_budget_open, require_facts, require_within_charter
 from backend.core.errors import Conflict, Forbidden
-from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.events.services import record
 from backend.identity.models import User
@@ -95,7 +94,6 @@ def _write(booked: Contribution, facts: dict[str, Any], *, key: str, actor: User
         "contribution.correction_declared", actor=actor, subject=row.pk, now=now, scopes=[budget.pk],
         corrects=booked.pk, amount=row.amount, minutes=row.minutes, currency=row.currency,
     )  # fmt: skip
-    around_commit("contribution.declared")
     return row
 
 

@@ -15,7 +15,6 @@ from backend.contributions.models import Contribution
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.services import require_budget_open
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
@@ -110,7 +109,6 @@ def open_round(
     record("round.opened", actor=actor, subject=row.pk, now=now, scopes=[budget.pk], people=len(answers))
     for answer in answers:
         record("round.asked", actor=actor, subject=answer.pk, now=now, scopes=[budget.pk], round=row.pk)
-    around_commit("round.opened")
     return row
 
 

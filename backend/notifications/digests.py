@@ -7,7 +7,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.nudge import nudge
 from backend.core.sweep import sweep_rows
@@ -92,7 +91,6 @@ def _look(person: User, now: datetime) -> None:
                 due_at=now,
             )  # fmt: skip
             nudge("notifications.send")
-    around_commit("mail.composed")
 
 
 def _letter(sections: list[Section]) -> tuple[str, str]:

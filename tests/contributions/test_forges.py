@@ -12,7 +12,6 @@ from backend.contributions.forges.base import Unreadable
 from backend.contributions.forges.trailers import MOST, Trailer, trailers
 from tests.contributions.forge_events import EVENTS, HOMES, commit, merged, push, sha, signed
 
-NOW = datetime.now(UTC)
 EACH = pytest.mark.parametrize("forge", sorted(FORGES))
 
 
@@ -27,7 +26,7 @@ def test_what_a_forge_signed_is_believed_and_nothing_else(forge: str) -> None:
     good = dict(signed(forge, body, secret))
 
     def believed(headers: Mapping[str, str], told: bytes, *secrets: str) -> bool:
-        return FORGES[forge].verify(headers, told, secrets, now=NOW)
+        return FORGES[forge].verify(headers, told, secrets, now=datetime.now(UTC))
 
     assert believed(good, body, secret)
     assert believed(good, body, other, secret)
@@ -47,11 +46,11 @@ def test_gitlabs_plain_token_counts_without_a_signature_alone() -> None:
     secret, body = secret_of("gitlab"), b"{}"
     plain = dict(signed("gitlab", body, secret, plain=True))
     gitlab = FORGES["gitlab"]
-    assert gitlab.verify(plain, body, [secret], now=NOW)
-    assert not gitlab.verify(plain | {"X-Gitlab-Token": secret[:-1]}, body, [secret], now=NOW)
-    assert not gitlab.verify(plain | {"webhook-signature": "v1,AAAA"}, body, [secret], now=NOW)
+    assert gitlab.verify(plain, body, [secret], now=datetime.now(UTC))
+    assert not gitlab.verify(plain | {"X-Gitlab-Token": secret[:-1]}, body, [secret], now=datetime.now(UTC))
+    assert not gitlab.verify(plain | {"webhook-signature": "v1,AAAA"}, body, [secret], now=datetime.now(UTC))
     for stamp in (time.time() - 301, time.time() + 400):
-        assert not gitlab.verify(signed("gitlab", body, secret, at=stamp), body, [secret], now=NOW)
+        assert not gitlab.verify(signed("gitlab", body, secret, at=stamp), body, [secret], now=datetime.now(UTC))
 
 
 @EACH
