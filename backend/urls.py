@@ -3,12 +3,11 @@
 from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
-from backend.api import problem_urls
-from backend.api.openapi import openapi
+from backend.api import docs_urls, problem_urls
 from backend.web import accounts, charters, funding, hooks, log, public, status, wellknown
 
 urlpatterns = [
-    path("v1/openapi.json", openapi, name="openapi"),
+    *docs_urls.bare,
     path("v1/", include("backend.api.urls")),
     *problem_urls.bare,
     *log.bare,
@@ -21,6 +20,7 @@ urlpatterns = [
         path("accounts/", include("allauth.account.urls")),
         path("accounts/2fa/", include("allauth.mfa.urls")),
         *problem_urls.pages,
+        *docs_urls.pages,
         path("", include("backend.web.urls")),
     ),
     path("status.json", status.as_json),

@@ -13,9 +13,12 @@ from rest_framework.request import Request
 from backend.api import serialize
 from backend.api.auth import caller, within
 from backend.api.charters import budget_of
+from backend.api.contract import RIGHTS, Operation
 from backend.api.errors import Refused, fault
 from backend.api.fields import FieldFaults, Reader, says, text
 from backend.api.pagination import PAGING, choice, page, read_parameters
+from backend.api.shapes import BUDGET_IN_FULL, BUDGET_LISTED, PERIOD_LISTED, listing
+from backend.api.shapes import ESTIMATE as ESTIMATE_SHAPE
 from backend.api.views import Resource, answer
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Commons, Period
@@ -32,13 +35,14 @@ from backend.operations.figures import figures_of
 def _up_to(most: int) -> Reader:
     """A reader of whole numbers from 0."""
 
+    @says(type="integer", minimum=0, maximum=most)
     def read(value: Any, pointer: str) -> int:
         if not (value.isascii() and value.isdecimal() and len(value) <= len(str(most)) and int(value) <= most):
             message = gettext_lazy("A whole number from 0 to %(most)s is expected.") % {"most": most}
             raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
         return int(value)
 
-    return says(read, type="integer", minimum=0, maximum=most)
+    return read
 
 
 BUDGETS: dict[str, Reader] = {**PAGING, "commons": text}
@@ -84,6 +88,9 @@ class BudgetList(Resource):
 
     scopes = {"get": "commons:read"}
     held = ("com",)
+    contract = {
+        "get": Operation("list_budgets", gettext_lazy("List the budgets"), listing(BUDGET_LISTED), parameters=BUDGETS)
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first; `commons` is the id or the short name of one."""
@@ -100,6 +107,14 @@ class BudgetOne(Resource):
 
     scopes = {"get": "commons:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "read_budget",
+            gettext_lazy("Read a budget"),
+            BUDGET_IN_FULL,
+            problems={404: "budget_not_found charter_not_found"},
+        )
+    }
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """Show it with the charter in force and the open periods, its own or those of the budget it follows."""
@@ -121,6 +136,15 @@ class PeriodList(Resource):
 
     scopes = {"get": "periods:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "list_periods",
+            gettext_lazy("List the periods of a budget, newest first"),
+            listing(PERIOD_LISTED),
+            parameters=PERIODS,
+            problems={404: "budget_not_found"},
+        )
+    }
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """List them, newest first, each with its distribution for those who may read it."""
@@ -143,6 +167,20 @@ class EstimateOne(Resource):
 
     scopes = {"get": "contributions:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "estimate_budget",
+            gettext_lazy("Ask what you would get now"),
+            ESTIMATE_SHAPE,
+            parameters=ESTIMATE,
+            problems={
+                403: RIGHTS,
+                404: "budget_not_found charter_not_found",
+                409: "budget_not_open no_open_period",
+                422: "minutes_out_of_range amount_out_of_range expense_has_no_time kind_not_in_charter over_the_cap",
+            },
+        )
+    }
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """Compute the open period as it stands, with one more contribution of the caller. Changes nothing."""

@@ -10,7 +10,9 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, within
+from backend.api.contract import Operation
 from backend.api.pagination import PAGING, page, read_parameters
+from backend.api.shapes import CHARTER, CHARTER_IN_FORCE, OBJECT, listing
 from backend.api.views import Resource, answer
 from backend.commons.charter_schema import charter_schema
 from backend.commons.life import concealed
@@ -39,6 +41,14 @@ class InForce(Resource):
 
     scopes = {"get": "charters:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "read_charter_in_force",
+            _("Read the charter in force of a budget"),
+            CHARTER_IN_FORCE,
+            problems={404: "budget_not_found charter_not_found"},
+        )
+    }
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """Show it, with the version that the next periods will have."""
@@ -64,6 +74,15 @@ class Versions(Resource):
 
     scopes = {"get": "charters:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "list_charters",
+            _("List the versions of a charter, newest first"),
+            listing(CHARTER),
+            parameters=PAGING,
+            problems={404: "budget_not_found charter_not_found"},
+        )
+    }
 
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """List them, newest first."""
@@ -80,6 +99,7 @@ class Schema(Resource):
     """The JSON Schema of the documents of charters, also public at /charter.schema.json."""
 
     scopes = {"get": "charters:read"}
+    contract = {"get": Operation("read_charter_schema", _("Read the JSON Schema of the charters"), OBJECT)}
 
     def get(self, request: Request) -> HttpResponse:
         """Show it."""

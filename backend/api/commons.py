@@ -9,7 +9,9 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import within
+from backend.api.contract import Operation
 from backend.api.pagination import PAGING, page, read_parameters
+from backend.api.shapes import COMMONS, listing
 from backend.api.views import Resource, answer
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Commons, Period
@@ -40,6 +42,9 @@ class CommonsList(Resource):
 
     scopes = {"get": "commons:read"}
     held = ("com",)
+    contract = {
+        "get": Operation("list_commons", _("List the commons, newest first"), listing(COMMONS), parameters=PAGING)
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first."""
@@ -53,6 +58,7 @@ class CommonsOne(Resource):
 
     scopes = {"get": "commons:read"}
     held = ("com",)
+    contract = {"get": Operation("read_commons", _("Read a commons"), COMMONS, problems={404: "commons_not_found"})}
 
     def get(self, request: Request, commons_id: str) -> HttpResponse:
         """Show it."""

@@ -7,11 +7,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
+from backend.api.contract import RIGHTS, Operation
 from backend.api.errors import Refused, fault
 from backend.api.fields import (
     FieldFaults,
@@ -28,12 +30,14 @@ from backend.api.fields import (
     text,
     text_up_to,
     texts,
+    told,
     whole,
 )
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
 from backend.api.preconditions import etag, require_match, required_tags
 from backend.api.serialize import as_json
+from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, CONTRIBUTIONS, listing
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.commons.services import get_budget
@@ -46,12 +50,12 @@ POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
 # What a contribution says, as it is declared; `duration` is another way to write `minutes`.
 FACTS: dict[str, Reader | Optional] = {
     "worked_on": day,
-    "kind": text,
-    "minutes": Optional(whole, None),
+    "kind": told(text, enum=[kind for kind, _name in Contribution.KINDS]),
+    "minutes": Optional(told(whole, minimum=0, maximum=services.MAX_MINUTES), None),
     "duration": Optional(duration, None),
     "amount": Optional(money, None),
-    "description": text,
-    "evidence": Optional(links, ()),
+    "description": told(text, minLength=1, maxLength=500),
+    "evidence": Optional(told(links, maxItems=10), ()),
     "over_cap_reason": Optional(text_up_to(500), ""),
     "metadata": Optional(texts, None),
 }
@@ -65,6 +69,7 @@ WAIVER: dict[str, Reader | Optional] = {"amount": Optional(or_null(money), None)
 EXPANDABLE = ("budget", "period")
 
 
+@says(type="string", pattern="^(budget|period)(,(budget|period))*$", examples=["budget,period"])
 def expansions(value: Any, pointer: str) -> tuple[str, ...]:
     """What to show whole instead of by its id: `budget`, `period`, or both with a comma."""
     names = tuple(dict.fromkeys(text(value, pointer).split(",")))
@@ -74,7 +79,6 @@ def expansions(value: Any, pointer: str) -> tuple[str, ...]:
     return names
 
 
-says(expansions, type="string", examples=["budget", "budget,period"])
 EXPANDING: dict[str, Reader] = {"expand": expansions}
 FILTERS: dict[str, Reader] = {
     **PAGING,
@@ -153,12 +157,42 @@ def loaded(rows: "QuerySet[Contribution]", names: Any) -> "QuerySet[Contribution
     return rows.select_related("contributor", *(join for name in names or () for join in joins[name]))
 
 
+_FACTS = (
+    "kind_unknown kind_not_in_charter minutes_out_of_range nothing_declared amount_out_of_range other_currency "
+    "over_the_cap reason_over_soft_cap description_length evidence_too_many evidence_not_a_link expense_has_no_time "
+    "expense_without_amount expense_without_paper day_in_the_future day_outside_period metadata_shape duration_twice"
+)
+_OWN = f"{RIGHTS} contribution_of_another"
+
+
 class ContributionList(Resource):
     """The contributions one may see."""
 
     scopes = {"get": "contributions:read", "post": "contributions:write"}
     held = ("com",)
     pointers = POINTERS
+    contract = {
+        "get": Operation(
+            "list_contributions",
+            _("List the contributions that you may see, newest first"),
+            listing(CONTRIBUTION),
+            parameters=FILTERS,
+        ),
+        "post": Operation(
+            "declare_contribution",
+            _("Declare your own work"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=BODY,
+            tagged=True,
+            problems={
+                403: RIGHTS,
+                404: "budget_not_found charter_not_found",
+                409: "budget_not_open period_closed form_key_reused",
+                422: _FACTS,
+            },
+        ),
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
@@ -208,6 +242,16 @@ class Batch(Resource):
 
     scopes = {"post": "contributions:write"}
     held = ("com",)
+    contract = {
+        "post": Operation(
+            "declare_contributions",
+            _("Declare up to 500 contributions of your own, all or none"),
+            CONTRIBUTIONS,
+            status=201,
+            body=BATCH,
+            problems={403: RIGHTS, 422: "batch_size batch_refused"},
+        )
+    }
 
     def post(self, request: Request) -> HttpResponse:
         """Declare up to 500 contributions."""
@@ -265,6 +309,39 @@ class ContributionOne(Resource):
     scopes = {"get": "contributions:read", "patch": "contributions:write", "delete": "contributions:write"}
     held = ("com",)
     pointers = POINTERS
+    contract = {
+        "get": Operation(
+            "read_contribution",
+            _("Read a contribution with all that was said of it"),
+            CONTRIBUTION_IN_FULL,
+            parameters=EXPANDING,
+            tagged=True,
+            problems={404: "contribution_not_found"},
+        ),
+        "patch": Operation(
+            "amend_contribution",
+            _("Amend your own work before it is validated"),
+            CONTRIBUTION_IN_FULL,
+            body=CHANGES,
+            keyed=False,
+            matched=True,
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open consent_given budget_not_open period_closed",
+                422: _FACTS,
+            },
+        ),
+        "delete": Operation(
+            "delete_draft",
+            _("Delete a draft of your own"),
+            None,
+            status=204,
+            matched=True,
+            problems={403: _OWN, 404: "contribution_not_found", 409: "contribution_not_open"},
+        ),
+    }
 
     def get(self, request: Request, contribution_id: str) -> HttpResponse:
         """Show it with what its reviewers said."""
@@ -276,7 +353,9 @@ class ContributionOne(Resource):
         body = serialize.whole_contribution(row)
         tag = etag(as_json(body))
         expanded(request, [body], [row], names)
-        return answer(body, headers={"ETag": tag})
+        found = answer(body, headers={"ETag": tag})
+        known = get_conditional_response(request._request, etag=tag, response=found)
+        return known or found
 
     def patch(self, request: Request, contribution_id: str) -> HttpResponse:
         """Amend one's own: approvals of the earlier version no longer count, questions and objections end."""
@@ -342,18 +421,61 @@ class Act(Resource):
 class Withdrawal(Act):
     """The end of a contribution that its author takes back."""
 
+    contract = {
+        "post": Operation(
+            "withdraw_contribution",
+            _("Withdraw your own work"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body={},
+            tagged=True,
+            problems={403: RIGHTS, 404: "contribution_not_found", 409: "contribution_not_open"},
+        )
+    }
     does = services.withdraw
 
 
 class Declaration(Act):
     """A draft that its contributor declares."""
 
+    contract = {
+        "post": Operation(
+            "declare_draft",
+            _("Declare a draft of your own"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body={},
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open budget_not_open period_closed",
+                422: _FACTS,
+            },
+        )
+    }
     does = own.declare_draft
 
 
 class Waiver(Act):
     """What a contributor gives up of what they asked."""
 
+    contract = {
+        "post": Operation(
+            "waive_contribution",
+            _("Give up all or part of what you asked"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=WAIVER,
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open expense_not_waived",
+                422: "waived_amount other_currency amount_out_of_range",
+            },
+        )
+    }
     body = WAIVER
     does = own.waive
 

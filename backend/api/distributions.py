@@ -8,7 +8,9 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, within
+from backend.api.contract import Operation
 from backend.api.pagination import read_parameters
+from backend.api.shapes import DISTRIBUTION, OBJECT
 from backend.api.views import Resource, answer
 from backend.core.errors import Conflict, NotFound
 from backend.distributions.models import Distribution
@@ -27,6 +29,14 @@ class DistributionOne(Resource):
 
     scopes = {"get": "distributions:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "read_distribution",
+            _("Read a distribution with its shares"),
+            DISTRIBUTION,
+            problems={404: "distribution_not_found"},
+        )
+    }
 
     def get(self, request: Request, distribution_id: str) -> HttpResponse:
         """Show it with its shares and its computation."""
@@ -39,6 +49,14 @@ class TraceOne(Resource):
 
     scopes = {"get": "distributions:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "read_trace",
+            _("Read the computation of a distribution"),
+            OBJECT,
+            problems={404: "distribution_not_found", 409: "distribution_not_ready"},
+        )
+    }
 
     def get(self, request: Request, distribution_id: str) -> HttpResponse:
         """Show it; ids, whole numbers and texts, no name."""

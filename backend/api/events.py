@@ -12,9 +12,11 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller
+from backend.api.contract import Operation
 from backend.api.errors import fault
 from backend.api.fields import FieldFaults, Reader, says
 from backend.api.pagination import DEFAULT_LIMIT, limit, read_parameters
+from backend.api.shapes import EVENT, listing
 from backend.api.views import Resource, answer
 from backend.exports.feed import feed, place_of
 from backend.identity.models import ApiToken
@@ -22,6 +24,7 @@ from backend.identity.models import ApiToken
 _EVENT = re.compile(r"evt_[0-9A-Z]{36}")
 
 
+@says(type="string", pattern="^evt_[0-9A-Z]{36}$")
 def _after(value: Any, pointer: str) -> tuple[int, str]:
     """The place of the last event that the program saw."""
     found = place_of(value) if _EVENT.fullmatch(value) else None
@@ -31,7 +34,6 @@ def _after(value: Any, pointer: str) -> tuple[int, str]:
     return found
 
 
-says(_after, type="string", pattern="^evt_[0-9A-Z]{36}$")
 FEED: dict[str, Reader] = {"limit": limit, "after": _after}
 
 
@@ -40,6 +42,11 @@ class EventList(Resource):
 
     scopes = {"get": "events:read"}
     held = ("com", "org")
+    contract = {
+        "get": Operation(
+            "list_events", _("List what happened after an event, oldest first"), listing(EVENT), parameters=FEED
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List what happened after an event, oldest first; of the last 90 days."""

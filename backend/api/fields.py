@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
@@ -31,12 +31,8 @@ class FieldFaults(Exception):
 
 
 Reader = Callable[[Any, str], Any]
-
-
-def says(reader: Reader, **schema: Any) -> Reader:
-    """The same reader, with the JSON Schema of what it takes: the contract is made of these (api/contract.py)."""
-    reader.schema = schema  # type: ignore[attr-defined]
-    return reader
+Schema = dict[str, Any]
+_R = TypeVar("_R", bound=Reader)
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,51 @@ class Optional:
     default: Any
 
 
+def says(**schema: Any) -> Callable[[_R], _R]:
+    """Tell the JSON Schema of what a reader takes, for the contract of the API."""
+
+    def noted(read: _R) -> _R:
+        vars(read)["said"] = schema
+        return read
+
+    return noted
+
+
+def schema_of(read: "Reader | Optional") -> Schema:
+    """What a reader said. Raises: KeyError when it said nothing."""
+    if not isinstance(read, Optional):
+        return dict(vars(read)["said"])
+    plain_default = read.default if isinstance(read.default, str | int | bool) else None
+    return schema_of(read.read) | ({} if plain_default is None else {"default": plain_default})
+
+
+def object_schema(readers: "Mapping[str, Reader | Optional]") -> Schema:
+    """The schema of an object that these readers read: no other member is taken."""
+    required = [name for name, read in readers.items() if not isinstance(read, Optional)]
+    return {
+        "type": "object",
+        "properties": {name: schema_of(read) for name, read in readers.items()},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def told(read: Reader, **more: Any) -> Reader:
+    """The same reader, whose contract says more: what the domain checks after it, such as the words it knows."""
+
+    @says(**{**schema_of(read), **more})
+    def same(value: Any, pointer: str) -> Any:
+        return read(value, pointer)
+
+    return same
+
+
 def wrong(pointer: str, code: str, detail: Any) -> FieldFaults:
     """One fault, to be raised."""
     return FieldFaults([fault("pointer", pointer, code, detail)])
 
 
+@says(type="string")
 def text(value: Any, pointer: str) -> str:
     """A text without control characters; the signs that turn its direction are left out."""
     if not isinstance(value, str):
@@ -61,21 +97,20 @@ def text(value: Any, pointer: str) -> str:
     return plain(value)
 
 
-says(text, type="string")
-
-
 def text_up_to(length: int) -> Reader:
     """A text of at most so many characters."""
 
+    @says(type="string", maxLength=length)
     def read(value: Any, pointer: str) -> str:
         found = text(value, pointer)
         if len(found) > length:
             raise wrong(pointer, "text_too_long", _("Write at most %(length)s characters here.") % {"length": length})
         return found
 
-    return says(read, type="string", maxLength=length)
+    return read
 
 
+@says(type="integer", format="int64")
 def whole(value: Any, pointer: str) -> int:
     """An integer that PostgreSQL can keep; `1.0`, `1e3`, `"1"` and `true` are not integers here."""
     if isinstance(value, bool) or not isinstance(value, int | NotWhole):
@@ -91,9 +126,7 @@ def whole(value: Any, pointer: str) -> int:
     return value
 
 
-says(whole, type="integer", minimum=-BIGINT, maximum=BIGINT - 1)
-
-
+@says(type="string", format="date")
 def day(value: Any, pointer: str) -> date:
     """A calendar day, `2026-11-20`."""
     found = text(value, pointer)
@@ -105,18 +138,14 @@ def day(value: Any, pointer: str) -> date:
     raise wrong(pointer, "not_a_day", _("Write the day as year-month-day, for instance 2026-11-20."))
 
 
-says(day, type="string", format="date")
-
-
+@says(**{"$ref": "#/components/schemas/Money"})
 def money(value: Any, pointer: str) -> tuple[int, str]:
     """An amount, `{"value": 4500, "currency": "EUR"}`: minor units and ISO 4217 code. The domain bounds it."""
     found = _members(value, {"value": whole, "currency": text}, pointer)
     return found["value"], found["currency"]
 
 
-says(money, **{"$ref": "#/components/schemas/Money"})
-
-
+@says(type="array", items={"type": "string"}, maxItems=MAX_LIST)
 def links(value: Any, pointer: str) -> list[str]:
     """A list of addresses; the domain says how many, and which schemes."""
     if not isinstance(value, list):
@@ -134,18 +163,17 @@ def links(value: Any, pointer: str) -> list[str]:
     return found
 
 
-says(links, type="array", maxItems=MAX_LIST, items={"type": "string", "format": "uri"})
-
-
 def or_null(read: Reader) -> Reader:
     """The same field, or null."""
 
+    @says(anyOf=[schema_of(read), {"type": "null"}])
     def read_or_null(value: Any, pointer: str) -> Any:
         return None if value is None else read(value, pointer)
 
-    return says(read_or_null, anyOf=[schema_of(read), {"type": "null"}])
+    return read_or_null
 
 
+@says(type="boolean")
 def flag(value: Any, pointer: str) -> bool:
     """`true` or `false`."""
     if not isinstance(value, bool):
@@ -153,9 +181,7 @@ def flag(value: Any, pointer: str) -> bool:
     return value
 
 
-says(flag, type="boolean")
-
-
+@says(type="string", maxLength=20, examples=["1h30", "1:30", "90"])
 def duration(value: Any, pointer: str) -> int:
     """A duration as people write it, `1h30`, `1:30` or `90`, in minutes."""
     try:
@@ -164,9 +190,7 @@ def duration(value: Any, pointer: str) -> int:
         raise wrong(pointer, refusal.code, refusal.message) from None
 
 
-says(duration, type="string", maxLength=20, examples=["1h30", "1:30", "90"])
-
-
+@says(type="object", maxProperties=20, additionalProperties={"type": "string", "maxLength": 500})
 def texts(value: Any, pointer: str) -> dict[str, str]:
     """An object of texts; the domain says how many and how long."""
     if not isinstance(value, dict):
@@ -176,12 +200,10 @@ def texts(value: Any, pointer: str) -> dict[str, str]:
     return {text(name, pointer): text(one, f"{pointer}/{escaped(name)}") for name, one in value.items()}
 
 
-says(texts, type="object", maxProperties=20, additionalProperties={"type": "string", "maxLength": 500})
-
-
 def items(readers: "Mapping[str, Reader | Optional]", most: int = MAX_LIST) -> Reader:
     """A list of objects with these fields; the domain says how many."""
 
+    @says(type="array", items=object_schema(readers), maxItems=most)
     def read(value: Any, pointer: str) -> list[dict[str, Any]]:
         if not isinstance(value, list):
             raise wrong(pointer, "wrong_type", _("This field is a list: write it between square brackets."))
@@ -189,24 +211,7 @@ def items(readers: "Mapping[str, Reader | Optional]", most: int = MAX_LIST) -> R
             raise wrong(pointer, "out_of_range", _("This list is too long."))
         return [_members(one, readers, f"{pointer}/{place}") for place, one in enumerate(value)]
 
-    return says(read, type="array", minItems=1, maxItems=most, items=schema_of_fields(readers))
-
-
-def schema_of(reader: "Reader | Optional") -> dict[str, Any]:
-    """The JSON Schema of what a reader takes."""
-    found: dict[str, Any] = (reader.read if isinstance(reader, Optional) else reader).schema  # type: ignore[attr-defined]
-    return found
-
-
-def schema_of_fields(readers: "Mapping[str, Reader | Optional]") -> dict[str, Any]:
-    """The JSON Schema of an object with these fields and no other."""
-    required = [name for name, one in readers.items() if not isinstance(one, Optional)]
-    return {
-        "type": "object",
-        "properties": {name: schema_of(one) for name, one in readers.items()},
-        **({"required": required} if required else {}),
-        "additionalProperties": False,
-    }
+    return read
 
 
 def _members(data: Any, readers: Mapping[str, Reader | Optional], pointer: str) -> dict[str, Any]:

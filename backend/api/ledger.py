@@ -14,9 +14,11 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller
+from backend.api.contract import RIGHTS, Operation
 from backend.api.errors import fault
 from backend.api.fields import FieldFaults, Reader, day, says
 from backend.api.pagination import DEFAULT_LIMIT, PAGING, choice, limit, page, read_parameters
+from backend.api.shapes import ENTRY, POSTING, PURSE, TRIAL_BALANCE, listing
 from backend.api.views import Resource, answer
 from backend.core.errors import NotFound
 from backend.identity.permissions import require
@@ -27,6 +29,7 @@ SCOPE = "ledger:read"
 _PLACE = re.compile(r"\d{4}-\d\d-\d\d\.[0-9]{1,18}", re.ASCII)
 
 
+@says(type="string")
 def _place(value: Any, pointer: str) -> str:
     """Where a page of a statement begins: a day and a number of a line, as the page before it said."""
     try:
@@ -38,9 +41,6 @@ def _place(value: Any, pointer: str) -> str:
         message = _("This cursor was not given by this list: start again without it.")
         raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
     return older
-
-
-says(_place, type="string", maxLength=200)
 
 
 def going_on(request: Request, older: str) -> tuple[str | None, dict[str, str]]:
@@ -60,6 +60,15 @@ class TrialBalance(Resource):
     """The trial balance, of a day or of everything booked."""
 
     scopes = {"get": SCOPE}
+    contract = {
+        "get": Operation(
+            "read_trial_balance",
+            _("Read the trial balance"),
+            TRIAL_BALANCE,
+            parameters={"on": day},
+            problems={403: RIGHTS},
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """Debits and credits per account and currency."""
@@ -73,6 +82,15 @@ class PurseList(Resource):
     """The purses, the latest first."""
 
     scopes = {"get": SCOPE}
+    contract = {
+        "get": Operation(
+            "list_purses",
+            _("List the purses, newest first"),
+            listing(PURSE),
+            parameters=FILTERS,
+            problems={403: RIGHTS},
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """Their balances, and what of them is set aside."""
@@ -87,6 +105,15 @@ class PostingList(Resource):
     """The statement of one purse, by day, newest first."""
 
     scopes = {"get": SCOPE}
+    contract = {
+        "get": Operation(
+            "list_postings",
+            _("Read the statement of a purse, newest first"),
+            listing(POSTING),
+            parameters=POSTINGS,
+            problems={403: RIGHTS, 404: "purse_not_found"},
+        )
+    }
 
     def get(self, request: Request, kind: str, owner: str, currency: str) -> HttpResponse:
         """Its postings with the balance after each."""
@@ -108,6 +135,9 @@ class EntryOne(Resource):
     """One entry."""
 
     scopes = {"get": SCOPE}
+    contract = {
+        "get": Operation("read_entry", _("Read an entry"), ENTRY, problems={403: RIGHTS, 404: "entry_not_found"})
+    }
 
     def get(self, request: Request, entry_id: str) -> HttpResponse:
         """Its lines, what it undoes, and its seal; `null` until it is sealed."""

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api.auth import caller
+from backend.api.contract import Operation
 from backend.api.errors import Refused, fault
 from backend.api.fields import FieldFaults, Reader, says
 from backend.api.pagination import DEFAULT_LIMIT, limit, read_parameters
+from backend.api.shapes import CONSISTENCY, HEAD, INCLUSION, KEYS, listing
 from backend.api.views import Resource, answer
 from backend.core.errors import NotFound
 from backend.identity.models import ApiToken
@@ -26,6 +28,7 @@ def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[1-9][0-9]{0,14}", text) else None
 
 
+@says(type="integer", minimum=1, maximum=10**15 - 1)
 def size(value: Any, pointer: str) -> int:
     """A number of entries, 1 or more."""
     found = _number(value)
@@ -35,6 +38,7 @@ def size(value: Any, pointer: str) -> int:
     return found
 
 
+@says(type="string")
 def place(value: Any, pointer: str) -> int:
     """The block below which the page starts."""
     try:
@@ -47,8 +51,6 @@ def place(value: Any, pointer: str) -> int:
     return found
 
 
-says(size, type="integer", minimum=1)
-says(place, type="string", maxLength=200)
 PAGES: dict[str, Reader] = {"limit": limit, "cursor": place}
 SIZE: dict[str, Reader] = {"size": size}
 SIZES: dict[str, Reader] = {"from": size, "to": size}
@@ -58,6 +60,9 @@ class HeadList(Resource):
     """The heads."""
 
     scopes = {"get": "log:read"}
+    contract = {
+        "get": Operation("list_heads", _("List the signed heads, newest first"), listing(HEAD), parameters=PAGES)
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first."""
@@ -77,6 +82,7 @@ class HeadLatest(Resource):
     """The last head."""
 
     scopes = {"get": "log:read"}
+    contract = {"get": Operation("read_latest_head", _("Read the last head"), HEAD, problems={404: "head_not_found"})}
 
     def get(self, request: Request) -> HttpResponse:
         """Show it."""
@@ -91,6 +97,7 @@ class Keys(Resource):
     """The keys that sign heads."""
 
     scopes = {"get": "log:read"}
+    contract = {"get": Operation("list_keys", _("List the keys that sign heads, oldest first"), KEYS)}
 
     def get(self, request: Request) -> HttpResponse:
         """List them all, oldest first."""
@@ -102,6 +109,15 @@ class EntryProof(Resource):
     """That an entry is in the log."""
 
     scopes = {"get": "log:read"}
+    contract = {
+        "get": Operation(
+            "prove_entry",
+            _("Prove that an entry is in the log"),
+            INCLUSION,
+            parameters=SIZE,
+            problems={404: "entry_not_sealed head_not_found"},
+        )
+    }
 
     def get(self, request: Request, entry_id: str) -> HttpResponse:
         """Prove it; what the entry says is added for those who may read the books, if the token may too."""
@@ -116,6 +132,16 @@ class Consistency(Resource):
     """That the log only grew between two heads."""
 
     scopes = {"get": "log:read"}
+    contract = {
+        "get": Operation(
+            "prove_consistency",
+            _("Prove that the log only grew between two heads"),
+            CONSISTENCY,
+            parameters=SIZES,
+            required=("from",),
+            problems={404: "head_not_found", 422: "size_missing"},
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """Prove it, up to the last head unless told."""

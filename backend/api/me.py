@@ -10,10 +10,13 @@ from rest_framework.request import Request
 from backend.api import serialize
 from backend.api.auth import ANY_SCOPE, caller, held_to_organisation, within
 from backend.api.budgets import commons_of
+from backend.api.contract import Operation
 from backend.api.errors import Refused, fault
 from backend.api.fields import Reader, day
 from backend.api.ledger import POSTINGS, going_on
 from backend.api.pagination import DEFAULT_LIMIT, choice, read_parameters
+from backend.api.shapes import ME
+from backend.api.shapes import STATEMENT as STATEMENT_SHAPE
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.contributions.places import declarable
@@ -33,6 +36,7 @@ class Me(Resource):
 
     scopes = {"get": ANY_SCOPE}
     held = ("com", "org")
+    contract = {"get": Operation("read_me", _("Read who you are and what the token may do"), ME)}
 
     def get(self, request: Request) -> HttpResponse:
         """Show who they are, what the token may do, and the budgets they may declare work in."""
@@ -75,6 +79,14 @@ class Statement(Resource):
     """One's own statement of account: what was owed for one's work, and paid."""
 
     scopes = {"get": "statement:read"}
+    contract = {
+        "get": Operation(
+            "list_statement",
+            _("Read your own statement of account, newest first"),
+            STATEMENT_SHAPE,
+            parameters=STATEMENT,
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List its lines by day, newest first, with the balances before and after: `to` is the first day left out."""

@@ -1,189 +1,226 @@
-"""The OpenAPI 3.1 document of the API, put together by drf-spectacular from the table of api/contract.py."""
+"""The contract of the API as OpenAPI 3.1: drf-spectacular walks the addresses, contract.py says what each promises.
 
-import inspect
+The file api_docs/openapi.json is written by `./run manage openapi` and kept in the repository; `./run check` compares
+it. Its words are English; the pages of the reference translate them.
+"""
+
 import json
-from functools import cache
-from typing import Any, cast
+import re
+from typing import TYPE_CHECKING, Any, cast
 
-from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
-from django.views.decorators.http import require_safe
+from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from backend.api.auth import ANY_SCOPE
-from backend.api.contract import OPERATIONS, Operation
-from backend.api.fields import Optional, schema_of, schema_of_fields
-from backend.api.shapes import SHAPES, page_of, ref
-from backend.api.views import Resource
+from backend.api.contract import Operation
+from backend.api.examples import Example, curated
+from backend.api.fields import Schema, object_schema, schema_of
+from backend.api.problems import CATALOGUE
+from backend.api.shapes import COMPONENTS, PROBLEM
+from backend.api.words import HEADERS, STATUSES, TAGS, word_of
 
-TAGS = {
-    "me": "Whose token this is, where they may declare work, and what the house owes them.",
-    "events": "What happened where one may look, oldest first: a program goes on from the last event it saw.",
-    "commons": "Commons, their budgets and their five figures: public facts.",
-    "budgets": "Budgets, their periods, and what one would get for work in them now.",
-    "charters": "The rules of a budget, read only: they are changed by people, on a page.",
-    "pledges": "Promises of money, how to pay them, how they change and end.",
-    "contributions": "Work, never money: declared, amended, reviewed by peers, waived or taken back.",
-    "periods": "The dated stretches of a budget, and their closing.",
-    "distributions": "The computed split of a closed period, and the shares in it.",
-    "log": "The signed public log of the books, and its proofs.",
-    "ledger": "The books, for treasurers and auditors.",
-}
-# What operations answer besides their own refusals: of every one, of one with parameters, of one that writes…
-EVERY = (
-    (401, "token_missing"), (401, "token_invalid"), (401, "token_environment"), (403, "scope_missing"),
-    (400, "unknown_parameter"), (400, "secret_in_address"), (403, "https_required"), (404, "not_found"),
-    (406, "not_acceptable"), (429, "too_many_requests"),
-)  # fmt: skip
-PARAMETERS = ((400, "parameter_invalid"), (400, "parameter_repeated"))
-BODY = (
-    (400, "json_malformed"), (400, "json_not_utf8"), (400, "json_too_deep"), (400, "json_duplicate_key"),
-    (413, "body_too_large"), (415, "media_type_not_json"), (422, "invalid_fields"),
-)  # fmt: skip
-ONCE = (
-    (400, "idempotency_key_missing"), (400, "idempotency_key_invalid"), (409, "idempotency_key_in_flight"),
-    (422, "idempotency_key_reused"),
-)  # fmt: skip
-AS_READ = ((428, "if_match_missing"), (400, "if_match_invalid"), (412, "changed_meanwhile"))
-PATHS = {
-    "kind": {"type": "string", "pattern": "^[a-z_]{1,16}$"},
-    "owner": {"type": "string", "pattern": "^[a-z]{3}_[0-9A-Z]{36}$"},
-    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-}
-PREFIXES = {
-    "commons": "com", "budget": "bud", "pledge": "plg", "payment": "cko", "contribution": "ctr", "question": "qst",
-    "objection": "obj", "period": "per", "distribution": "dis", "share": "shr", "entry": "ent",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from backend.api.views import Resource
+
+
+VERSION = "1.0.0"
 DESCRIPTION = (
-    "Work is logged, reviewed and followed here; money is approved and paid by people on pages, never by a token. "
-    "JSON only; amounts are whole numbers of minor units with their currency; times are UTC; each refusal is a problem "
-    "(RFC 9457) with a code that has its page."
+    "The ledger of a trusted third party for libre commons. JSON over https, one token per program; what holds "
+    "everywhere is told in api_docs/reference.md. Accept members and words that you do not know: they may come. "
+    "No token approves or pays money: people do that, on a page."
 )
+_PART = re.compile(r"\(\?P<(\w+)>((?:[^()]|\\.)*)\)")
+_REFUSED_HEADERS = {
+    401: "WWW-Authenticate", 403: "WWW-Authenticate", 409: "Retry-After", 429: "Retry-After", 503: "Retry-After",
+}  # fmt: skip
 
 
-def named(view: Any) -> str:
-    """A view as the table names it: `contributions.Batch`."""
-    return f"{type(view).__module__.rpartition('.')[2]}.{type(view).__name__}"
+def header(name: str, schema: Schema | None = None, **more: Any) -> Schema:
+    """A header of an answer."""
+    return {"description": HEADERS[name], "schema": schema or {"type": "string"}, **more}
 
 
-class Contract(AutoSchema):
-    """Writes an operation from its line of the table."""
+class ContractSchema(AutoSchema):
+    """Describes one operation by the contract of its resource instead of by serializers."""
 
-    def get_operation(self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any) -> dict[str, Any]:
-        """The operation of a handler; KeyError for one that nobody wrote a line for."""
-        verb, view = method.lower(), cast(Resource, self.view)
-        operation = OPERATIONS[named(view), verb]
-        handler, scope = getattr(view, verb), view.scopes[verb]
-        summary, _dot, rest = (inspect.getdoc(handler) or "").partition("\n")
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> dict[str, Any] | None:
+        """The operation object of one method of one address; LookupError when the resource promises nothing for it."""
+        view = cast("Resource", self.view)
+        of = view.contract.get(method.lower())
+        if of is None:
+            raise LookupError(f"{type(view).__name__} has no contract for {method}: see backend/api/contract.py")
+        example = curated().get((method.upper(), re.sub(r"\{\w+\}", "{}", path)), Example())
+        scope = view.scopes.get(method.lower())
         found: dict[str, Any] = {
-            "operationId": f"{verb}_{named(view).partition('.')[2]}",
-            "summary": summary.rstrip("."),
-            "tags": [operation.tag],
-            "parameters": [*self._in_path(path), *_in_query(operation), *_in_headers(verb)],
-            "responses": responses(operation, verb, view),
-            "security": [{"token": [] if scope == ANY_SCOPE else [scope]}],
+            "operationId": of.name,
+            "summary": of.summary,
+            "tags": [view.tag or type(view).__module__.rpartition(".")[2]],
+            "security": [] if of.public else [{"token": [] if scope == ANY_SCOPE else [scope]}],
         }
-        said = ["Any token." if scope == ANY_SCOPE else f"Scope `{scope}`.", " ".join(rest.split())]
-        found["description"] = " ".join(filter(None, said))
-        if operation.body is not None:
-            found["requestBody"] = {
-                "content": {"application/json": {"schema": schema_of_fields(operation.body)}},
-                "required": any(not isinstance(one, Optional) for one in operation.body.values()),
-            }
+        if parameters := [*_in_path(path_regex), *_in_query(of), *_in_header(of, method.upper())]:
+            found["parameters"] = parameters
+        if of.body is not None:
+            found["requestBody"] = _body(of, example, registry)
+        found["responses"] = _answers(of, method.upper(), example, registry)
         return found
 
-    @staticmethod
-    def _in_path(address: str) -> list[dict[str, Any]]:
-        names = [part.partition("}")[0] for part in address.split("{")[1:]]
-        return [
-            {"name": name, "in": "path", "required": True, "schema": PATHS.get(name) or _id(name.removesuffix("_id"))}
-            for name in names
-        ]
 
-
-def _id(name: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^{PREFIXES[name]}_[0-9A-Z]{{36}}$"}
-
-
-def _in_query(operation: Operation) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "query", "schema": schema_of(reader)} for name, reader in operation.parameters.items()]
-
-
-def _in_headers(verb: str) -> list[dict[str, Any]]:
-    key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
-    headers = {"post": ("Idempotency-Key", key), "patch": ("If-Match", {"type": "string"})}
-    name, schema = headers.get("patch" if verb == "delete" else verb, ("", {}))
-    return [{"name": name, "in": "header", "required": True, "schema": schema}] if name else []
-
-
-def refusals(operation: Operation, verb: str) -> dict[int, list[str]]:
-    """Status → the codes that the operation may answer with it."""
-    said = [*EVERY, *operation.refusals, *(PARAMETERS if operation.parameters else ())]
-    said += [*(BODY if operation.body is not None or verb == "delete" else ())]
-    said += [*(ONCE if verb == "post" else AS_READ if verb in {"patch", "delete"} else ())]
-    found: dict[int, list[str]] = {}
-    for status, code in said:
-        codes = found.setdefault(status, [])
-        if code not in codes:
-            codes.append(code)
-    return dict(sorted(found.items()))
-
-
-def responses(operation: Operation, verb: str, view: Any) -> dict[str, Any]:
-    """What the operation answers, by status."""
-    good: dict[str, Any] = {"description": (type(view).__doc__ or "").strip().partition("\n")[0] or "Done."}
-    if operation.answer:
-        name = operation.answer
-        schema = page_of(name[1:-1]) if name.startswith("[") else ref(name)
-        good["content"] = {"application/json": {"schema": schema}}
-    if operation.tagged:
-        good["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "For If-Match."}}
-    found = {str(operation.status): good}
-    for status, codes in refusals(operation, verb).items():
-        found[str(status)] = {
-            "description": ", ".join(f"`{code}`" for code in codes),
-            "content": {"application/problem+json": {"schema": ref("Problem")}},
+def _in_path(regex: str) -> list[Schema]:
+    return [
+        {
+            "name": name, "in": "path", "required": True, "description": word_of("", name),
+            "schema": {"type": "string", "pattern": f"^{pattern}$"},
         }
-    return found
+        for name, pattern in _PART.findall(regex)
+    ]  # fmt: skip
 
 
-@cache
-def document() -> dict[str, Any]:
-    """The whole document, JSON-ready."""
-    generator = SchemaGenerator(  # type: ignore[no-untyped-call]
-        patterns=[path("v1/", include("backend.api.urls"))]
-    )
-    found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return found
+def _in_query(of: Operation) -> list[Schema]:
+    return [
+        {
+            "name": name, "in": "query", "required": name in of.required, "description": word_of(of.name, name),
+            "schema": schema_of(read),
+        }
+        for name, read in of.parameters.items()
+    ]  # fmt: skip
 
 
-def only_the_table(endpoints: list[Any]) -> list[Any]:
-    """The endpoints but the one that stands for every other address."""
-    return [one for one in endpoints if one[0] not in {"/v1/", "/v1"}]
+def _in_header(of: Operation, method: str) -> list[Schema]:
+    tags = '("[!-~]+"(, ?"[!-~]+")*|\\*)'
+    wanted = [
+        ("Idempotency-Key", of.needs_key, True, "^[!-~]{1,255}$"),
+        ("If-Match", of.matched, True, f"^{tags}$"),
+        ("If-None-Match", of.tagged and method == "GET", False, f"^(W/)?{tags}$"),
+    ]
+    return [
+        {
+            "name": name, "in": "header", "required": needed, "description": HEADERS[name],
+            "schema": {"type": "string", "pattern": pattern},
+        }
+        for name, there, needed, pattern in wanted
+        if there
+    ]  # fmt: skip
 
 
-def whole(result: dict[str, Any], **_kept: Any) -> dict[str, Any]:
-    """Add what no operation says: tags, how to sign in, the shapes."""
-    result["info"]["description"] = DESCRIPTION
-    result["tags"] = [{"name": name, "description": said} for name, said in TAGS.items()]
-    result["components"] = {
-        "schemas": dict(sorted(SHAPES.items())),
-        "securitySchemes": {
-            "token": {"type": "http", "scheme": "bearer", "description": "A token made on your page of tokens."}
-        },
+def _named(registry: ComponentRegistry, kind: str, name: str, made: Schema) -> Schema:
+    """The reference to a component, which is kept under its name."""
+    component = ResolvedComponent(name=name, type=kind, schema=made, object=name)  # type: ignore[no-untyped-call]
+    registry.register_on_missing(component)
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _body(of: Operation, example: Example, registry: ComponentRegistry) -> Schema:
+    assert of.body is not None
+    made = _worded(of.name, object_schema(of.body))
+    name = "".join(part.capitalize() for part in of.name.split("_"))
+    content: dict[str, Any] = {"schema": _named(registry, ResolvedComponent.SCHEMA, name, made)}
+    if example.sent is not None:
+        content["example"] = example.sent
+    return {"required": bool(made.get("required")), "content": {"application/json": content}}
+
+
+def _worded(place: str, schema: Schema) -> Schema:
+    """An object with the meaning of each member beside it, and inside lists of objects too."""
+    members = {}
+    for name, member in schema["properties"].items():
+        if member.get("type") == "array" and "properties" in member["items"]:
+            member = {**member, "items": _worded(place, member["items"])}  # noqa: PLW2901 - the same member, worded
+        members[name] = {"description": word_of(place, name), **member}
+    return {**schema, "properties": members}
+
+
+def _answers(of: Operation, method: str, example: Example, registry: ComponentRegistry) -> dict[str, Any]:
+    headers: dict[str, Any] = {"Request-Id": header("Request-Id", required=True)}
+    if not of.public:
+        headers |= {name: header(name) for name in ("RateLimit", "RateLimit-Policy")}
+    if of.tagged:
+        headers["ETag"] = header("ETag", required=True)
+    good = dict(headers)
+    if method == "POST":
+        good |= {name: header(name) for name in ("Location", "Idempotent-Replayed")}
+    if {"cursor", "after"} & set(of.parameters):
+        good["Link"] = header("Link")
+    content: dict[str, Any] = {"schema": of.answer}
+    if example.got is not None:
+        content["example"] = example.got
+    answers: dict[str, Any] = {str(of.status): {"description": STATUSES[of.status], "headers": good}}
+    if of.answer is not None:
+        answers[str(of.status)]["content"] = {"application/json": content}
+    if of.tagged and method == "GET":
+        answers["304"] = {"description": STATUSES[304], "headers": good}
+    for status, codes in of.codes().items():
+        made = _refusal(status, codes)
+        if status not in of.problems and not of.public:
+            # Told once for all the operations that answer just this.
+            kinds = {
+                "Parameters": bool(of.parameters), "Body": of.body is not None, "Keyed": of.needs_key,
+                "Matched": of.matched,
+            }  # fmt: skip
+            parts = "".join(kind for kind, there in kinds.items() if there) * (status in {400, 422})
+            made = _named(registry, "responses", f"Refused{status}{parts}", made)
+        answers[str(status)] = made
+    return answers
+
+
+def _refusal(status: int, codes: list[str]) -> Schema:
+    told = {"Request-Id": header("Request-Id", required=True)}
+    if status in _REFUSED_HEADERS:
+        told[_REFUSED_HEADERS[status]] = header(_REFUSED_HEADERS[status])
+    lines = [str(STATUSES[status]), "", *(f"- `{code}`: {CATALOGUE[code][0]}" for code in codes)]
+    return {
+        "description": "\n".join(lines),
+        "headers": told,
+        "content": {"application/problem+json": {"schema": PROBLEM}},
+        "x-codes": codes,
     }
-    return result
 
 
-def as_text() -> str:
-    """The document as it is committed and served."""
-    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
+def document() -> dict[str, Any]:
+    """The whole contract, in English."""
+    with override("en"):
+        generator = SchemaGenerator(urlconf="backend.urls")  # type: ignore[no-untyped-call]
+        made = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+        found = {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Tronc",
+                "version": VERSION,
+                "description": DESCRIPTION,
+                "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
+            },
+            "servers": [{"url": "/", "description": "The instance that serves this file."}],
+            "tags": [
+                {"name": name, "description": str(about)}
+                for name, (_title, about) in TAGS.items()
+                if any(name in one["tags"] for path in made["paths"].values() for one in path.values())
+            ],
+            "paths": made["paths"],
+            "components": {
+                "schemas": dict(
+                    sorted(
+                        {
+                            **{name: _worded(name, schema) for name, schema in COMPONENTS.items()},
+                            **made["components"]["schemas"],
+                        }.items()
+                    )
+                ),
+                "responses": made["components"]["responses"],
+                "securitySchemes": {
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "Made on the page /en/tokens/: tronc_live_…, in a demonstration tronc_test_….",
+                    }
+                },
+            },
+        }
+        return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
 
 
-@require_safe
-def openapi(_request: HttpRequest) -> HttpResponse:
-    """The document, for anybody: it holds nothing of anybody."""
-    answer = HttpResponse(as_text(), content_type="application/json")
-    answer["Cache-Control"] = "public, max-age=300"
-    return answer
+def as_text(found: dict[str, Any]) -> str:
+    """The contract as it is kept: one line a member, so that a change reads well."""
+    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"

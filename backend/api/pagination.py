@@ -49,15 +49,17 @@ def read_parameters(request: HttpRequest, readers: Mapping[str, Reader]) -> dict
 def choice(known: Mapping[str, Any]) -> Reader:
     """A reader of one of these words."""
 
+    @says(type="string", enum=list(known))
     def read(value: Any, pointer: str) -> str:
         if value not in known:
             message = _("This is not a known value. Use one of: %(known)s.") % {"known": ", ".join(known)}
             raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
         return str(value)
 
-    return says(read, type="string", enum=list(known))
+    return read
 
 
+@says(type="integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
 def limit(value: Any, pointer: str) -> int:
     """How many rows: 1 to MAX_LIMIT."""
     if not re.fullmatch(r"[1-9][0-9]{0,2}", value) or int(value) > MAX_LIMIT:
@@ -66,9 +68,7 @@ def limit(value: Any, pointer: str) -> int:
     return int(value)
 
 
-says(limit, type="integer", minimum=1, maximum=MAX_LIMIT)
-
-
+@says(type="string")
 def cursor(value: Any, pointer: str) -> str:
     """The id after which the page starts."""
     try:
@@ -81,7 +81,6 @@ def cursor(value: Any, pointer: str) -> str:
     return after
 
 
-says(cursor, type="string", maxLength=200)
 PAGING: dict[str, Reader] = {"limit": limit, "cursor": cursor}
 
 

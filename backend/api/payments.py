@@ -13,9 +13,11 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
-from backend.api.fields import Optional, Reader, read_fields, text
+from backend.api.contract import RIGHTS, Operation
+from backend.api.fields import Optional, Reader, read_fields, text, told
 from backend.api.idempotency import require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
+from backend.api.shapes import PAYMENT, listing
 from backend.api.views import Resource, answer
 from backend.core.errors import Conflict, NotFound
 from backend.payments.checkouts import start_checkout
@@ -24,7 +26,7 @@ from backend.payments.operations import carry_out
 from backend.pledges.models import Pledge
 from backend.pledges.services import is_payer, require_payer
 
-BODY: dict[str, Reader | Optional] = {"method": text}
+BODY: dict[str, Reader | Optional] = {"method": told(text, enum=[method for method, _name in Checkout.METHODS])}
 
 
 class _NotBegun(Conflict):
@@ -70,6 +72,28 @@ class PaymentList(Resource):
 
     scopes = {"get": "pledges:read", "post": "pledges:write"}
     held = ("com", "org")
+    contract = {
+        "get": Operation(
+            "list_payments",
+            _("List the payments by card or debit of a pledge, newest first"),
+            listing(PAYMENT),
+            parameters=PAGING,
+            problems={404: "pledge_not_found"},
+        ),
+        "post": Operation(
+            "begin_payment",
+            _("Begin a payment by card or debit, which a person finishes"),
+            PAYMENT,
+            status=201,
+            body=BODY,
+            problems={
+                403: RIGHTS,
+                404: "pledge_not_found",
+                409: "no_provider subscription_lives nothing_awaited payment_on_its_way period_partly_paid",
+                422: "method_not_offered",
+            },
+        ),
+    }
 
     def get(self, request: Request, pledge_id: str) -> HttpResponse:
         """List them, newest first."""
@@ -125,6 +149,14 @@ class PaymentOne(Resource):
 
     scopes = {"get": "pledges:read"}
     held = ("com", "org")
+    contract = {
+        "get": Operation(
+            "read_payment",
+            _("Read a payment by card or debit"),
+            PAYMENT,
+            problems={404: "pledge_not_found payment_not_found"},
+        )
+    }
 
     def get(self, request: Request, pledge_id: str, payment_id: str) -> HttpResponse:
         """Show where it stands, as our books know it."""

@@ -9,10 +9,12 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
+from backend.api.contract import RIGHTS, Operation
 from backend.api.distributions import in_full
 from backend.api.fields import read_fields
 from backend.api.idempotency import require_key, write
 from backend.api.pagination import read_parameters
+from backend.api.shapes import DISTRIBUTION, PERIOD_IN_FULL
 from backend.api.views import Resource, answer
 from backend.commons.models import Period
 from backend.core.errors import NotFound
@@ -29,6 +31,7 @@ class PeriodOne(Resource):
 
     scopes = {"get": "periods:read"}
     held = ("com",)
+    contract = {"get": Operation("read_period", _("Read a period"), PERIOD_IN_FULL, problems={404: "period_not_found"})}
 
     def get(self, request: Request, period_id: str) -> HttpResponse:
         """Show it, with the id of its distribution to those who may read that."""
@@ -45,6 +48,20 @@ class Closure(Resource):
 
     scopes = {"post": "periods:close"}
     held = ("com",)
+    contract = {
+        "post": Operation(
+            "close_period",
+            _("Close a period: its split is computed right after"),
+            DISTRIBUTION,
+            status=202,
+            body={},
+            problems={
+                403: RIGHTS,
+                404: "period_not_found",
+                409: "period_not_open period_not_begun earlier_period_open distribution_pending",
+            },
+        )
+    }
 
     def post(self, request: Request, period_id: str) -> HttpResponse:
         """Close it: its inputs are frozen now, the distribution is computed by a worker right after."""

@@ -9,9 +9,11 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, held_to_organisation, out_of_sight, within
-from backend.api.fields import Optional, Reader, day, items, money, or_null, read_fields, text, text_up_to
+from backend.api.contract import RIGHTS, Operation
+from backend.api.fields import Optional, Reader, day, items, money, or_null, read_fields, text, text_up_to, told
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
+from backend.api.shapes import PLEDGE, PLEDGE_IN_FULL, listing
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.commons.services import get_budget
@@ -28,28 +30,35 @@ from backend.pledges.services import (
     resume_pledge,
 )
 
+SHOWN = told(text, enum=[visibility for visibility, _name in Pledge.VISIBILITIES])
+PAPER = told(text, enum=[paper for paper, _name in Pledge.PAPERS])
 PART: dict[str, Reader | Optional] = {"budget": text, "amount": money}
 BODY: dict[str, Reader | Optional] = {
     "budget": Optional(text, None),
     "amount": Optional(money, None),
     "parts": Optional(items(PART), None),
     "organisation": or_null(text),
-    "rhythm": Optional(text, "once"),
+    "rhythm": Optional(told(text, enum=[rhythm for rhythm, _name in Pledge.RHYTHMS]), "once"),
     "starts_on": Optional(or_null(day), None),
     "ends_on": Optional(or_null(day), None),
-    "visibility": Optional(text, "visible"),
+    "visibility": Optional(SHOWN, "visible"),
     "pseudonym": Optional(text_up_to(80), ""),
     "purchase_order": Optional(text_up_to(60), ""),
-    "paper": Optional(text, "call"),
+    "paper": Optional(PAPER, "call"),
 }
+# What change_pledge and make_pledges check of the same fields, after their readers.
+TERMS_REFUSED = (
+    "amount_out_of_range other_currency ends_out_of_range visibility_unknown pseudonym_missing pseudonym_not_wanted "
+    "paper_unknown text_too_long"
+)
 KEPT = object()  # a field of a change that was not sent
 CHANGES: dict[str, Reader | Optional] = {
     "amount": Optional(money, KEPT),
     "ends_on": Optional(or_null(day), KEPT),
-    "visibility": Optional(text, KEPT),
+    "visibility": Optional(SHOWN, KEPT),
     "pseudonym": Optional(text_up_to(80), KEPT),
     "purchase_order": Optional(text_up_to(60), KEPT),
-    "paper": Optional(text, KEPT),
+    "paper": Optional(PAPER, KEPT),
 }
 # Who may not pause it is told so before the reason they did not give.
 PAUSE: dict[str, Reader | Optional] = {"reason": Optional(text, "")}
@@ -118,6 +127,26 @@ class PledgeList(Resource):
     scopes = {"get": "pledges:read", "post": "pledges:write"}
     held = ("com", "org")
     pointers = POINTERS
+    contract = {
+        "get": Operation(
+            "list_pledges", _("List the pledges that you may see, newest first"), listing(PLEDGE), parameters=PAGING
+        ),
+        "post": Operation(
+            "make_pledge",
+            _("Promise money to one budget or several"),
+            PLEDGE_IN_FULL,
+            status=201,
+            body=BODY,
+            problems={
+                403: RIGHTS,
+                404: "budget_not_found organisation_not_found",
+                409: "budget_not_open form_key_reused above_spending_limit organisation_merged "
+                "invoice_host_incomplete invoice_party_incomplete",
+                422: f"parts_or_budget parts_missing budgets_repeated too_many_parts unknown_currency rhythm_unknown "
+                f"starts_out_of_range {TERMS_REFUSED}",
+            },
+        ),
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first."""
@@ -168,6 +197,14 @@ class PledgeOne(Resource):
 
     scopes = {"get": "pledges:read"}
     held = ("com", "org")
+    contract = {
+        "get": Operation(
+            "read_pledge",
+            _("Read a pledge with its instalments and how to pay it"),
+            PLEDGE_IN_FULL,
+            problems={404: "pledge_not_found"},
+        )
+    }
 
     def get(self, request: Request, pledge_id: str) -> HttpResponse:
         """Show it with its payment instructions."""
@@ -184,6 +221,22 @@ class Change(Resource):
     scopes = {"post": "pledges:write"}
     held = ("com", "org")
     pointers = POINTERS
+    contract = {
+        "post": Operation(
+            "change_pledge",
+            _("Change a pledge from its next instalment on"),
+            PLEDGE_IN_FULL,
+            status=201,
+            body=CHANGES,
+            problems={
+                403: RIGHTS,
+                404: "pledge_not_found",
+                409: "pledge_over pledge_called pledge_taken_by_provider above_spending_limit invoice_host_incomplete "
+                "invoice_party_incomplete",
+                422: TERMS_REFUSED,
+            },
+        )
+    }
 
     def post(self, request: Request, pledge_id: str) -> HttpResponse:
         """Change what is named; what is not stays."""
@@ -214,6 +267,16 @@ class Cancellation(Resource):
 
     scopes = {"post": "pledges:write"}
     held = ("com", "org")
+    contract = {
+        "post": Operation(
+            "cancel_pledge",
+            _("Cancel what is still awaited of a pledge"),
+            PLEDGE_IN_FULL,
+            status=201,
+            body={},
+            problems={403: RIGHTS, 404: "pledge_not_found", 409: "pledge_not_cancellable"},
+        )
+    }
 
     def post(self, request: Request, pledge_id: str) -> HttpResponse:
         """Cancel what is still awaited of a pledge."""
@@ -236,6 +299,16 @@ class Pause(Resource):
 
     scopes = {"post": "pledges:write"}
     held = ("com", "org")
+    contract = {
+        "post": Operation(
+            "pause_pledge",
+            _("Pause a pledge: nothing more of it is called"),
+            PLEDGE_IN_FULL,
+            status=201,
+            body=PAUSE,
+            problems={403: RIGHTS, 404: "pledge_not_found", 409: "pledge_over pledge_paid_once", 422: "reason_missing"},
+        )
+    }
 
     def post(self, request: Request, pledge_id: str) -> HttpResponse:
         """Pause a pledge: nothing more of it is called until it is taken up again."""
@@ -258,6 +331,16 @@ class Resumption(Resource):
 
     scopes = {"post": "pledges:write"}
     held = ("com", "org")
+    contract = {
+        "post": Operation(
+            "resume_pledge",
+            _("Take a paused pledge up again"),
+            PLEDGE_IN_FULL,
+            status=201,
+            body={},
+            problems={403: RIGHTS, 404: "pledge_not_found", 409: "pledge_over pledge_paid_once above_spending_limit"},
+        )
+    }
 
     def post(self, request: Request, pledge_id: str) -> HttpResponse:
         """Take a paused pledge up again from its next day on."""

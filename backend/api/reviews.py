@@ -9,17 +9,19 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller
+from backend.api.contract import RIGHTS, Operation
 from backend.api.contributions import require_in_reach
-from backend.api.fields import Optional, Reader, flag, read_fields, text, text_up_to, whole
+from backend.api.fields import Optional, Reader, flag, read_fields, text, text_up_to, told, whole
 from backend.api.idempotency import require_key, write
 from backend.api.pagination import read_parameters
+from backend.api.shapes import CONTRIBUTION_IN_FULL, REVIEW_DONE
 from backend.api.views import Resource
 from backend.contributions import peers, services
-from backend.contributions.models import Contribution, Objection, Question
+from backend.contributions.models import Contribution, Objection, Question, Review
 from backend.core.errors import NotFound
 
 REVIEW: dict[str, Reader | Optional] = {
-    "verdict": text,
+    "verdict": told(text, enum=[verdict for verdict, _name in Review.VERDICTS]),
     "reason": Optional(text_up_to(500), ""),
     "minutes": Optional(whole, None),
     "version": Optional(whole, None),
@@ -61,6 +63,21 @@ class ReviewList(Resource):
 
     scopes = {"post": "contributions:review"}
     held = ("com",)
+    contract = {
+        "post": Operation(
+            "review_contribution",
+            _("Approve the work of somebody else, or reject it with a reason"),
+            REVIEW_DONE,
+            status=201,
+            body=REVIEW,
+            problems={
+                403: f"{RIGHTS} own_contribution own_recording",
+                404: "contribution_not_found",
+                409: "contribution_not_open contribution_amended already_reviewed validated_by_consent",
+                422: "verdict_unknown reason_missing validated_minutes",
+            },
+        )
+    }
 
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Approve someone else's contribution, or reject it with a reason."""
@@ -81,6 +98,23 @@ class ReviewList(Resource):
 class QuestionList(Said):
     """Questions about a contribution."""
 
+    contract = {
+        "post": Operation(
+            "ask_question",
+            _("Ask the contributor something before you agree"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=QUESTION,
+            tagged=True,
+            problems={
+                403: f"{RIGHTS} own_contribution",
+                404: "contribution_not_found",
+                409: "contribution_not_open contribution_amended consent_given",
+                422: "said_length",
+            },
+        )
+    }
+
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Ask its contributor something; it waits for the answer."""
 
@@ -94,6 +128,22 @@ class Answer(Said):
     """The answer to a question."""
 
     scopes = {"post": "contributions:write"}
+    contract = {
+        "post": Operation(
+            "answer_question",
+            _("Answer a question about your own work"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=ANSWER,
+            tagged=True,
+            problems={
+                403: RIGHTS,
+                404: "contribution_not_found question_not_found",
+                409: "question_closed",
+                422: "said_length",
+            },
+        )
+    }
 
     def post(self, request: Request, contribution_id: str, question_id: str) -> HttpResponse:
         """Answer a question about one's own contribution."""
@@ -109,6 +159,23 @@ class Answer(Said):
 class ObjectionList(Said):
     """Objections to a contribution."""
 
+    contract = {
+        "post": Operation(
+            "object_to_contribution",
+            _("Object to the work of somebody else, with a reason"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=OBJECTION,
+            tagged=True,
+            problems={
+                403: f"{RIGHTS} own_contribution",
+                404: "contribution_not_found",
+                409: "contribution_not_open contribution_amended consent_given already_objected",
+                422: "said_length",
+            },
+        )
+    }
+
     def post(self, request: Request, contribution_id: str) -> HttpResponse:
         """Object with a reason: it is not accepted before the objection has ended."""
 
@@ -120,6 +187,22 @@ class ObjectionList(Said):
 
 class Lifting(Said):
     """The end of an objection by whoever raised it."""
+
+    contract = {
+        "post": Operation(
+            "lift_objection",
+            _("Take your objection back"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body={},
+            tagged=True,
+            problems={
+                403: f"{RIGHTS} objection_of_another",
+                404: "contribution_not_found objection_not_found",
+                409: "objection_ended",
+            },
+        )
+    }
 
     def post(self, request: Request, contribution_id: str, objection_id: str) -> HttpResponse:
         """Take back one's own objection."""
@@ -133,6 +216,23 @@ class Lifting(Said):
 
 class OpinionList(Said):
     """What stewards decide of an objection."""
+
+    contract = {
+        "post": Operation(
+            "decide_objection",
+            _("Decide of an objection, as a steward who is not involved"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=OPINION,
+            tagged=True,
+            problems={
+                403: f"{RIGHTS} objection_involved",
+                404: "contribution_not_found objection_not_found",
+                409: "objection_ended already_decided",
+                422: "said_length",
+            },
+        )
+    }
 
     def post(self, request: Request, contribution_id: str, objection_id: str) -> HttpResponse:
         """Say as an uninvolved steward that it is upheld, or set aside, with the reason."""

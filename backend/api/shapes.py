@@ -1,30 +1,50 @@
-"""The shapes of what the API answers, as JSON Schema, by their names in the contract; tests hold answers to them."""
+"""The shapes of the answers: named schemas of the contract, as serialize.py and the handlers write them.
 
+A shape names every member of an answer, and all are always there unless said otherwise. Clients must take members and
+words that they do not know: an object is open, and a state or a kind lists the words of today (`x-known-values`)
+without closing the list. What each member means is in words.py, by its name.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-Schema = dict[str, Any]
+from backend.api.fields import Schema
+from backend.commons.models import Budget, Period
+from backend.commons.words import KINDS
+from backend.contributions.models import Contribution, Objection, Review
+from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
+from backend.identity.models import Recording
+from backend.ledger.chart import NATURE
+from backend.payments.provider_models import Checkout
+from backend.pledges.models import Instalment, Pledge
 
+COMPONENTS: dict[str, Schema] = {}
 TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-FLAG: Schema = {"type": "boolean"}
+WHOLE: Schema = {"type": "integer", "format": "int64"}
+TRUTH: Schema = {"type": "boolean"}
 DAY: Schema = {"type": "string", "format": "date"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
-HASH: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+ADDRESS: Schema = {"type": "string", "format": "uri"}
+SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+OBJECT: Schema = {"type": "object", "additionalProperties": True}
 
 
-def an_id(*prefixes: str) -> Schema:
-    """An id with one of these prefixes, or with any."""
-    return {"type": "string", "pattern": f"^({'|'.join(prefixes) or '[a-z]{3,4}'})_[0-9A-Z]{{36}}$"}
+def ident(prefix: str) -> Schema:
+    """An id of one kind of thing."""
+    return {"type": "string", "pattern": f"^{prefix}_[0-9A-Z]{{36}}$"}
 
 
-def ref(name: str) -> Schema:
-    """One of the shapes below."""
-    return {"$ref": f"#/components/schemas/{name}"}
+def word(known: Iterable[Any]) -> Schema:
+    """A word of a list that may grow; `known` as Django's choices, or the words alone."""
+    words = [one if isinstance(one, str) else one[0] for one in known]
+    return {"type": "string", "x-known-values": [one for one in words if one]}
 
 
-def null(schema: Schema) -> Schema:
+def or_null(schema: Schema) -> Schema:
     """The same, or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
+    if set(schema) & {"$ref"}:
+        return {"anyOf": [schema, {"type": "null"}]}
+    return {**schema, "type": [schema["type"], "null"]}
 
 
 def many(schema: Schema) -> Schema:
@@ -32,208 +52,313 @@ def many(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-def shape(*sometimes: str, **members: Schema) -> Schema:
-    """An object with these members and no other; all are there but `sometimes`. A trailing `_` is left out of names."""
-    found = {name.rstrip("_"): schema for name, schema in members.items()}
-    required = [name for name in found if name not in sometimes]
-    return {"type": "object", "properties": found, "required": required, "additionalProperties": False}
+def shape(name: str, members: Mapping[str, Schema], *, optional: Collection[str] = (), closed: bool = False) -> Schema:
+    """Name a shape. optional: members that may be absent. closed: no other member will ever come.
 
-
-def with_(name: str, **members: Schema) -> Schema:
-    """One of the shapes below with more members."""
-    base = SHAPES[name]
-    return {
-        **base,
-        "properties": {**base["properties"], **members},
-        "required": [*base["required"], *(one for one in members if one not in base["required"])],
+    Returns: the reference to it.
+    """
+    assert name not in COMPONENTS, name
+    COMPONENTS[name] = {
+        "type": "object",
+        "properties": dict(members),
+        "required": [one for one in members if one not in optional],
+        **({"additionalProperties": False} if closed else {}),
     }
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def page_of(name: str) -> Schema:
-    """One page of a list."""
-    return shape(data=many(ref(name)), has_more=FLAG, next_cursor=null(TEXT))
+def listing(of: Schema) -> Schema:
+    """A page of a list of these shapes."""
+    name = of["$ref"].rpartition("/")[2] + "List"
+    if name in COMPONENTS:
+        return {"$ref": f"#/components/schemas/{name}"}
+    return shape(name, {"data": many(of), "has_more": TRUTH, "next_cursor": or_null(TEXT)})
 
 
-MONEY, PERSON, PERIOD = ref("Money"), ref("Person"), ref("Period")
-DOCUMENT: Schema = {"type": "object", "description": "See /charter.schema.json."}
-FREE: Schema = {"type": "object", "description": "A computation, see the guide on checking us."}
-
-SHAPES: dict[str, Schema] = {
-    "Money": {
-        **shape(value=WHOLE, currency={"type": "string", "pattern": "^[A-Z]{3}$"}),
-        "description": "Minor units (cents) and the ISO 4217 code of the currency.",
-        "examples": [{"value": 4500, "currency": "EUR"}],
-    },
-    "Person": shape(id=an_id("usr"), name=TEXT),
-    "Figures": shape(expected=MONEY, received=MONEY, committed=MONEY, paid=MONEY, available=MONEY),
-    "Period": shape(id=an_id("per"), budget=an_id("bud"), starts_on=DAY, ends_before=DAY, state=TEXT),
-    "CommonsRef": shape(id=an_id("com"), slug=TEXT, name=TEXT),
-    "CharterRef": shape(id=an_id("cha"), version=WHOLE, rule=TEXT),
-}
-SHAPES["PeriodWithCharter"] = with_("Period", charter_version=WHOLE)
-SHAPES["PeriodOfBudget"] = with_("PeriodWithCharter", distribution=null(an_id("dis")))
-SHAPES["PeriodOne"] = with_("Period", distribution=null(an_id("dis")))
-SHAPES["BudgetOfCommons"] = shape(
-    id=an_id("bud"), parent=null(an_id("bud")), name=TEXT, currency=TEXT, state=TEXT, figures=ref("Figures"),
-    open_period=null(PERIOD),
-)  # fmt: skip
-SHAPES["BudgetInList"] = with_("BudgetOfCommons", commons=ref("CommonsRef"))
-SHAPES["Budget"] = with_(
-    "BudgetInList", charter=ref("CharterRef"), open_periods=many(ref("PeriodWithCharter"))
-)  # fmt: skip
-SHAPES["Commons"] = shape(
-    id=an_id("com"), slug=TEXT, name=TEXT, summary=TEXT, website=TEXT, licence=TEXT, created_at=MOMENT,
-    budgets=many(ref("BudgetOfCommons")),
-)  # fmt: skip
-SHAPES["Charter"] = shape(
-    id=an_id("cha"), budget=an_id("bud"), version=WHOLE, document=DOCUMENT, sha256=HASH, adopted_at=MOMENT,
-    adopted_by=null(PERSON),
-)  # fmt: skip
-SHAPES["CharterInForce"] = with_("Charter", latest_version=WHOLE, open_periods=many(ref("PeriodWithCharter")))
-SHAPES["Me"] = shape(
-    id=an_id("usr"), name=TEXT,
-    token=shape(id=an_id("tok"), name=TEXT, scopes=many(TEXT), only=null(TEXT), expires_at=null(MOMENT)),
-    roles=many(shape(kind=TEXT, scope=TEXT)),
-    budgets=many(shape(id=an_id("bud"), name=TEXT, currency=TEXT, commons=ref("CommonsRef"))),
-)  # fmt: skip
-SHAPES["Estimate"] = shape(
-    estimate={"const": True}, label=TEXT, at=MOMENT, budget=an_id("bud"), period=ref("PeriodWithCharter"),
-    kind=null(TEXT), minutes=WHOLE, amount=MONEY, available=MONEY, asked=MONEY, share=MONEY, of_this=MONEY,
-    share_of_asked_ppm=null(WHOLE),
-)  # fmt: skip
-SHAPES["Recorded"] = shape(
-    by=null(PERSON), channel=TEXT, told_on=DAY, confirmed_at=null(MOMENT), contested_at=null(MOMENT),
-    retracted_at=null(MOMENT),
-)  # fmt: skip
-SHAPES["PledgeInList"] = shape(
-    id=an_id("plg"), budget=an_id("bud"), organisation=null(an_id("org")), person=null(an_id("usr")), amount=MONEY,
-    received=MONEY, expected=MONEY, state=TEXT, rhythm=TEXT, starts_on=DAY, ends_on=null(DAY), next_due_on=null(DAY),
-    paused_at=null(MOMENT), visibility=TEXT, pseudonym=TEXT, purchase_order=TEXT, paper=TEXT, group=TEXT,
-    reference=TEXT, made_by=null(an_id("usr")), created_at=MOMENT, recorded=null(ref("Recorded")),
-)  # fmt: skip
-SHAPES["Instalment"] = shape(
-    id=an_id(), number=WHOLE, due_on=DAY, pay_by=null(DAY), amount=MONEY, received=MONEY, state=TEXT,
-    called_at=null(MOMENT), document=null(TEXT),
-)  # fmt: skip
-SHAPES["Pledge"] = with_(
-    "PledgeInList",
-    parts=many(shape(pledge=an_id("plg"), budget=an_id("bud"), amount=MONEY)),
-    instalments=many(ref("Instalment")),
-    payment_instructions=null(
-        shape(method=TEXT, holder=TEXT, iban=TEXT, bic=TEXT, reference=TEXT, reference_printed=TEXT, amount=MONEY)
-    ),
+FAULT = shape(
+    "Fault",
+    {"pointer": TEXT, "parameter": TEXT, "header": TEXT, "code": TEXT, "detail": TEXT},
+    optional={"pointer", "parameter", "header"},
 )
-SHAPES["Payment"] = shape(
-    id=an_id("cko"), group=TEXT, method=TEXT, recurring=FLAG, amount=MONEY, state=TEXT, address=null(TEXT),
-    failure=TEXT, created_at=MOMENT, expires_at=null(MOMENT), finished_at=null(MOMENT),
-)  # fmt: skip
-SHAPES["ContributionInList"] = shape(
-    id=an_id("ctr"),
-    budget={
-        "anyOf": [
-            an_id("bud"), shape(id=an_id("bud"), name=TEXT, currency=TEXT, state=TEXT, commons=ref("CommonsRef")),
-        ],
-        "description": "The id; with `expand=budget` the budget.",
+PROBLEM = shape(
+    "Problem",
+    {
+        "type": ADDRESS, "title": TEXT, "status": {"type": "integer", "minimum": 400, "maximum": 599}, "code": TEXT,
+        "detail": TEXT, "request_id": TEXT, "errors": many(FAULT),
     },
-    period={"anyOf": [an_id("per"), PERIOD], "description": "The id; with `expand=period` the period."},
-    contributor=PERSON, worked_on=DAY, kind=TEXT, minutes=WHOLE, amount=MONEY, waived=MONEY, description=TEXT,
-    evidence=many(TEXT), over_cap_reason=TEXT, metadata={"type": "object", "additionalProperties": TEXT},
-    version=WHOLE, source=null(TEXT), source_gone_at=null(MOMENT), remainder_of=null(an_id("ctr")),
-    accepted_at=null(MOMENT), seconds_left=null(WHOLE), validated_at=null(MOMENT), state=TEXT,
-    settled_amount=null(MONEY), created_at=MOMENT, description_withdrawn=FLAG, recorded=null(ref("Recorded")),
+    optional={"errors"},
 )  # fmt: skip
-SHAPES["Review"] = shape(
-    id=an_id("rev"), contribution=an_id("ctr"), reviewer=PERSON, verdict=TEXT, reason=TEXT, minutes=null(WHOLE),
-    version=WHOLE, created_at=MOMENT,
+
+MONEY = shape("Money", {"value": WHOLE, "currency": {"type": "string", "examples": ["EUR"]}}, closed=True)
+PERSON = shape("Person", {"id": ident("usr"), "name": TEXT})
+RECORDED = shape(
+    "Recorded",
+    {
+        "by": PERSON, "channel": word(Recording.CHANNELS), "told_on": DAY, "confirmed_at": or_null(MOMENT),
+        "contested_at": or_null(MOMENT), "retracted_at": or_null(MOMENT),
+    },
 )  # fmt: skip
-SHAPES["ReviewGiven"] = with_("Review", contribution_state=TEXT)
-SHAPES["Question"] = shape(
-    id=an_id("qst"), asker=PERSON, text=TEXT, answer=null(TEXT), closed_at=null(MOMENT), created_at=MOMENT
-)
-SHAPES["Objection"] = shape(
-    id=an_id("obj"), objector=PERSON, reason=TEXT, state=TEXT, ended_at=null(MOMENT), created_at=MOMENT,
-    opinions=many(shape(steward=PERSON, upholds=FLAG, reason=TEXT, created_at=MOMENT)),
-)  # fmt: skip
-SHAPES["Contribution"] = with_(
-    "ContributionInList", reviews=many(ref("Review")), questions=many(ref("Question")),
-    objections=many(ref("Objection")),
-)  # fmt: skip
-SHAPES["ContributionBatch"] = shape(data=many(ref("ContributionInList")))
-PARTS = many(shape(budget=an_id("bud"), amount=MONEY))
-SHAPES["Share"] = shape(
-    id=an_id("shr"), distribution=an_id("dis"), period=an_id("per"), budget=an_id("bud"), contributor=PERSON,
-    asked=MONEY, amount=MONEY, parts=PARTS, distribution_state=TEXT, state=TEXT,
-)  # fmt: skip
-SHAPES["Arbitration"] = shape(
-    id=an_id("arb"), state=TEXT, reason=TEXT, digest=TEXT, entered_by=null(PERSON), entered_at=MOMENT,
-    ended_at=null(MOMENT),
-    lines=many(
-        shape(
-            person=PERSON, budget=an_id("bud"), before=MONEY, agreed=MONEY, answer=null(TEXT), answered_at=null(MOMENT),
-            recorded_by=null(PERSON),
-        )
-    ),
-)  # fmt: skip
-SHAPES["Distribution"] = shape(
-    id=an_id("dis"), period=an_id("per"), budget=an_id("bud"), charter=ref("CharterRef"), state=TEXT, pot=MONEY,
-    prepared_by=null(PERSON), prepared_at=MOMENT, published_at=null(MOMENT), approvable_from=null(DAY),
-    approved_by=null(PERSON), approved_at=null(MOMENT), digest=null(TEXT),
-    shares=many(
-        shape(id=an_id("shr"), contributor=PERSON, asked=MONEY, amount=MONEY, parts=PARTS, state=TEXT)
-    ),
-    moves=many(shape(kind=TEXT, from_=TEXT, to=TEXT, amount=MONEY)), arbitration=null(ref("Arbitration")),
-    trace=null(FREE),
-)  # fmt: skip
-SHAPES["Event"] = shape(id=an_id("evt"), kind=TEXT, subject=TEXT, scopes=many(TEXT), created_at=MOMENT)
-SHAPES["Posting"] = shape(
-    entry=an_id("ent"), kind=TEXT, happened_on=DAY, booked_at=MOMENT, reference=TEXT, account=TEXT, amount=MONEY,
-    balance=MONEY,
-)  # fmt: skip
-SHAPES["Statement"] = shape(
-    currency=TEXT, currencies=many(TEXT), opening=MONEY, closing=MONEY, data=many(ref("Posting")), has_more=FLAG,
-    next_cursor=null(TEXT),
-)  # fmt: skip
-SHAPES["TrialBalance"] = shape(
-    on=null(DAY),
-    currencies=many(
-        shape(
-            currency=TEXT, debit=MONEY, credit=MONEY, ties=FLAG,
-            accounts=many(shape(account=TEXT, debit=MONEY, credit=MONEY, balance=MONEY)),
-        )
-    ),
-)  # fmt: skip
-SHAPES["Purse"] = shape(id=TEXT, kind=TEXT, owner=TEXT, balance=MONEY, held=MONEY, free=MONEY)
-SHAPES["Entry"] = shape(
-    id=an_id("ent"), kind=TEXT, happened_on=DAY, booked_at=MOMENT, reference=TEXT, reverses=null(an_id("ent")),
-    reversed_by=null(an_id("ent")),
-    lines=many(shape(purse=TEXT, kind=TEXT, owner=TEXT, account=TEXT, debit=null(MONEY), credit=null(MONEY))),
-    seal=null(
-        shape(
-            position=WHOLE, journal=TEXT, number=WHOLE, fiscal_year=WHOLE, leaf=HASH, block=null(WHOLE),
-            sealed_at=null(MOMENT),
-        )
-    ),
-)  # fmt: skip
-SHAPES["Head"] = shape(block=WHOLE, size=WHOLE, root=HASH, sealed_at=MOMENT, note=TEXT)
-SHAPES["Key"] = shape(
-    name=TEXT, key_id=TEXT, public_key=TEXT, pem=TEXT, since=MOMENT, endorsed_by=null(TEXT), endorsement=null(TEXT),
-    endorsed_text=null(TEXT),
-)  # fmt: skip
-SHAPES["Keys"] = shape(data=many(ref("Key")))
-SHAPES["EntryProof"] = shape(
-    "content", format=TEXT, entry=an_id("ent"), position=WHOLE, size=WHOLE, leaf=HASH, path=many(TEXT), root=HASH,
-    head=TEXT, content=TEXT,
-)  # fmt: skip
-SHAPES["ConsistencyProof"] = shape(format=TEXT, from_=WHOLE, to=WHOLE, path=many(TEXT), from_root=HASH, to_root=HASH)
-SHAPES["JsonSchema"] = {"type": "object", "description": "A JSON Schema, Draft 2020-12."}
-SHAPES["Trace"] = FREE
-SHAPES["Problem"] = {
-    **shape(
-        "errors", type={"type": "string", "format": "uri"}, title=TEXT, status=WHOLE, code=TEXT, detail=TEXT,
-        request_id=TEXT,
-        errors=many(
-            shape("pointer", "parameter", "header", pointer=TEXT, parameter=TEXT, header=TEXT, code=TEXT, detail=TEXT)
-        ),
-    ),
-    "description": "RFC 9457. `type` leads to a page about the code; `errors` names the fields, parameters or headers.",
+
+# --- commons, periods, charters ------------------------------------------------------------------------------------
+FIGURES = shape("Figures", dict.fromkeys(("expected", "received", "committed", "paid", "available"), MONEY))
+_PERIOD: dict[str, Schema] = {
+    "id": ident("per"), "budget": ident("bud"), "starts_on": DAY, "ends_before": DAY,
+    "state": word(Period.STATES),
 }  # fmt: skip
+PERIOD = shape("Period", _PERIOD)
+PERIOD_IN_FULL = shape("PeriodInFull", {**_PERIOD, "distribution": or_null(ident("dis"))})
+BUDGET = shape(
+    "Budget",
+    {
+        "id": ident("bud"), "parent": or_null(ident("bud")), "name": TEXT, "currency": TEXT,
+        "state": word(Budget.STATES), "figures": FIGURES, "open_period": or_null(PERIOD),
+    },
+)  # fmt: skip
+COMMONS_NAMED = shape("CommonsNamed", {"id": ident("com"), "slug": TEXT, "name": TEXT})
+COMMONS = shape(
+    "Commons",
+    {
+        "id": ident("com"), "slug": TEXT, "name": TEXT, "summary": TEXT, "website": TEXT, "licence": TEXT,
+        "created_at": MOMENT, "budgets": many(BUDGET),
+    },
+)  # fmt: skip
+_CHARTER: dict[str, Schema] = {
+    "id": ident("cha"), "budget": ident("bud"), "version": WHOLE, "document": OBJECT, "sha256": SHA256,
+    "adopted_at": MOMENT, "adopted_by": or_null(PERSON),
+}  # fmt: skip
+CHARTER = shape("Charter", _CHARTER)
+PERIOD_OF_CHARTER = shape("PeriodOfCharter", {**_PERIOD, "charter_version": WHOLE})
+CHARTER_IN_FORCE = shape(
+    "CharterInForce", {**_CHARTER, "latest_version": WHOLE, "open_periods": many(PERIOD_OF_CHARTER)}
+)
+
+CHARTER_USED = shape("CharterUsed", {"id": ident("cha"), "version": WHOLE, "rule": TEXT})
+_BUDGET_LISTED: dict[str, Schema] = {
+    "id": ident("bud"), "parent": or_null(ident("bud")), "name": TEXT, "currency": TEXT,
+    "state": word(Budget.STATES), "figures": FIGURES, "open_period": or_null(PERIOD), "commons": COMMONS_NAMED,
+}  # fmt: skip
+BUDGET_LISTED = shape("BudgetListed", _BUDGET_LISTED)
+BUDGET_IN_FULL = shape(
+    "BudgetInFull", {**_BUDGET_LISTED, "charter": CHARTER_USED, "open_periods": many(PERIOD_OF_CHARTER)}
+)
+PERIOD_LISTED = shape("PeriodListed", {**_PERIOD, "charter_version": WHOLE, "distribution": or_null(ident("dis"))})
+ESTIMATE = shape(
+    "Estimate",
+    {
+        "estimate": {"type": "boolean", "const": True}, "label": TEXT, "at": MOMENT, "budget": ident("bud"),
+        "period": PERIOD_OF_CHARTER, "kind": or_null(word(KINDS)), "minutes": WHOLE, "amount": MONEY,
+        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "share_of_asked_ppm": or_null(WHOLE),
+    },
+)  # fmt: skip
+TOKEN = shape(
+    "Token",
+    {
+        "id": ident("tok"), "name": TEXT, "scopes": many(TEXT), "only": or_null(TEXT),
+        "expires_at": or_null(MOMENT),
+    },
+)  # fmt: skip
+ROLE = shape("Role", {"kind": TEXT, "scope": TEXT})
+OWN_BUDGET = shape("OwnBudget", {"id": ident("bud"), "name": TEXT, "currency": TEXT, "commons": COMMONS_NAMED})
+ME = shape("Me", {"id": ident("usr"), "name": TEXT, "token": TOKEN, "roles": many(ROLE), "budgets": many(OWN_BUDGET)})
+EVENT = shape("Event", {"id": ident("evt"), "kind": TEXT, "subject": TEXT, "scopes": many(TEXT), "created_at": MOMENT})
+
+# --- contributions --------------------------------------------------------------------------------------------------
+BUDGET_NAMED = shape(
+    "BudgetNamed",
+    {"id": ident("bud"), "name": TEXT, "currency": TEXT, "state": word(Budget.STATES), "commons": COMMONS_NAMED},
+)
+_CONTRIBUTION: dict[str, Schema] = {
+    "id": ident("ctr"), "budget": {"anyOf": [ident("bud"), BUDGET_NAMED]}, "period": {"anyOf": [ident("per"), PERIOD]},
+    "contributor": PERSON, "worked_on": DAY,
+    "kind": word(KINDS), "minutes": WHOLE, "amount": MONEY, "waived": MONEY, "description": TEXT,
+    "evidence": many(TEXT), "over_cap_reason": TEXT,
+    "metadata": {"type": "object", "additionalProperties": TEXT}, "version": WHOLE, "source": or_null(TEXT),
+    "source_gone_at": or_null(MOMENT), "remainder_of": or_null(ident("ctr")), "accepted_at": or_null(MOMENT),
+    "seconds_left": or_null(WHOLE), "validated_at": or_null(MOMENT),
+    "state": word(Contribution.STATES), "settled_amount": or_null(MONEY), "created_at": MOMENT,
+    "description_withdrawn": TRUTH, "recorded": or_null(RECORDED),
+}  # fmt: skip
+CONTRIBUTION = shape("Contribution", _CONTRIBUTION)
+_REVIEW: dict[str, Schema] = {
+    "id": ident("rev"), "contribution": ident("ctr"), "reviewer": PERSON, "verdict": word(Review.VERDICTS),
+    "reason": TEXT, "minutes": or_null(WHOLE), "version": WHOLE, "created_at": MOMENT,
+}  # fmt: skip
+REVIEW = shape("Review", _REVIEW)
+REVIEW_DONE = shape("ReviewDone", {**_REVIEW, "contribution_state": word(Contribution.STATES)})
+QUESTION = shape(
+    "Question",
+    {
+        "id": ident("qst"), "asker": PERSON, "text": TEXT, "answer": or_null(TEXT), "closed_at": or_null(MOMENT),
+        "created_at": MOMENT,
+    },
+)  # fmt: skip
+OPINION = shape("Opinion", {"steward": PERSON, "upholds": TRUTH, "reason": TEXT, "created_at": MOMENT})
+OBJECTION = shape(
+    "Objection",
+    {
+        "id": ident("obj"), "objector": PERSON, "reason": TEXT, "state": word(Objection.STATES),
+        "ended_at": or_null(MOMENT), "created_at": MOMENT, "opinions": many(OPINION),
+    },
+)  # fmt: skip
+CONTRIBUTION_IN_FULL = shape(
+    "ContributionInFull",
+    {**_CONTRIBUTION, "reviews": many(REVIEW), "questions": many(QUESTION), "objections": many(OBJECTION)},
+)
+CONTRIBUTIONS = shape("Contributions", {"data": many(CONTRIBUTION)})
+
+# --- pledges and payments -------------------------------------------------------------------------------------------
+_PLEDGE: dict[str, Schema] = {
+    "id": ident("plg"), "budget": ident("bud"), "organisation": or_null(ident("org")), "person": or_null(ident("usr")),
+    "amount": MONEY, "received": MONEY, "expected": MONEY, "state": word(Pledge.STATES),
+    "rhythm": word(Pledge.RHYTHMS), "starts_on": DAY, "ends_on": or_null(DAY), "next_due_on": or_null(DAY),
+    "paused_at": or_null(MOMENT), "visibility": word(Pledge.VISIBILITIES), "pseudonym": TEXT, "purchase_order": TEXT,
+    "paper": word(Pledge.PAPERS), "group": TEXT, "reference": TEXT, "made_by": or_null(ident("usr")),
+    "created_at": MOMENT, "recorded": or_null(RECORDED),
+}  # fmt: skip
+PLEDGE = shape("Pledge", _PLEDGE)
+PLEDGE_PART = shape("PledgePart", {"pledge": ident("plg"), "budget": ident("bud"), "amount": MONEY})
+INSTALMENT = shape(
+    "Instalment",
+    {
+        "id": ident("ins"), "number": WHOLE, "due_on": DAY, "pay_by": or_null(DAY), "amount": MONEY, "received": MONEY,
+        "state": word(Instalment.STATES), "called_at": or_null(MOMENT), "document": or_null(ident("doc")),
+    },
+)  # fmt: skip
+INSTRUCTIONS = shape(
+    "PaymentInstructions",
+    {
+        "method": word(("bank_transfer",)), "holder": TEXT, "iban": TEXT, "bic": TEXT, "reference": TEXT,
+        "reference_printed": TEXT, "amount": MONEY,
+    },
+)  # fmt: skip
+PLEDGE_IN_FULL = shape(
+    "PledgeInFull",
+    {
+        **_PLEDGE, "parts": many(PLEDGE_PART), "instalments": many(INSTALMENT),
+        "payment_instructions": or_null(INSTRUCTIONS),
+    },
+)  # fmt: skip
+PAYMENT = shape(
+    "Payment",
+    {
+        "id": ident("cko"), "group": TEXT, "method": word(Checkout.METHODS), "recurring": TRUTH, "amount": MONEY,
+        "state": word(Checkout.STATES), "address": or_null(ADDRESS), "failure": TEXT, "created_at": MOMENT,
+        "expires_at": or_null(MOMENT), "finished_at": or_null(MOMENT),
+    },
+)  # fmt: skip
+
+# --- distributions --------------------------------------------------------------------------------------------------
+SHARE_PART = shape("SharePart", {"budget": ident("bud"), "amount": MONEY})
+SHARE = shape(
+    "Share",
+    {
+        "id": ident("shr"), "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
+        "state": word(Share.STATES),
+    },
+)  # fmt: skip
+SHARE_IN_FULL = shape(
+    "ShareInFull",
+    {
+        "id": ident("shr"), "distribution": ident("dis"), "period": ident("per"), "budget": ident("bud"),
+        "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
+        "distribution_state": word(Distribution.STATES), "state": word(Share.STATES),
+    },
+)  # fmt: skip
+MOVE = shape("Move", {"kind": word(DistributionMove.KINDS), "from": ident("bud"), "to": ident("bud"), "amount": MONEY})
+ARBITRATION_LINE = shape(
+    "ArbitrationLine",
+    {
+        "person": PERSON, "budget": ident("bud"), "before": MONEY, "agreed": MONEY,
+        "answer": or_null(word(("accepted", "refused"))), "answered_at": or_null(MOMENT),
+        "recorded_by": or_null(PERSON),
+    },
+)  # fmt: skip
+ARBITRATION = shape(
+    "Arbitration",
+    {
+        "id": ident("arb"), "state": word(Arbitration.STATES), "reason": TEXT, "digest": TEXT, "entered_by": PERSON,
+        "entered_at": MOMENT, "ended_at": or_null(MOMENT), "lines": many(ARBITRATION_LINE),
+    },
+)  # fmt: skip
+DISTRIBUTION = shape(
+    "Distribution",
+    {
+        "id": ident("dis"), "period": ident("per"), "budget": ident("bud"), "charter": CHARTER_USED,
+        "state": word(Distribution.STATES), "pot": MONEY, "prepared_by": PERSON, "prepared_at": MOMENT,
+        "published_at": or_null(MOMENT), "approvable_from": or_null(DAY), "approved_by": or_null(PERSON),
+        "approved_at": or_null(MOMENT), "digest": or_null(TEXT), "shares": many(SHARE), "moves": many(MOVE),
+        "arbitration": or_null(ARBITRATION), "trace": or_null(OBJECT),
+    },
+)  # fmt: skip
+
+# --- the books and the public log -----------------------------------------------------------------------------------
+TRIAL_ACCOUNT = shape("TrialAccount", {"account": TEXT, "debit": MONEY, "credit": MONEY, "balance": MONEY})
+TRIAL_CURRENCY = shape(
+    "TrialCurrency",
+    {"currency": TEXT, "debit": MONEY, "credit": MONEY, "ties": TRUTH, "accounts": many(TRIAL_ACCOUNT)},
+)
+TRIAL_BALANCE = shape("TrialBalance", {"on": or_null(DAY), "currencies": many(TRIAL_CURRENCY)})
+PURSE = shape(
+    "Purse",
+    {"id": ident("acc"), "kind": word(NATURE), "owner": TEXT, "balance": MONEY, "held": MONEY, "free": MONEY},
+)
+POSTING = shape(
+    "Posting",
+    {
+        "entry": ident("ent"), "kind": TEXT, "happened_on": DAY, "booked_at": MOMENT, "reference": TEXT,
+        "account": TEXT, "amount": MONEY, "balance": MONEY,
+    },
+)  # fmt: skip
+STATEMENT = shape(
+    "Statement",
+    {
+        "currency": TEXT, "currencies": many(TEXT), "opening": MONEY, "closing": MONEY, "data": many(POSTING),
+        "has_more": TRUTH, "next_cursor": or_null(TEXT),
+    },
+)  # fmt: skip
+ENTRY_LINE = shape(
+    "EntryLine",
+    {
+        "purse": ident("acc"), "kind": word(NATURE), "owner": TEXT, "account": TEXT, "debit": or_null(MONEY),
+        "credit": or_null(MONEY),
+    },
+)  # fmt: skip
+SEAL = shape(
+    "Seal",
+    {
+        "position": WHOLE, "journal": TEXT, "number": WHOLE, "fiscal_year": WHOLE, "leaf": SHA256,
+        "block": or_null(WHOLE), "sealed_at": MOMENT,
+    },
+)  # fmt: skip
+ENTRY = shape(
+    "Entry",
+    {
+        "id": ident("ent"), "kind": TEXT, "happened_on": DAY, "booked_at": MOMENT, "reference": TEXT,
+        "reverses": or_null(ident("ent")), "reversed_by": or_null(ident("ent")), "lines": many(ENTRY_LINE),
+        "seal": or_null(SEAL),
+    },
+)  # fmt: skip
+HEAD = shape("Head", {"block": WHOLE, "size": WHOLE, "root": SHA256, "sealed_at": MOMENT, "note": TEXT})
+KEY = shape(
+    "Key",
+    {
+        "name": TEXT, "key_id": TEXT, "public_key": TEXT, "pem": TEXT, "since": MOMENT,
+        "endorsed_by": or_null(TEXT), "endorsement": or_null(TEXT), "endorsed_text": or_null(TEXT),
+    },
+)  # fmt: skip
+KEYS = shape("KeyList", {"data": many(KEY)})
+INCLUSION = shape(
+    "InclusionProof",
+    {
+        "format": word(("tronc-proof-1",)), "entry": ident("ent"), "position": WHOLE, "size": WHOLE, "leaf": SHA256,
+        "path": many(SHA256), "root": SHA256, "head": TEXT, "content": or_null(TEXT),
+    },
+    optional={"content"},
+)  # fmt: skip
+CONSISTENCY = shape(
+    "ConsistencyProof",
+    {
+        "format": word(("tronc-consistency-1",)), "from": WHOLE, "to": WHOLE, "path": many(SHA256),
+        "from_root": SHA256, "to_root": SHA256,
+    },
+)  # fmt: skip

@@ -8,8 +8,10 @@ from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, within
+from backend.api.contract import Operation
 from backend.api.fields import Reader, text
 from backend.api.pagination import PAGING, choice, page, read_parameters
+from backend.api.shapes import SHARE_IN_FULL, listing
 from backend.api.views import Resource, answer
 from backend.core.errors import NotFound
 from backend.distributions.models import Share
@@ -56,6 +58,14 @@ class ShareList(Resource):
 
     scopes = {"get": "distributions:read"}
     held = ("com",)
+    contract = {
+        "get": Operation(
+            "list_shares",
+            _("List the shares that you may see, newest first"),
+            listing(SHARE_IN_FULL),
+            parameters=FILTERS,
+        )
+    }
 
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first; `contributor` is an id, or `me`."""
@@ -76,6 +86,7 @@ class ShareOne(Resource):
 
     scopes = {"get": "distributions:read"}
     held = ("com",)
+    contract = {"get": Operation("read_share", _("Read a share"), SHARE_IN_FULL, problems={404: "share_not_found"})}
 
     def get(self, request: Request, share_id: str) -> HttpResponse:
         """Show it; what each contribution was given is in the trace of its distribution."""

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from backend.api.auth import HasScope, refuse_unsafe_address
+from backend.api.contract import Operation
 from backend.api.serialize import as_json
 from backend.api.throttle import WINDOW_SECONDS, TokenThrottle, requests_per_minute
 from backend.core.ids import new_id
@@ -42,6 +43,10 @@ class Resource(APIView):
     metadata_class = None
     # method (lower case) → scope of the token
     scopes: ClassVar[dict[str, str]] = {}
+    # method (lower case) → what it promises; see contract.py
+    contract: ClassVar[dict[str, Operation]] = {}
+    # The page of the reference that shows it; the name of its module unless told.
+    tag: ClassVar[str] = ""
     # The restrictions that its handlers keep to (auth.within): “com”, “org”. To a token held otherwise it is nowhere.
     held: ClassVar[tuple[str, ...]] = ()
     # field as the domain names it → JSON pointer, where it is not simply "/field"
@@ -73,6 +78,7 @@ class Resource(APIView):
 class Nowhere(Resource):
     """Every other address under /v1/: a 404 in JSON, for anybody."""
 
+    schema = None
     authentication_classes = []
     permission_classes = []
     throttle_classes = []

@@ -27,7 +27,7 @@ UNUSED_FEATURES = (
     "usb", "xr-spatial-tracking",
 )  # fmt: skip
 # What is served before there is a host: the first run, the reference of the refusals, whether the service runs.
-WITHOUT_HOST = ("setup/", "first/", "problems/", "status/")
+WITHOUT_HOST = ("setup/", "first/", "problems/", "docs/", "status/")
 Handler = Callable[[HttpRequest], HttpResponse]
 
 

@@ -2,17 +2,18 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from django.test.client import FakePayload
 from django.utils import timezone
 
 from backend.identity.models import ApiToken, User
 from backend.identity.tokens import create_token
-from tests.api.contract import hold
+from tests.api.holding import complaints
 
 ALL_SCOPES = [scope for scope, _label in ApiToken.SCOPES]
 _keys = itertools.count()
@@ -32,19 +33,13 @@ class Caller:
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         """Read."""
-        return self._held("get", path, self.http.get(f"/v1/{path}", headers={**self.headers, **headers}))
+        return self.http.get(f"/v1/{path}", headers={**self.headers, **headers})
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> HttpResponse:
         """Write: `body` is JSON-ready, or the bytes themselves."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         given = {"Idempotency-Key": key or f"test-{next(_keys)}", **self.headers, **headers}
-        answer = self.http.post(f"/v1/{path}", data, content_type="application/json", headers=given)
-        return self._held("post", path, answer)
-
-    @staticmethod
-    def _held(verb: str, path: str, answer: HttpResponse) -> HttpResponse:
-        hold(verb, path, answer)
-        return answer
+        return self.http.post(f"/v1/{path}", data, content_type="application/json", headers=given)
 
     def patch(self, path: str, body: Any = None, *, match: str | None = None, **headers: str) -> HttpResponse:
         """Change: `match` is the ETag that was read; none is sent when it is empty, a star unless given."""
@@ -62,7 +57,35 @@ class Caller:
         answer: HttpResponse = getattr(self.http, verb)(
             f"/v1/{path}", data, content_type="application/json", headers=given
         )
-        return self._held(verb, path, answer)
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def held_to_the_contract(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each request of these tests under /v1/, and its answer, is what the contract says."""
+    found: list[str] = []
+    send = Client.request
+
+    def sent(self: Client, **request: Any) -> Any:
+        path, method = str(request["PATH_INFO"]), str(request["REQUEST_METHOD"])
+        body = b""
+        if path.startswith("/v1/") and "wsgi.input" in request:
+            body = request["wsgi.input"].read()
+            request["wsgi.input"] = FakePayload(body)
+        answer = send(self, **request)
+        if path.startswith("/v1/"):
+            headers = {
+                name.removeprefix("HTTP_").replace("_", "-").title(): str(value)
+                for name, value in request.items()
+                if name.startswith("HTTP_")
+            }
+            told = complaints(method, path, str(request.get("QUERY_STRING", "")), headers, body, answer)
+            found.extend(f"{method} {path}: {one}" for one in told)
+        return answer
+
+    monkeypatch.setattr(Client, "request", sent)
+    yield
+    assert not found, "\n".join(dict.fromkeys(found))
 
 
 @pytest.fixture

@@ -147,10 +147,13 @@ def test_the_keys_of_the_seals_are_in_a_folder_of_the_worker_alone() -> None:
     assert "seal" in COMPOSE["volumes"]
 
 
-def test_the_image_holds_the_program_that_the_public_log_gives() -> None:
-    verifier = "api_docs/verify/tronc_verify.py"
-    assert f"\nCOPY {verifier} {verifier}\n" in DOCKERFILE
-    assert f"!{verifier}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+def test_the_image_holds_the_documentation_and_the_program_that_the_public_log_gives() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for held in ("api_docs", "CHANGELOG.md"):
+        assert f"\nCOPY {held} {held}\n" in DOCKERFILE
+        assert f"!{held}" in ignored
+    assert (ROOT / "api_docs" / "verify" / "tronc_verify.py").is_file()
+    assert (ROOT / "api_docs" / "openapi.json").is_file()
 
 
 def test_the_proxy_hides_what_is_for_machines_and_writes_over_what_clients_claim() -> None:

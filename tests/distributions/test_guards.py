@@ -160,7 +160,8 @@ FACTS = (
     "amount = amount + 1", "minutes = minutes + 1", "budget_id = (SELECT min(id) FROM commons_budget)",
     "contributor_id = (SELECT min(id) FROM identity_user)", "worked_on = worked_on + 1", "kind = 'design'",
     "period_id = (SELECT id FROM commons_period WHERE state = 'open' LIMIT 1)", "currency = 'USD'",
-    "validated_at = now()",
+    "validated_at = now()", "waived = 1", "held_back = 1", "minutes_held = 1",
+    "corrects_id = (SELECT min(id) FROM contributions_contribution)",
     "remainder_of_id = (SELECT id FROM contributions_contribution WHERE state = 'declared')",
 )  # fmt: skip
 

@@ -76,6 +76,8 @@ def add_waiting(house: "House") -> None:
         "person": {"own": {"person_id": users["denis"].pk}},
         "notice": {"own": {"document": "terms", "version": current()["terms"]}},
         "problem": {"own": {"code": "not_found"}},
+        "docs page": {"own": {"tag": "contributions"}},
+        "docs text": {"own": {"slug": "guides/quickstart"}},
         "key of an address": {"own": {"key": "nothing"}},
         "key of a password": {"own": {"uidb36": "1", "key": "nothing"}},
         "passkey": {"own": {"pk": 1}},

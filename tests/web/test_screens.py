@@ -80,7 +80,9 @@ ELSEWHERE = {
     "repository_page", "repository_secret", "repository_revoke",  # once one is there: tests/web/test_repositories.py
     "commons_propose_from",  # a form: tests/web/test_funding.py
     "commit_address_remove",  # a form: tests/web/test_repositories.py
-    "draft_delete",  # while there is a draft: tests/web/test_talk.py
+    "draft_delete", "draft_declare",  # while there is a draft: tests/web/test_talk.py
+    "question_new", "question_answer", "objection_new", "objection_lift", "objection_decide", "reviews_approve",
+    "reviews_shortcuts",  # forms alone lead there: tests/web/test_talk.py, test_reviews.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
