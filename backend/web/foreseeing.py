@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from backend.core.errors import Conflict, Invalid
-from backend.core.money import exponent
 from backend.distributions.estimate import Estimate, estimate
-from backend.web.charter_fields import typed
 from backend.web.forms import add_domain_error
+from backend.web.forms_organisations import typed_amount
 from backend.web.forms_work import ContributionForm
 from backend.web.pages import AuthedRequest
 
@@ -47,7 +45,7 @@ def foresee(
         if request.POST.get("act") == "suggested" and suggestion is not None and suggestion != amount:
             amount = suggestion
             found = estimate(actor=request.user, budget=budget, now=now, kind=kind, minutes=minutes, amount=amount)
-            form = form.with_amount(typed(Decimal(amount).scaleb(-exponent(budget.currency))))
+            form = form.with_amount(typed_amount(amount, budget.currency))
     except (Invalid, Conflict) as refusal:
         add_domain_error(form, refusal)
         return form, None, refusal.status

@@ -141,13 +141,12 @@ def _charters(actor: User, today: date) -> list[dict[str, Any]]:
         charter = charter_of(budget)
         open_ones = Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("starts_on")
         same = (charter.sha256, budget.currency)
-        group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
+        group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": [], "others": {}})
         kinds = [kind for kind in charter.kinds if charter.reads_requests(kind)]
         found = [grid.of(budget.commons_id, budget.currency, kind, leaving_out=actor.pk) for kind in kinds]
-        others = [(names[one.kind], one) for one in found if one is not None]
-        group["rows"].append(
-            {"budget": budget, "period": open_ones.first(), "others": others, "figures": figures[budget.pk]}
-        )
+        if any(found):  # of the whole commons: once for all its budgets
+            group["others"][budget.commons.name] = [(names[one.kind], one) for one in found if one is not None]
+        group["rows"].append({"budget": budget, "period": open_ones.first(), "figures": figures[budget.pk]})
     return list(groups.values())
 
 

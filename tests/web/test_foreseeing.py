@@ -40,7 +40,7 @@ def test_the_charter_suggests_hours_times_rate_and_the_form_takes_it_or_not(play
     assert "Write €37.50 in the form" in text
     answer = bo.post(DECLARE, asked | {"act": "suggested"})
     text = text_of(answer)
-    assert answer.context["form"]["amount"].value() == "37.5"
+    assert answer.context["form"]["amount"].value() == "37.50"
     assert "You ask in all €37.50 You would receive €37.50 Of it for this work €37.50" in text
     assert "Write €37.50" not in text
     assert "Nothing was declared, and no money moved." in text
@@ -55,7 +55,7 @@ def test_in_french_the_suggestion_is_written_as_it_is_typed_there(play: Play, si
     under(world, rates={"development": 25_00})
     address = DECLARE.replace("/en/", "/fr/")
     answer = sign_in(world.users["bo"]).post(address, facts(world, amount="") | {"act": "suggested"})
-    assert (answer.status_code, answer.context["form"]["amount"].value()) == (200, "37,5")
+    assert (answer.status_code, answer.context["form"]["amount"].value()) == (200, "37,50")
     assert answer.context["foreseen"].amount == 37_50
 
 
@@ -137,7 +137,7 @@ def test_the_page_tells_what_the_pot_holds_and_warns_from_eighty_per_cent_on(pla
     made = say(world, amount=1, form_key="more")
     review(actor=world.users["sacha"], contribution_id=made.pk, verdict="approve", now=world.now)
     told = text_of(bo.get(DECLARE)), text_of(Client().get(f"/en/commons/{world.commons.slug}/"))
-    assert "it holds €95.00, of which €95.01 are committed requests will be reduced" in told[0]
+    assert "it holds €95.00; €95.01 are committed requests will be reduced" in told[0]
     assert "are missing to pay all the validated requests" in told[1]
     assert "committed already" not in told[1]
 
