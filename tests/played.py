@@ -54,7 +54,7 @@ def _circumstances() -> tuple[Any, ...]:
         tuple(repr(getattr(settings, name)) for name in names),
         tuple(demo.STEPS),
         tuple(demo.SWEEPS.items()),
-        repr(failpoints._ARMED),  # noqa: SLF001
+        repr(failpoints._ARMED),
         translation.get_language(),
     )
 
@@ -140,12 +140,16 @@ def play(step: str, now: datetime | None) -> demo.World:
 
 
 def filled() -> list[str]:
-    """The tables that hold a row."""
+    """The tables that hold a row, of those that the application may read."""
     with connections["default"].cursor() as cursor:
-        names = sorted(connections["default"].introspection.table_names(cursor))
-        asked = [sql.SQL("SELECT 1 FROM {}").format(sql.Identifier(name)) for name in names]
-        cursor.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(map(sql.SQL("EXISTS ({})").format, asked))))
-        return [name for name, any_row in zip(names, cursor.fetchone(), strict=True) if any_row]
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+            " AND has_table_privilege(oid, 'SELECT') ORDER BY relname"
+        )
+        names = [name for (name,) in cursor.fetchall()]
+        asked = [sql.SQL("EXISTS (SELECT FROM {})").format(sql.Identifier(name)) for name in names]
+        cursor.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(asked)))
+        return [name for name, holds in zip(names, cursor.fetchone(), strict=True) if holds]
 
 
 def wrote_nothing() -> bool:
@@ -161,7 +165,7 @@ def rolled_back(kept: Kept) -> Iterator[demo.World]:
     own = kept.connection
     with _served_by(own):
         whole = transaction.atomic()
-        whole._from_testcase = True  # noqa: SLF001  as Django's: what must be outermost may begin inside it
+        whole._from_testcase = True
         whole.__enter__()
         try:
             yield kept.find()
