@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -99,24 +100,34 @@ def committed(template: None, django_db_blocker: Any) -> Iterator[str]:
     databases.drop(name)
 
 
+@pytest.fixture(scope="session")
+def stage(template: None, django_db_blocker: Any) -> Iterator[Any]:
+    """The worlds that this process has played."""
+    from tests import played
+
+    worlds = played.Stage()
+    yield worlds
+    with django_db_blocker.unblock():
+        worlds.end()
+
+
 @pytest.fixture
-def play(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Play the demonstration up to a step included: `world = play("receive")`."""
-    request.getfixturevalue("committed" if "committed" in request.fixturenames else "db")
+def play(request: pytest.FixtureRequest, stage: Any) -> Iterator[Callable[..., Any]]:
+    """Play the demonstration up to a step included: `world = play("receive")`. What was played before is found again."""
+    from tests import played
+
+    commits = "committed" in request.fixturenames
+    name = request.getfixturevalue("committed" if commits else "db")
+    until = ExitStack()
 
     def up_to(step: str = "settle", now: Any = None) -> Any:
-        from django.utils import timezone
+        kept = stage.world(step, now)
+        if kept is None or not (stage.is_fresh() if commits else played.wrote_nothing()):
+            return played.play(step, now)
+        return played.copied(kept, name) if commits else until.enter_context(played.rolled_back(kept))
 
-        from backend.operations import demo
-
-        world = demo.World(now=now or timezone.now())
-        for act in demo.STEPS:
-            act(world)
-            if act.__name__ == step:
-                return world
-        raise LookupError(step)
-
-    return up_to
+    with until:
+        yield up_to
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections import Counter, deque
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ WIDTHS = (1280, 360)
 # axe is the slow part: each language and each width meets it once, not each pair.
 AXED = {("fr", 1280), ("en", 360)}
 LANGUAGES = ("fr", "en")
-READ = 12  # pages of a route that are read for their links alone, by each person
+READ = (2, 12)  # pages of a route that each person reads for their links alone: more where something is still wanting
 HEAVIEST = 100_000  # bytes of a page with all it loads, before compression
 PEOPLE = ("", "ana", "bo", "sacha", "claire", "denis", "odile", "yanis")
 # Routes whose page differs with the state of its subject are looked at more than once.
@@ -91,7 +92,8 @@ SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one"}
 OWN_SCRIPT = re.compile(r'<script (?:src="/static/[^"]+" defer|[^>]*type="application/json")>[^<]*</script>')
 
 
-def routes() -> set[str]:
+@cache
+def routes() -> frozenset[str]:
     """The names of all the pages in a language."""
     pages = next(one for one in get_resolver().url_patterns if str(one.pattern).strip("/") in {"fr", "en"})
     found: set[str] = set()
@@ -102,7 +104,7 @@ def routes() -> set[str]:
             waiting += one.url_patterns
         elif one.name:
             found.add(one.name)
-    return found
+    return frozenset(found)
 
 
 def route_of(path: str) -> str:
@@ -127,6 +129,8 @@ class Look:
         self.page.on("response", self._answered)
         self.faults: list[str] = []
         self.weights: dict[str, int] = {}
+        self.known, self.read = {"/en/"}, Counter[str]()
+        self.waiting, self.later = deque(["/en/"]), deque[str]()  # to be looked at; to be read for links at most
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(self.address):
@@ -148,24 +152,39 @@ class Look:
             self.page.fill("[name=code]", demo.code_for(time.time()))
             self.page.click("main form:has([name=code]) button")
 
-    def walk(self, person: str) -> None:
-        """Follow the links from the home page; each route is looked at as often as it deserves, else read for links."""
-        known, waiting, read = {"/en/"}, deque(["/en/"]), Counter[str]()
-        while waiting:
-            path = waiting.popleft()
-            name = route_of(path)
-            if name in ELSEWHERE:
-                continue
-            if self.met[name] < MANY.get(name, 1):
+    def wanting(self, name: str) -> bool:
+        """Whether a route deserves another look."""
+        return name not in ELSEWHERE and self.met[name] < MANY.get(name, 1)
+
+    def walk(self, person: str, reads: int) -> None:
+        """Follow the links from the home page; each route is looked at as often as it deserves, else read for links.
+
+        Reading goes on while a route is wanting: so many pages of each route, those of the round before included.
+        """
+        left: list[str] = []
+        while self.waiting or self.later:
+            if self.waiting:
+                path = self.waiting.popleft()
+                name = route_of(path)
+                if not self.wanting(name):
+                    if name not in ELSEWHERE:
+                        self.later.append(path)
+                    continue
                 links = self.look(person, path)
-            elif read[name] < READ:
-                read[name] += 1
+            elif any(map(self.wanting, routes())):
+                path = self.later.popleft()
+                name = route_of(path)
+                if self.read[name] >= reads:
+                    left.append(path)
+                    continue
+                self.read[name] += 1
                 html = self.page.request.get(f"{self.address}{path}").text()
                 links = self.links(person, re.findall(r'<a [^>]*href="(/en/[^"?#]*)', html))
             else:
-                continue
-            waiting += [link for link in links if link not in known and route_of(link)]
-            known |= set(links)
+                return
+            self.waiting += [link for link in links if link not in self.known and route_of(link)]
+            self.known |= set(links)
+        self.later.extend(left)
 
     def links(self, person: str, paths: list[str] | None = None) -> list[str]:
         """The pages in English that this one leads to; only the last person signs out."""
@@ -256,14 +275,15 @@ def test_every_page_is_sound_in_both_languages_and_widths(
     weights: dict[str, int] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--disable-gpu"])
-        for person in PEOPLE:
-            look = Look(browser, address, pictures, met)
-            if person:
-                look.sign_in(person)
-            look.walk(person)
+        looks = {person: Look(browser, address, pictures, met) for person in PEOPLE}
+        for reads in READ:
+            for person, look in looks.items():
+                if person and reads == READ[0]:
+                    look.sign_in(person)
+                look.walk(person, reads)
+        for look in looks.values():
             faults += look.faults
             weights |= look.weights
-            look.page.context.close()
         browser.close()
     table = sorted(weights.items(), key=lambda row: -row[1])
     (pictures / "weights.txt").write_text("".join(f"{size:>7} {where}\n" for where, size in table))
