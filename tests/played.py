@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -21,11 +22,11 @@ from django.utils import timezone, translation
 from psycopg import sql
 
 from backend.core import failpoints
-from backend.identity.services import host_day
 from backend.operations import demo
 from tests import databases
 
 FRESH = 300  # seconds after which a world that is to be of now is played again
+HOME = ZoneInfo("Europe/Paris")  # where the host of the demonstration lives: its day is in what it plays
 MOST = 12  # databases kept by each process
 # What differs from test to test while no step of the demonstration reads it: addresses of servers of the test's own.
 UNREAD = ("FAKE_PROVIDER", "STRIPE_", "MAIL_", "EMAIL_", "CELERY_", "BASE_URL")
@@ -81,7 +82,7 @@ class Stage:
 
     def world(self, step: str, now: datetime | None) -> Kept | None:
         """The world up to this step, when it was asked for before in the same circumstances."""
-        moment: Any = now or host_day(timezone.now())
+        moment: Any = now or timezone.now().astimezone(HOME).date()
         key = (step, now is None, moment, _circumstances())
         kept = self.kept.get(key)
         if kept and now is None and time.monotonic() - kept.made > FRESH:
