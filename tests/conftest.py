@@ -113,7 +113,7 @@ def stage(template: None, django_db_blocker: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def play(request: pytest.FixtureRequest, stage: Any) -> Iterator[Callable[..., Any]]:
-    """Play the demonstration up to a step included: `world = play("receive")`. What was played before is found again."""
+    """Play the demonstration up to a step included, or find it as it was played: `world = play("receive")`."""
     from tests import played
 
     commits = "committed" in request.fixturenames

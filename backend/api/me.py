@@ -42,7 +42,7 @@ class Me(Resource):
         """Show who they are, what the token may do, and the budgets they may declare work in."""
         read_parameters(request._request, {})
         me, token = caller(request), cast(ApiToken, request.auth)
-        budgets = list(within(request, declarable(me)).select_related("commons").order_by("commons__name", "name"))
+        budgets = list(within(request, declarable(me)))
         known = commons_of(budgets)
         return answer(
             {

@@ -12,11 +12,15 @@ from backend.identity.permissions import ACTIONS, counting
 
 
 def declarable(actor: User) -> "QuerySet[Budget]":
-    """The budgets that take work from this person now, as `may_declare` says of one, in as many queries as levels."""
+    """The budgets that take work from this person now, as `may_declare` says of one, in as many queries as levels.
+
+    By name, each with its commons and the budget above it.
+    """
     roles = counting(actor).filter(kind__in=ACTIONS["contribution.declare"], scope__startswith="bud_")
     mine = _with_those_below(set(roles.values_list("scope", flat=True)), Q())
     welcome = _with_those_below(set(_open_to_everyone().values_list("pk", flat=True)), Q(charters=None))
-    return Budget.objects.filter(pk__in=mine | welcome, state__in=OPEN_TO_WORK)
+    taking = Budget.objects.filter(pk__in=mine | welcome, state__in=OPEN_TO_WORK)
+    return taking.select_related("commons", "parent").order_by("commons__name", "name", "pk")
 
 
 def _open_to_everyone() -> "QuerySet[Budget]":

@@ -6,18 +6,17 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Charter
-from backend.commons.services import OPEN_TO_WORK, following
 from backend.contributions.models import Contribution
+from backend.contributions.places import declarable
 from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
 from backend.core.money import parse_amount
 from backend.identity.models import User
 from backend.web.forms import new_form_key
-from backend.web.pages import budgets_with
 
 
 class KeyedForm(forms.Form):
@@ -112,7 +111,7 @@ class ContributionForm(KeyedForm):
         super().__init__(*args, **kwargs)
         self.actor, self.today, self.estimates = actor, today, estimates
         choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
-        choice.queryset = declarable(actor).filter(state__in=OPEN_TO_WORK)
+        choice.queryset = declarable(actor)
         charters = running_charters(choice.queryset)
         kinds = {kind for charter in charters for kind in charter.kinds}
         cast(forms.ChoiceField, self.fields["kind"]).choices = [one for one in Contribution.KINDS if one[0] in kinds]
@@ -159,16 +158,6 @@ def running_charters(budgets: "QuerySet[Budget]") -> list[Charter]:
     """The charters of the open periods of the commons that have these budgets."""
     commons = budgets.order_by().values("commons")
     return list(Charter.objects.filter(periods__state="open", budget__commons__in=commons).distinct())
-
-
-def declarable(actor: User) -> "QuerySet[Budget]":
-    """The budgets where a person may declare: those of their roles, and those whose charter lets everyone."""
-    budgets = Budget.objects.select_related("commons", "parent").order_by("commons__name", "name")
-    public = Charter.objects.filter(periods__state="open", document__declare="everyone")
-    public = public.filter(budget__commons__state__in=["open", "archived"])
-    welcome = {one.pk for ruling in Budget.objects.filter(pk__in=public.values("budget")) for one in following(ruling)}
-    mine = budgets_with(actor, "contributor", "steward").values("pk")
-    return budgets.filter(Q(pk__in=mine.order_by()) | Q(pk__in=welcome))
 
 
 class ReviewForm(forms.Form):

@@ -19,6 +19,7 @@ from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget
 from backend.contributions.comparable import Grid
 from backend.contributions.models import Contribution, Objection, Question
+from backend.contributions.places import declarable
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
@@ -33,7 +34,7 @@ from backend.web.figures import figures_of
 from backend.web.foreseeing import foresee
 from backend.web.forms import add_domain_error
 from backend.web.forms_talk import facts_of
-from backend.web.forms_work import AccountForm, ContributionForm, declarable
+from backend.web.forms_work import AccountForm, ContributionForm
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
 DRAFTS = 20

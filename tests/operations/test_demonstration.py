@@ -15,7 +15,7 @@ from django.test import Client
 from backend.banking.models import BankLine
 from backend.banking.services import positions
 from backend.commons.models import Budget, Commons
-from backend.contributions.models import Contribution
+from backend.contributions.models import Contribution, RoundAnswer
 from backend.distributions.models import Arbitration, Distribution, Share
 from backend.documents.models import Document
 from backend.events.models import Event
@@ -158,6 +158,18 @@ def test_something_waits_for_everyone(loaded: None) -> None:
     assert set(OutgoingMail.objects.values_list("state", flat=True)) <= {"sent", "due"}
     assert OutgoingMail.objects.filter(recipient="aoife@example.org", subject__startswith="Contribution").exists()
     assert Event.objects.latest("created_at").created_at <= NOW
+
+
+def test_peers_talk_and_a_round_is_open(loaded: None) -> None:
+    asked = Contribution.objects.get(questions__isnull=False)
+    assert (asked.contributor.email, asked.questions.get().closed_at) == ("fatou@example.org", None)
+    objected = Contribution.objects.get(objections__isnull=False)
+    assert (objected.contributor.email, objected.objections.get().state) == ("bo@example.org", "open")
+    draft = Contribution.objects.get(state="draft")
+    assert (draft.contributor.email, draft.minutes, draft.budget.name) == ("bo@example.org", 90, "Cartolibre")
+    states = RoundAnswer.objects.filter(round__closed_at=None).values_list("person__email", "state")
+    assert {"lucas@example.org": "complete", "aoife@example.org": "missing"}.items() <= dict(states).items()
+    assert set(dict(states).values()) == {"", "complete", "missing"}
 
 
 def test_loading_twice_changes_nothing(loaded: None) -> None:

@@ -14,7 +14,7 @@ from backend.identity.permissions import STRONG_ROLES
 from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import give_factor
-from backend.operations.demonstration import cards, cast, giving, movilab, others, people
+from backend.operations.demonstration import cards, cast, giving, movilab, others, people, talk
 from backend.operations.demonstration.year import BankFact, Year
 from backend.payees.services import set_account
 from backend.privacy.notices import accept_notices
@@ -45,6 +45,7 @@ def load(now: datetime) -> bool:
             year.play()
             year.background(now)
         people.live(year, now)
+        talk.talk(year, now)
         giving.invoices(year, now)
         year.background(now)
         # What was written over the year has long been read; what came of the last days is still to be sent.
