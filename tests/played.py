@@ -25,7 +25,7 @@ from backend.core import failpoints
 from backend.operations import demo
 from tests import databases
 
-FRESH = 300  # seconds after which a world that is to be of now is played again
+FRESH = 45  # seconds after which a world that is to be of now is played again: people are made to wait a minute
 HOME = ZoneInfo("Europe/Paris")  # where the host of the demonstration lives: its day is in what it plays
 MOST = 12  # databases kept by each process
 # What differs from test to test while no step of the demonstration reads it: addresses of servers of the test's own.

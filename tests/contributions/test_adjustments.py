@@ -93,6 +93,29 @@ def test_it_is_kept_back_from_the_next_work_and_the_rest_waits(world: Any) -> No
     assert given_minutes(first, 60) == 0  # kept back is not given
 
 
+def test_an_expense_is_paid_back_whole(world: Any) -> None:
+    row, later = agreed(world), world.now + timedelta(days=1)
+    kinds = world.budget.charters.latest("version").document["kinds"]
+    expenses = {
+        "id": "expenses",
+        "rule": "claims_pro",
+        "kinds": ["expense"],
+        "take": {"rest": True},
+        "reimburses": True,
+    }
+    rest = {"id": "general", "rule": "claims_pro", "take": {"rest": True}}
+    under(world, kinds={**kinds, "expense": 1_000}, tiers=[expenses, rest])
+    spent = declare(
+        actor=world.users["bo"], budget=world.budget, worked_on=world.today + timedelta(days=1), kind="expense",
+        minutes=0, amount=30_00, description="Train", evidence=["https://example.org/1"], form_key="train", now=later,
+    )  # fmt: skip
+    review(actor=world.users["sacha"], contribution_id=spent.pk, verdict="approve", now=later)
+    closed(world)
+    spent.refresh_from_db()
+    row.refresh_from_db()
+    assert (spent.amount, spent.held_back, row.amount_left) == (30_00, 0, 10_00)
+
+
 def test_what_is_left_goes_to_the_period_after(world: Any) -> None:
     row = agreed(world)
     work(world, 6_00, "one")

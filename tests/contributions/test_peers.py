@@ -165,6 +165,15 @@ def test_uninvolved_stewards_set_an_objection_aside(play: Play) -> None:
     assert again(row).accepted_at == world.now + days(9)
 
 
+def test_stewards_who_do_not_agree_decide_nothing(play: Play) -> None:
+    world = play("make_house")
+    row, sacha, second = by_consent(world, objections={"settled_by": 2}), world.users["sacha"], steward(world)
+    raised = object_to(actor=world.users["camille"], contribution_id=row.pk, reason="Twice", now=world.now)
+    decide_objection(actor=sacha, objection_id=raised.pk, upholds=False, reason="Not so", now=world.now)
+    decide_objection(actor=second, objection_id=raised.pk, upholds=True, reason="It is", now=world.now)
+    assert (again(row).state, Objection.objects.get().state) == ("questioned", "open")
+
+
 def test_an_objection_that_is_upheld_rejects_the_request(play: Play) -> None:
     world = play("make_house")
     row = by_consent(world)

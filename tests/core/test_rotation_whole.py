@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from backend.contributions.models import Repository
+from backend.contributions.repositories import connect_repository, renew_secret, secrets_of
 from backend.core import crypto
 from backend.documents.models import Document
 from backend.documents.services import Item, body_of, file_of, issue, party_of
@@ -32,7 +34,7 @@ BACK_TO = "FR7630006000011234567890189"
 
 @pytest.fixture
 def house(play: Play, settings: Any) -> Any:
-    """The demonstration paid out, with a gift, a refund, a paper, an address and an account that is proposed."""
+    """The demonstration paid out, with a gift, a refund, a paper, an address, a repository and a proposed account."""
     settings.ENCRYPTION_KEYS = OLD
     world = play("pay")
     gift = give(
@@ -59,6 +61,11 @@ def house(play: Play, settings: Any) -> Any:
         actor=world.users["claire"], kind="host.account", subject=HostBankAccount.objects.get().host_id, payload={},
         reason="r", now=world.now, iban=BACK_TO,
     )  # fmt: skip
+    repository, _secret = connect_repository(
+        actor=world.users["sacha"], budget_id=world.budget.pk, forge="forgejo", address="https://forge.example/a/b",
+        now=world.now,
+    )  # fmt: skip
+    renew_secret(actor=world.users["sacha"], repository_id=repository.pk, now=world.now)
     empty = {
         f"{model._meta.label}.{column}"
         for model, column, _index in sealed_columns()
@@ -75,6 +82,7 @@ def secrets() -> list[Any]:
         [(row.pk, body_of(row), file_of(row)) for row in Document.objects.order_by("pk")],
         [(row.pk, open_refund_iban(row)) for row in Refund.objects.order_by("pk")],
         [(row.pk, open_iban(row)) for row in Payee.objects.exclude(iban_sealed="").order_by("pk")],
+        [secrets_of(row, row.created_at) for row in Repository.objects.order_by("pk")],
         [str(address_of(row)) for row in Organisation.objects.exclude(address_sealed="").order_by("pk")],
     ]
 

@@ -108,7 +108,7 @@ class ByHand:
             assert self.call(token, "contributions", body, key) == (201, first)
             page = self.person("sacha").get(f"reviews/{first['id']}/")
             if 'value="approve"' in page.html:
-                page.submit(verdict="approve")
+                page.submit("minutes", verdict="approve")
             assert page.status == 200, page.html
 
     def close(self) -> None:
