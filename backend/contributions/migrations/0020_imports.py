@@ -4,7 +4,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-
 # What was imported stays known; an erasure takes the name of the file.
 SQL = """
 REVOKE UPDATE, DELETE, TRUNCATE ON contributions_import FROM tronc_app;
