@@ -23,6 +23,7 @@ ROLES = {
     "duration": _("Time spent"),
     "amount": _("Amount asked"),
     "kind": _("Kind of work"),
+    "over_cap_reason": _("Why this much"),
     "evidence": _("Links that show it"),
     "person": _("Person"),
 }
@@ -90,7 +91,7 @@ def role_of(heading: str) -> str:
     return _ROLE_OF.get(word_of(heading)) or _ROLE_OF.get(word_of(re.sub(r"\(.*\)", "", heading)), "")
 
 
-def guess(heads: Sequence[str], rows: Sequence[Line], *, kind: str) -> Columns:
+def guess(heads: Sequence[str], rows: Sequence[Line], *, kind: str, me: str) -> Columns:
     """What the headings suggest; durations in minutes where their heading says so."""
     places: dict[str, int] = {}
     for place, heading in enumerate(heads):
@@ -99,7 +100,7 @@ def guess(heads: Sequence[str], rows: Sequence[Line], *, kind: str) -> Columns:
     told = word_of(heads[places["duration"]]) if "duration" in places else ""
     days = [cell_of(row, places["worked_on"]) for row in rows] if "worked_on" in places else []
     return Columns(
-        places=places, date_format=date_format_of(days), unit="minutes" if "min" in told else "hours", kind=kind
+        places=places, date_format=date_format_of(days), unit="minutes" if "min" in told else "hours", kind=kind, me=me
     )
 
 
@@ -140,6 +141,7 @@ def _item(cells: Mapping[str, str], columns: Columns, kinds: Mapping[str, str], 
         "amount": parse_amount(typed, currency, minimum=0) if typed else 0,
         "description": cells["description"],
         "evidence": cells.get("evidence", "").split(),
+        "over_cap_reason": cells.get("over_cap_reason", ""),
     }
 
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 from django.utils.translation import gettext_lazy as _
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineWorkbook
 
 from backend.banking.formats.base import StatementFileError
 from backend.banking.formats.csv_file import read_table
@@ -85,9 +85,9 @@ def _csv(data: bytes) -> Iterator[tuple[int, list[str]]]:
     except StatementFileError as refusal:
         raise (_too_large() if refusal.code == "statement_too_complex" else _unreadable()) from refusal
     if table.headers:
-        yield table.rows[0].line - 1 if table.rows else 1, list(table.headers)
+        yield table.rows[0].number - 1 if table.rows else 1, list(table.headers)
     for row in table.rows:
-        yield row.line, list(row.cells)
+        yield row.number, list(row.cells)
 
 
 # --- workbooks --------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def _workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
         rows = sheet.to_python(skip_empty_area=False)
     except BaseException as broken:
         # What a library written in Rust did not foresee comes as a panic, which is no Exception.
-        if isinstance(broken, (CalamineError, Exception)) or type(broken).__name__ == "PanicException":
+        if isinstance(broken, Exception) or type(broken).__name__ == "PanicException":
             raise _unreadable() from broken
         raise
     for number, cells in enumerate(rows, start=1):
