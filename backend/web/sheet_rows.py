@@ -1,7 +1,7 @@
 """Rows of a spreadsheet as contributions: which column is what, and what each row says, or why it cannot be read."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -76,6 +76,13 @@ class Work:
     errors: dict[int, str] = field(default_factory=dict)
     left_out: list[int] = field(default_factory=list)
     of_others: int = 0
+    known: int = 0
+
+    def leave(self, places: Set[int]) -> None:
+        """Leave out what is declared already."""
+        self.known = len(places)
+        self.lines = [line for place, line in enumerate(self.lines) if place not in places]
+        self.items = [item for place, item in enumerate(self.items) if place not in places]
 
 
 def headings(lines: Sequence[Line]) -> tuple[tuple[str, ...], Sequence[Line]]:

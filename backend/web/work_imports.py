@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backend.banking.formats.texts import numbers
 from backend.commons.models import Budget
 from backend.contributions.importing import (
     SHARED,
@@ -29,7 +30,7 @@ from backend.web.forms import add_domain_error
 from backend.web.forms_imports import SheetColumnsForm, SheetForm, kinds_of, too_large
 from backend.web.forms_work import declarable
 from backend.web.pages import AuthedRequest, cut, private
-from backend.web.sheet_rows import Columns, Work, guess, headings, read_work
+from backend.web.sheet_rows import Work, guess, headings, read_work
 from backend.web.sheets import MAX_FILE, read_sheet
 from backend.web.uploads import SizeLimit, Stash, preview_expired
 
@@ -119,75 +120,66 @@ def _with_columns(request: AuthedRequest, budget: Budget, data: bytes) -> HttpRe
     if not valid or columns is None or request.POST.get("step") == "change":
         return _columns_page(request, form, budget, status=200 if valid else 422)
     work = read_work(rows, columns, currency=budget.currency)
-    known = declared_already(actor=request.user, budget=budget, items=work.items)
-    fresh = [place for place in range(len(work.items)) if place not in known]
-    if not fresh and not work.errors:
-        form.add_error(None, _nothing(work, len(known)))
-        return _columns_page(request, form, budget, status=422)
-    if len(fresh) + len(work.errors) > MAX_BATCH:
-        form.add_error(
-            None,
-            _("This table has %(count)s rows of work, and 500 are taken at once: cut it in several files.")
-            % {"count": len(fresh) + len(work.errors)},
-        )
+    work.leave(declared_already(actor=request.user, budget=budget, items=work.items))
+    count = len(work.items) + len(work.errors)
+    if not count or count > MAX_BATCH:
+        form.add_error(None, _nothing(work) if not count else _too_many(count))
         return _columns_page(request, form, budget, status=422)
     if request.POST.get("step") == "keep" and not work.errors:
-        return _keep(request, form, budget, data, columns, work, fresh)
-    return _preview(request, form, budget, work, fresh)
+        return _keep(request, form, budget, _mark(data), work)
+    return _preview(request, form, budget, work)
 
 
-def _nothing(work: Work, known: int) -> str:
+def _nothing(work: Work) -> str:
     """Why no row is left to import."""
-    if known:
+    if work.known:
         return _("All that this table says is declared already: importing it again changes nothing.")
     if work.of_others:
         return _("No row is yours: write your name as the table does.")
     return _("No row has a day and says what was done: choose other columns.")
 
 
-def _preview(
-    request: AuthedRequest, form: SheetColumnsForm, budget: Budget, work: Work, fresh: list[int], status: int = 200
-) -> HttpResponse:
+def _too_many(count: int) -> str:
+    return _("This table has %(count)s rows of work, and 500 are taken at once: cut it in several files.") % {
+        "count": count
+    }
+
+
+def _preview(request: AuthedRequest, form: SheetColumnsForm, budget: Budget, work: Work) -> HttpResponse:
     """What importing would do, with what is wrong in each row; nothing is written."""
-    items = [work.items[place] for place in fresh]
-    refused = refused_of(actor=request.user, budget=budget, items=items, now=timezone.now()) if items else []
-    said = {work.lines[fresh[place]]: str(refusal) for place, refusal in refused}
-    errors = sorted({**work.errors, **said}.items())
-    read = [{"line": work.lines[place], **work.items[place]} for place in fresh]
+    now = timezone.now()
+    refused = refused_of(actor=request.user, budget=budget, items=work.items, now=now) if work.items else []
+    said = {work.lines[place]: str(refusal) for place, refusal in refused}
     names = dict(Contribution.KINDS)
+    errors = sorted({**work.errors, **said}.items())
     context = {
         "form": form,
         "budget": budget,
         "errors": errors,
-        "rows": [{**row, "kind": names.get(row["kind"], row["kind"])} for row in read if row["line"] not in said],
-        "minutes": sum(row["minutes"] for row in read),
-        "amount": sum(row["amount"] for row in read),
-        "known": len(work.items) - len(fresh),
-        "left_out": work.left_out,
-        "of_others": work.of_others,
+        "rows": [
+            {"line": line, **item, "kind": names[item["kind"]]}
+            for line, item in zip(work.lines, work.items, strict=True)
+            if line not in said
+        ],
+        "minutes": sum(item["minutes"] for item in work.items),
+        "amount": sum(item["amount"] for item in work.items),
+        "work": work,
+        "left_out": numbers(work.left_out),
     }
-    return render(request, "work/import_preview.html", context, status=422 if errors else status)
+    return render(request, "work/import_preview.html", context, status=422 if errors else 200)
 
 
-def _keep(
-    request: AuthedRequest,
-    form: SheetColumnsForm,
-    budget: Budget,
-    data: bytes,
-    columns: Columns,
-    work: Work,
-    fresh: list[int],
-) -> HttpResponseBase:
+def _keep(request: AuthedRequest, form: SheetColumnsForm, budget: Budget, sha256: str, work: Work) -> HttpResponseBase:
     """Declare the rows, all or none."""
     stash = form.cleaned_data["stash"]
+    columns = form.columns.to_json() if form.columns else {}
     try:
         done = keep_import(
-            actor=request.user, budget=budget, items=[work.items[place] for place in fresh],
-            file_name=form.cleaned_data["file_name"], sha256=_mark(data), columns=columns.to_json(), form_key=stash,
-            now=timezone.now(),
+            actor=request.user, budget=budget, items=work.items, file_name=form.cleaned_data["file_name"],
+            sha256=sha256, columns=columns, form_key=stash, now=timezone.now(),
         )  # fmt: skip
     except InBatch:  # a period closed meanwhile, for instance: the preview says of which rows
-        return _preview(request, form, budget, work, fresh)
+        return _preview(request, form, budget, work)
     except Conflict as refusal:
         return _upload_again(request, str(refusal))
     Stash.forget(request.user, stash)
