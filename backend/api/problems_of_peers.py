@@ -108,4 +108,34 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("All of a batch is kept or nothing; “errors” names each item that was refused, and why."),
         _("Correct those items and send the whole batch again, with a new Idempotency-Key."),
     ),
+    "import_known": (
+        _("The file was imported already"),
+        _("The very same file of yours is kept once for a budget: its rows would be declared twice."),
+        _("Open that import under My work, and undo it if the file is to be given again."),
+    ),
+    "import_not_found": (
+        _("There is no such import"),
+        _("No import of yours has this id."),
+        _("Your imports are listed under My work, Import a spreadsheet."),
+    ),
+    "import_shared": (
+        _("The import is partly shared out"),
+        _("A contribution of it is in a distribution: from then on it stays as it is."),
+        _("Withdraw the others one by one, or ask for a correction of what was shared."),
+    ),
+    "sheet_unreadable": (
+        _("The spreadsheet cannot be read"),
+        _("It is damaged, protected by a password, or of another format than CSV, XLSX and ODS."),
+        _("Save it again as CSV, XLSX or ODS, with a heading above each column."),
+    ),
+    "sheet_too_large": (
+        _("The spreadsheet holds too much"),
+        _("Its weight, its rows, its columns or the letters of a cell are over what is read."),
+        _("Keep the sheet of your work alone, and cut a long one in several files."),
+    ),
+    "sheet_day": (
+        _("A day cannot be read"),
+        _("A cell of the column of days holds something else, or days are written in another order."),
+        _("Write days as 2026-03-31 or 31/03/2026, or choose their order with the columns."),
+    ),
 }

@@ -10,6 +10,7 @@ from backend.commons.models import Budget, Period
 from backend.commons.words import EXPENSE, KINDS
 from backend.contributions.adjustment_models import Adjustment, AdjustmentPart
 from backend.contributions.forge_models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
+from backend.contributions.import_models import Import
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
@@ -17,8 +18,8 @@ from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 
 __all__ = [
-    "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection",
-    "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
+    "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Import",
+    "Objection", "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
 
 

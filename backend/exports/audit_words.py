@@ -104,6 +104,8 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "contribution.objection_weighed": _("Objection weighed by a steward, more are needed"),
             "contribution.objection_overruled": _("Objection set aside"),
             "contribution.source_gone": _("Commit that a contribution names gone from its repository"),
+            "import.kept": _("Table of work imported"),
+            "import.undone": _("Import of a table undone"),
             "repository.connected": _("Repository connected to a budget"),
             "repository.secret_renewed": _("New secret of a repository"),
             "repository.revoked": _("Repository disconnected"),

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Commons, Moderation
-from backend.contributions.models import Adjustment, Contribution, ForgeDelivery, ForgePerson
+from backend.contributions.models import Adjustment, Contribution, ForgeDelivery, ForgePerson, Import
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
@@ -186,6 +186,7 @@ def _texts(user: User, words: list[str], shown: str) -> None:
     told = ("note", "contested_reason", "retracted_reason")
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
+        (Import, "made_by", ("file_name",)),
         (ArbitrationLine, "person", ("answer_reason",)),
         (Adjustment, "contributor", ("reason", "decision")),
         (Adjustment, "proposed_by", ("reason",)),

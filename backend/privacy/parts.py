@@ -50,6 +50,10 @@ PARTS: dict[str, Part] = {
         "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "corrects", "metadata",
         "version", "created_at"),
     ),
+    "imports": Part(
+        "contributions.Import", ("made_by",), ("id", "budget", "budget__name", "file_name", "rows", "created_at",
+        "undone_at"),
+    ),
     "kept_back": Part(
         "contributions.Adjustment", ("contributor",),
         ("id", "contribution", "minutes", "amount", "minutes_left", "amount_left", "reason", "state", "decision",

@@ -1,4 +1,4 @@
-"""Statement files between the upload and its confirmation: weighed on arrival, previewed, kept 30 minutes."""
+"""Files between the upload and its confirmation: weighed on arrival, previewed, kept 30 minutes."""
 
 import base64
 import json
@@ -37,9 +37,10 @@ class SizeLimit(FileUploadHandler):
     The connection is not cut, so that the reader gets a sentence instead of a broken page.
     """
 
-    def __init__(self, request: HttpRequest) -> None:
-        """Keep the request, on which a refusal is noted as `upload_refused`."""
+    def __init__(self, request: HttpRequest, limit: int | None = None) -> None:
+        """Keep the request, on which a refusal is noted as `upload_refused`; the limit is that of statements."""
         super().__init__(request)
+        self.limit = limit or settings.STATEMENT_MAX_BYTES
         self.seen = 0
         self.declared = 0
 
@@ -52,7 +53,7 @@ class SizeLimit(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         """Pass the chunk on, or stop."""
         self.seen += len(raw_data)
-        if max(self.seen, self.declared - MARGIN) > settings.STATEMENT_MAX_BYTES:
+        if max(self.seen, self.declared - MARGIN) > self.limit:
             self.request.upload_refused = True  # type: ignore[union-attr]
             raise StopUpload(connection_reset=False)
         return raw_data

@@ -59,6 +59,7 @@ from backend.web import (
     treasury,
     volunteering,
     work,
+    work_imports,
 )
 
 SECTIONS = (
@@ -89,6 +90,7 @@ SECTIONS = (
     confirmations,
     work,
     own_work,
+    work_imports,
     talk,
     corrections,
     adjustments,

@@ -1,7 +1,8 @@
-"""What the world of the matrix holds of forges: a repository of each commons, and an address of commits."""
+"""What the world of the matrix holds of forges and of imports: repositories, an address of commits, tables of work."""
 
 from typing import TYPE_CHECKING
 
+from backend.contributions.importing import keep_import
 from backend.contributions.repositories import connect_repository, link_address
 from backend.identity.models import Role, User
 
@@ -23,5 +24,17 @@ def add_forges(house: "House") -> None:
     theirs = link_address(actor=house.berta, address="berta@home.example", now=house.now)
     house.things |= {
         "repository": found,
+        "import": {
+            which: {"import_id": _imported(house, person)}
+            for which, person in (("own", house.people["contributor"]), ("foreign", house.berta))
+        },
         "commit address": {"own": {"link_id": mine.pk}, "foreign": {"link_id": theirs.pk}},
     }
+
+
+def _imported(house: "House", person: User) -> str:
+    item = {"worked_on": house.played.today, "kind": "review", "minutes": 5, "description": "Read one"}
+    return keep_import(
+        actor=person, budget=house.played.budget, items=[item], file_name="work.csv", sha256="0" * 64, columns={},
+        form_key="table", now=house.now,
+    ).pk  # fmt: skip

@@ -80,6 +80,7 @@ ELSEWHERE = {
     "operation_page", "provider_test",  # while an answer is lost; a form: tests/web/test_provider.py
     "repository_page", "repository_secret", "repository_revoke",  # once one is there: tests/web/test_repositories.py
     "commons_propose_from",  # a form: tests/web/test_funding.py
+    "work_import_page", "work_import_undo",  # once there is one: tests/web/test_work_imports.py
     "commit_address_remove",  # a form: tests/web/test_repositories.py
     "draft_delete", "draft_declare",  # while there is a draft: tests/web/test_talk.py
     "question_new", "question_answer", "objection_new", "objection_lift", "objection_decide", "reviews_approve",
