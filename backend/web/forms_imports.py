@@ -9,10 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.banking.formats.csv_layout import DATE_FORMATS
 from backend.commons.models import Budget
-from backend.commons.services import OPEN_TO_WORK, charter_of
+from backend.commons.services import charter_of
 from backend.contributions.models import Contribution
+from backend.contributions.places import declarable
 from backend.identity.models import User
-from backend.web.forms_work import BudgetChoice, declarable
+from backend.web.forms_work import BudgetChoice
 from backend.web.sheet_rows import ROLES, UNITS, Columns, cell_of
 from backend.web.sheets import MAX_COLUMNS, MAX_FILE, Line
 
@@ -54,7 +55,7 @@ class SheetForm(forms.Form):
         """Offer the budgets where the person may declare."""
         super().__init__(*args, **kwargs)
         choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
-        choice.queryset = declarable(actor).filter(state__in=OPEN_TO_WORK)
+        choice.queryset = declarable(actor)
 
     def clean_file(self) -> "UploadedFile[bytes]":
         """Refuse a file over the limit without reading it."""

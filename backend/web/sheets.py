@@ -28,6 +28,7 @@ MAX_CELL = 2_000  # letters: a description has 500
 _UNPACKED = 10_000_000
 _MEMBERS = 500
 _REPEATED = {"number-rows-repeated": 1_048_576, "number-columns-repeated": 16_384}
+_LASTING = re.compile(r"PT([0-9]{1,5})H([0-9]{2})M[0-9]{2}(?:[.,][0-9]{1,9})?S", re.ASCII)
 _LOOK = ("style-name", "number-columns-repeated", "number-columns-spanned", "number-rows-spanned")
 _PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
@@ -218,4 +219,6 @@ def _text(cell: Any) -> str:
         return f"{cell.hour}:{cell.minute:02}"
     if isinstance(cell, float):
         return f"{cell:.6f}".rstrip("0").rstrip(".")  # 0.1 + 0.2 is kept as 0.30000000000000004
+    if isinstance(cell, str) and (told := _LASTING.fullmatch(cell)):  # a duration of ODS, as its file writes it
+        return f"{int(told[1])}:{told[2]}"
     return str(cell)

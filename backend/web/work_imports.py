@@ -25,10 +25,10 @@ from backend.contributions.importing import (
 )
 from backend.contributions.models import Contribution, Import
 from backend.contributions.own import MAX_BATCH, InBatch
+from backend.contributions.places import declarable
 from backend.core.errors import Conflict, Invalid
 from backend.web.forms import add_domain_error
 from backend.web.forms_imports import SheetColumnsForm, SheetForm, kinds_of, too_large
-from backend.web.forms_work import declarable
 from backend.web.pages import AuthedRequest, cut, private
 from backend.web.sheet_rows import Work, guess, headings, read_work
 from backend.web.sheets import MAX_FILE, read_sheet
