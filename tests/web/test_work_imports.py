@@ -10,6 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from backend.contributions.models import Contribution, Import
+from backend.web.sheet_rows import guess, headings, read_work
+from backend.web.sheets import read_sheet
+from tests.api.documents import API_DOCS, blocks
 from tests.web.test_public import text_of
 from tests.workbooks import xlsx, xlsx_text
 
@@ -172,6 +175,27 @@ def test_another_one_s_import_is_not_there(at: tuple[Any, Client], sign_in: Sign
         assert other.get(f"/en/work/imports/{row.pk}/").status_code == 404
         assert other.post(f"/en/work/imports/{row.pk}/undo/").status_code == 404
     assert set(Contribution.objects.values_list("state", flat=True)) == {"declared"}
+
+
+def test_the_guide_s_table_gives_what_the_guide_says(at: tuple[Any, Client]) -> None:
+    _world, browser = at
+    tables = []
+    for language in ("en", "fr"):
+        text = (API_DOCS / "guides" / f"from-spreadsheet.{language}.md").read_text(encoding="utf-8")
+        data = next(content for kind, content in blocks(text) if kind == "csv")
+        told = re.findall(r"^\| (\d+) \| ([\d-]+) \| (.+?) \| (\d+) min \| ([\d.]+) \|$", text, re.MULTILINE)
+        tables.append((data, told))
+    assert tables[0] == tables[1]
+    data, told = tables[0]
+    heads, rows = headings(read_sheet(data.encode()))
+    work = read_work(rows, guess(heads, rows, kind="development", me="Bo Nguyen"), currency="EUR")
+    assert [
+        (str(line), str(one["worked_on"]), one["description"], str(one["minutes"]), f"{one['amount'] / 100:.2f}")
+        for line, one in zip(work.lines, work.items, strict=True)
+    ] == told
+    assert (work.of_others, work.errors) == (1, {})
+    assert "/en/docs/guides/from-spreadsheet/" in browser.get(PAGE).content.decode()
+    assert browser.get("/fr/docs/guides/from-spreadsheet/").status_code == 200
 
 
 def test_in_french(at: tuple[Any, Client]) -> None:
