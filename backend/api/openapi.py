@@ -57,6 +57,7 @@ class ContractSchema(AutoSchema):
         found: dict[str, Any] = {
             "operationId": of.name,
             "summary": of.summary,
+            "description": f"The token needs the scope `{scope}`." if scope else "It wants no token.",
             "tags": [view.tag or type(view).__module__.rpartition(".")[2]],
             "security": [] if of.public else [{"token": [scope]}],
         }
