@@ -154,6 +154,8 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
     }  # fmt: skip
     if of.tagged and method == "GET":
         answers["304"] = {"description": STATUSES[304], "headers": good}
+    if of.parameters:
+        answers["414"] = {"description": STATUSES[414]}
     for status, codes in of.codes().items():
         made = _refusal(status, codes)
         if status not in of.problems and not of.public:
@@ -161,7 +163,7 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
             parts = f"{'Parameters' if of.parameters else ''}{'Body' if of.body is not None else ''}" * (status == 400)
             made = _named(registry, "responses", f"Refused{status}{parts}", made)
         answers[str(status)] = made
-    return answers
+    return dict(sorted(answers.items()))
 
 
 def _refusal(status: int, codes: list[str]) -> Schema:
