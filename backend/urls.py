@@ -4,7 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 
 from backend.api import docs_urls, problem_urls
-from backend.web import accounts, charters, hooks, log, public, status, wellknown
+from backend.web import accounts, charters, funding, hooks, log, public, status, wellknown
 
 urlpatterns = [
     *docs_urls.bare,
@@ -14,6 +14,7 @@ urlpatterns = [
     *charters.bare,
     *wellknown.bare,
     *hooks.bare,
+    *funding.bare,
     *i18n_patterns(
         *accounts.first,
         path("accounts/", include("allauth.account.urls")),

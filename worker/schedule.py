@@ -4,6 +4,9 @@ from typing import Any
 
 TIMETABLE: dict[str, int] = {
     "banking.match": 20,
+    "contributions.accept_due": 60,
+    "contributions.treat_forges": 20,
+    "contributions.remind_rounds": 60,
     "distributions.compute": 20,
     "events.seal": 60,
     "exports.keep_names": 60,
@@ -12,6 +15,7 @@ TIMETABLE: dict[str, int] = {
     "ledger.expire_holds": 60,
     "ledger.seal": 30,
     "notifications.compose": 20,
+    "notifications.digest": 60,  # looks who was not written to since this morning
     "notifications.send": 30,
     "payments.apply_surpluses": 60,
     "payments.ask_provider": 20,

@@ -17,7 +17,7 @@ from backend.commons.life import concealed
 from backend.commons.models import Budget, Commons, Period
 from backend.contributions.models import Contribution
 from backend.core.errors import NotFound
-from backend.distributions.models import Distribution
+from backend.distributions.models import Distribution, Share
 from backend.identity.models import ApiToken, Organisation, User
 from backend.identity.tokens import PREFIXES, of_another_environment, token_owner
 from backend.pledges.models import Pledge
@@ -25,6 +25,7 @@ from backend.pledges.models import Pledge
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
+ANY_SCOPE = "*"  # in `scopes` of a view: every live token may, for it learns nothing but what it is
 SECRET_NAMES = {
     "token", "access_token", "api_token", "auth_token", "bearer", "api_key", "apikey", "key", "secret", "password",
     "authorization",
@@ -38,6 +39,7 @@ PLACES: dict[type[Model], tuple[str | None, str | None]] = {
     Period: ("budget__commons", None),
     Contribution: ("budget__commons", None),
     Distribution: ("period__budget__commons", None),
+    Share: ("distribution__period__budget__commons", None),
     Pledge: ("budget__commons", "organisation"),
     Organisation: (None, "pk"),
 }
@@ -84,7 +86,7 @@ class HasScope(BasePermission):
         if not hasattr(view, method) or method == "options":
             return True
         wanted = getattr(view, "scopes", {}).get(method)
-        if wanted is None or wanted not in token.scopes:
+        if wanted != ANY_SCOPE and (wanted is None or wanted not in token.scopes):
             raise Refused(
                 "scope_missing",
                 _("This token lacks the scope “%(scope)s”. Make a token that has it.") % {"scope": wanted or "?"},

@@ -28,7 +28,7 @@ def _shown(row: Charter, actor: User, budget: Budget) -> dict[str, Any]:
     return serialize.charter(row, adopted_by=row.created_by if known else None)
 
 
-def _budget(request: Request, budget_id: str) -> Budget:
+def budget_of(request: Request, budget_id: str) -> Budget:
     """A budget that the token may read."""
     budget = get_budget(budget_id)
     if concealed(caller(request), budget.commons) or not within(request, Budget.objects.filter(pk=budget.pk)).exists():
@@ -53,7 +53,7 @@ class InForce(Resource):
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """Show it, with the version that the next periods will have."""
         read_parameters(request._request, {})
-        budget = _budget(request, budget_id)
+        budget = budget_of(request, budget_id)
         ruling = ruling_budget(budget)
         periods = Period.objects.filter(budget=ruling, state="open").order_by("starts_on")
         body = _shown(charter_of(budget), caller(request), budget)
@@ -87,7 +87,7 @@ class Versions(Resource):
     def get(self, request: Request, budget_id: str) -> HttpResponse:
         """List them, newest first."""
         wanted = read_parameters(request._request, PAGING)
-        budget = _budget(request, budget_id)
+        budget = budget_of(request, budget_id)
         rows = ruling_budget(budget).charters.select_related("created_by")
         body, headers = page(
             request._request, rows, lambda found: [_shown(row, caller(request), budget) for row in found], wanted

@@ -28,15 +28,16 @@ _KEY = "idempotency_key_missing idempotency_key_invalid"
 class Operation:
     """One method of one address.
 
-    name: of the function in generated clients. answer: schema of the body of the good answer. parameters: of the
-    address. required: those that must be there. body: readers of the members; None when no body is read. problems:
-    status → codes, separated by spaces. keyed: whether it needs an Idempotency-Key; each operation with a body does
-    unless told. tagged: whether its answer has an ETag. matched: whether it needs an If-Match. public: without a token.
+    name: of the function in generated clients. answer: schema of the body of the good answer, None for none.
+    parameters: of the address. required: those that must be there. body: readers of the members; None when no body is
+    read. problems: status → codes, separated by spaces. keyed: whether it needs an Idempotency-Key; each operation with
+    a body does unless told. tagged: whether its answer has an ETag. matched: whether it needs an If-Match. public:
+    without a token.
     """
 
     name: str
     summary: Any
-    answer: Schema
+    answer: Schema | None
     status: int = 200
     parameters: Mapping[str, Reader] = field(default_factory=dict)
     required: tuple[str, ...] = ()
@@ -84,6 +85,10 @@ def common_problems(of: Operation) -> dict[int, str]:
         found[413] = "body_too_large"
         found[415] = "media_type_not_json"
         found[422] = "invalid_fields"
+    if of.matched:
+        found[400] += " if_match_invalid"
+        found[412] = "changed_meanwhile"
+        found[428] = "if_match_missing"
     if of.needs_key:
         found[409] = "idempotency_key_in_flight"
         found[422] = f"{found.get(422, '')} idempotency_key_reused".strip()

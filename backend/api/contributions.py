@@ -1,52 +1,168 @@
-"""`/v1/contributions`: work that is declared, reviewed by peers, or taken back."""
+"""`/v1/contributions`: work that is declared, amended, waived or taken back by its contributor."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
-from backend.api.fields import Optional, Reader, day, links, money, read_fields, text, text_up_to, told, whole
+from backend.api.errors import Refused, fault
+from backend.api.fields import (
+    FieldFaults,
+    Optional,
+    Reader,
+    day,
+    duration,
+    items,
+    links,
+    money,
+    or_null,
+    read_fields,
+    says,
+    text,
+    text_up_to,
+    texts,
+    told,
+    whole,
+)
 from backend.api.idempotency import form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
-from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, REVIEW_DONE, listing
+from backend.api.preconditions import etag, require_match, required_tags
+from backend.api.serialize import as_json
+from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, CONTRIBUTIONS, listing
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.commons.services import get_budget
-from backend.contributions import services
-from backend.contributions.models import Contribution, Review
+from backend.contributions import own, services
+from backend.contributions.models import Contribution
+from backend.contributions.peers import hold_contribution
 from backend.core.errors import Invalid, NotFound
 
-BODY: dict[str, Reader | Optional] = {
-    "budget": text,
+POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
+# What a contribution says, as it is declared; `duration` is another way to write `minutes`.
+FACTS: dict[str, Reader | Optional] = {
     "worked_on": day,
     "kind": told(text, enum=[kind for kind, _name in Contribution.KINDS]),
-    "minutes": Optional(told(whole, minimum=0, maximum=services.MAX_MINUTES), 0),
+    "minutes": Optional(told(whole, minimum=0, maximum=services.MAX_MINUTES), None),
+    "duration": Optional(duration, None),
     "amount": Optional(money, None),
     "description": told(text, minLength=1, maxLength=500),
     "evidence": Optional(told(links, maxItems=10), ()),
     "over_cap_reason": Optional(text_up_to(500), ""),
+    "metadata": Optional(texts, None),
 }
-REVIEW: dict[str, Reader | Optional] = {
-    "verdict": told(text, enum=[verdict for verdict, _name in Review.VERDICTS]),
-    "reason": Optional(text_up_to(500), ""),
-    "minutes": Optional(whole, None),
+BODY: dict[str, Reader | Optional] = {"budget": text, **FACTS}
+BATCH: dict[str, Reader | Optional] = {"items": items(BODY, own.MAX_BATCH)}
+ABSENT = object()
+CHANGES: dict[str, Reader | Optional] = {
+    name: Optional(one.read if isinstance(one, Optional) else one, ABSENT) for name, one in FACTS.items()
 }
+WAIVER: dict[str, Reader | Optional] = {"amount": Optional(or_null(money), None)}
+EXPANDABLE = ("budget", "period")
+
+
+@says(type="string", pattern="^(budget|period)(,(budget|period))*$", examples=["budget,period"])
+def expansions(value: Any, pointer: str) -> tuple[str, ...]:
+    """What to show whole instead of by its id: `budget`, `period`, or both with a comma."""
+    names = tuple(dict.fromkeys(text(value, pointer).split(",")))
+    if not set(names) <= set(EXPANDABLE):
+        message = _("This cannot be expanded. Use: %(known)s.") % {"known": ", ".join(EXPANDABLE)}
+        raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
+    return names
+
+
+EXPANDING: dict[str, Reader] = {"expand": expansions}
 FILTERS: dict[str, Reader] = {
     **PAGING,
+    **EXPANDING,
     "state": choice(dict(Contribution.STATES)),
     "budget": text,
+    "kind": choice(dict(Contribution.KINDS)),
+    "contributor": text,
+    "source": text,
     "from": day,
     "to": day,
 }
+LOOKUPS = {
+    "state": "state", "budget": "budget", "kind": "kind", "contributor": "contributor", "source": "source",
+    "from": "worked_on__gte", "to": "worked_on__lt",
+}  # fmt: skip
 
 
-def _no_contribution() -> NotFound:
+def no_contribution() -> NotFound:
+    """The answer for what is not there, or not theirs to see."""
     return NotFound("contribution_not_found", _("There is no such contribution."))
+
+
+def require_in_reach(request: Request, contribution_id: str) -> None:
+    """Refuse a contribution outside the restriction of the token, before the body is looked at."""
+    if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
+        raise no_contribution()
+
+
+def facts_of(given: Mapping[str, Any], currency: str, *, whole: bool = True) -> dict[str, Any]:
+    """The columns of the domain from what a body said.
+
+    Args: given: fields of FACTS; ABSENT for those that stay as they are. whole: absent ones take their defaults.
+    Raises: Invalid `duration_twice`, `other_currency`.
+    """
+    found = {name: value for name, value in given.items() if value is not ABSENT and name in FACTS}
+    spoken, minutes = found.pop("duration", None), found.pop("minutes", None)
+    if spoken is not None and minutes is not None:
+        raise Invalid("duration_twice", _("Give “minutes” or “duration”, not both."), param="duration")
+    if spoken is not None or minutes is not None:
+        found["minutes"] = minutes if spoken is None else spoken
+    if "amount" in found and found["amount"] is not None:
+        found["amount"], asked_in = found["amount"]
+        if asked_in != currency:
+            raise Invalid(
+                "other_currency",
+                _("This pot is kept in %(currency)s: ask in that currency.") % {"currency": currency},
+                param="currency",
+            )
+    elif "amount" in found:
+        found["amount"] = 0
+    if whole:
+        found = {"minutes": 0, "metadata": None, **found}
+        found["metadata"] = found["metadata"] or {}
+    return found
+
+
+def expanded(request: Request, body: list[dict[str, Any]], rows: list[Contribution], names: Any) -> None:
+    """Put things whole in the place of their ids."""
+    for shown, row in zip(body, rows, strict=True):
+        if "budget" in (names or ()):
+            budget = row.budget
+            shown["budget"] = {
+                "id": budget.pk, "name": budget.name, "currency": budget.currency, "state": budget.state,
+                "commons": {
+                    "id": budget.commons_id, "slug": budget.commons.slug, "name": budget.commons.name,
+                },
+            }  # fmt: skip
+        if "period" in (names or ()):
+            shown["period"] = serialize.period(row.period)
+
+
+def loaded(rows: "QuerySet[Contribution]", names: Any) -> "QuerySet[Contribution]":
+    """With what its JSON names, in one query."""
+    joins = {"budget": ("budget__commons",), "period": ("period",)}
+    return rows.select_related("contributor", *(join for name in names or () for join in joins[name]))
+
+
+_FACTS = (
+    "kind_unknown kind_not_in_charter minutes_out_of_range nothing_declared amount_out_of_range other_currency "
+    "over_the_cap reason_over_soft_cap description_length evidence_too_many evidence_not_a_link expense_has_no_time "
+    "expense_without_amount expense_without_paper day_in_the_future day_outside_period metadata_shape duration_twice"
+)
+_OWN = f"{RIGHTS} contribution_of_another"
 
 
 class ContributionList(Resource):
@@ -54,7 +170,7 @@ class ContributionList(Resource):
 
     scopes = {"get": "contributions:read", "post": "contributions:write"}
     held = ("com",)
-    pointers = {"amount": "/amount/value", "currency": "/amount/currency"}
+    pointers = POINTERS
     contract = {
         "get": Operation(
             "list_contributions",
@@ -65,17 +181,15 @@ class ContributionList(Resource):
         "post": Operation(
             "declare_contribution",
             _("Declare your own work"),
-            CONTRIBUTION,
+            CONTRIBUTION_IN_FULL,
             status=201,
             body=BODY,
+            tagged=True,
             problems={
                 403: RIGHTS,
                 404: "budget_not_found charter_not_found",
                 409: "budget_not_open period_closed form_key_reused",
-                422: "kind_unknown kind_not_in_charter minutes_out_of_range nothing_declared amount_out_of_range "
-                "other_currency over_the_cap reason_over_soft_cap description_length evidence_too_many "
-                "evidence_not_a_link expense_has_no_time expense_without_amount expense_without_paper "
-                "day_in_the_future day_outside_period",
+                422: _FACTS,
             },
         ),
     }
@@ -83,13 +197,19 @@ class ContributionList(Resource):
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
         wanted = read_parameters(request._request, FILTERS)
-        lookups = {"state": "state", "budget": "budget", "from": "worked_on__gte", "to": "worked_on__lt"}
-        rows = (
-            within(request, Contribution.visible_to(caller(request)))
-            .filter(**{lookups[name]: value for name, value in wanted.items() if name in lookups})
-            .select_related("contributor")
+        names = wanted.get("expand")
+        if wanted.get("contributor") == "me":
+            wanted["contributor"] = caller(request).pk
+        rows = within(request, Contribution.visible_to(caller(request))).filter(
+            Q(**{LOOKUPS[name]: value for name, value in wanted.items() if name in LOOKUPS})
         )
-        body, headers = page(request._request, rows, serialize.contributions, wanted)
+
+        def shown(found: list[Contribution]) -> list[dict[str, Any]]:
+            body = serialize.contributions(found)
+            expanded(request, body, found, names)
+            return body
+
+        body, headers = page(request._request, loaded(rows, names), shown, wanted)
         return answer(body, headers=headers)
 
     def post(self, request: Request) -> HttpResponse:
@@ -97,134 +217,273 @@ class ContributionList(Resource):
         read_parameters(request._request, {})
         require_key(request)
         given = read_fields(request.data, BODY)
-        if held_back(request, Budget, given["budget"]) or out_of_sight(request, Budget, given["budget"]):
-            raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
+        require_budget_in_reach(request, given["budget"])
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
             budget = get_budget(given["budget"])
-            value, currency = given["amount"] or (0, budget.currency)
-            if currency != budget.currency:
-                raise Invalid(
-                    "other_currency",
-                    _("This pot is kept in %(currency)s: ask in that currency.") % {"currency": budget.currency},
-                    param="currency",
-                )
-            contribution = services.declare(
-                actor=caller(request),
-                budget=budget,
-                worked_on=given["worked_on"],
-                kind=given["kind"],
-                minutes=given["minutes"],
-                amount=value,
-                description=given["description"],
-                evidence=given["evidence"],
-                over_cap_reason=given["over_cap_reason"],
-                form_key=form_key(request),
-                now=now,
-            )
-            return serialize.contributions([contribution])[0], f"/v1/contributions/{contribution.pk}"
+            row = services.declare(
+                actor=caller(request), budget=budget, form_key=form_key(request), now=now,
+                **facts_of(given, budget.currency),
+            )  # fmt: skip
+            return serialize.whole_contribution(row), f"/v1/contributions/{row.pk}"
 
-        return write(request, now=now, status=201, act=act)
+        return write(request, now=now, status=201, act=act, tagged=True)
 
 
-class ContributionOne(Resource):
-    """One contribution."""
-
-    scopes = {"get": "contributions:read"}
-    held = ("com",)
-    contract = {
-        "get": Operation(
-            "read_contribution",
-            _("Read a contribution with what its reviewers said"),
-            CONTRIBUTION_IN_FULL,
-            problems={404: "contribution_not_found"},
-        )
-    }
-
-    def get(self, request: Request, contribution_id: str) -> HttpResponse:
-        """Show it with what its reviewers said."""
-        read_parameters(request._request, {})
-        mine = within(request, Contribution.visible_to(caller(request)))
-        row = mine.select_related("contributor").filter(pk=contribution_id).first()
-        if row is None:
-            raise _no_contribution()
-        said = row.reviews.select_related("reviewer").order_by("pk")
-        return answer({**serialize.contributions([row])[0], "reviews": [serialize.review(one) for one in said]})
+def require_budget_in_reach(request: Request, budget_id: str) -> None:
+    """Refuse a budget outside the restriction of the token, or of a commons that is not public."""
+    if held_back(request, Budget, budget_id) or out_of_sight(request, Budget, budget_id):
+        raise NotFound("budget_not_found", _("There is no such budget."), param="budget")
 
 
-class ReviewList(Resource):
-    """What peers say of a contribution."""
-
-    scopes = {"post": "contributions:review"}
-    held = ("com",)
-    contract = {
-        "post": Operation(
-            "review_contribution",
-            _("Approve the work of somebody else, or reject it with a reason"),
-            REVIEW_DONE,
-            status=201,
-            body=REVIEW,
-            problems={
-                403: f"{RIGHTS} own_contribution own_recording",
-                404: "contribution_not_found",
-                409: "contribution_not_open already_reviewed",
-                422: "verdict_unknown reason_missing validated_minutes",
-            },
-        )
-    }
-
-    def post(self, request: Request, contribution_id: str) -> HttpResponse:
-        """Approve someone else's contribution, or reject it with a reason."""
-        read_parameters(request._request, {})
-        require_key(request)
-        given = read_fields(request.data, REVIEW)
-        if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
-            raise _no_contribution()
-        now = timezone.now()
-
-        def act() -> tuple[dict[str, Any], str]:
-            said = services.review(
-                actor=caller(request),
-                contribution_id=contribution_id,
-                verdict=given["verdict"],
-                reason=given["reason"],
-                minutes=given["minutes"],
-                now=now,
-            )
-            state = Contribution.objects.values_list("state", flat=True).get(pk=contribution_id)
-            return {**serialize.review(said), "contribution_state": state}, f"/v1/contributions/{contribution_id}"
-
-        return write(request, now=now, status=201, act=act)
-
-
-class Withdrawal(Resource):
-    """The end of a contribution that its author takes back."""
+class Batch(Resource):
+    """Many contributions of one's own, all or none."""
 
     scopes = {"post": "contributions:write"}
     held = ("com",)
     contract = {
         "post": Operation(
-            "withdraw_contribution",
-            _("Withdraw your own work"),
-            CONTRIBUTION,
+            "declare_contributions",
+            _("Declare up to 500 contributions of your own, all or none"),
+            CONTRIBUTIONS,
             status=201,
-            body={},
-            problems={403: RIGHTS, 404: "contribution_not_found", 409: "contribution_not_open"},
+            body=BATCH,
+            problems={403: RIGHTS, 422: "batch_size batch_refused"},
         )
     }
 
-    def post(self, request: Request, contribution_id: str) -> HttpResponse:
-        """Withdraw one's own contribution."""
+    def post(self, request: Request) -> HttpResponse:
+        """Declare up to 500 contributions."""
         read_parameters(request._request, {})
         require_key(request)
-        read_fields(request.data, {})
-        if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
-            raise _no_contribution()
+        given = read_fields(request.data, BATCH)["items"]
+        now = timezone.now()
+        faults: list[tuple[int, Invalid | NotFound]] = []
+        facts: list[dict[str, Any]] = []
+        currencies = dict(Budget.objects.filter(pk__in={one["budget"] for one in given}).values_list("pk", "currency"))
+        for place, one in enumerate(given):
+            try:
+                facts.append({"budget": one["budget"], **facts_of(one, currencies.get(one["budget"], ""))})
+            except Invalid as refusal:
+                # An unknown budget has no currency: that it is unknown is what the domain says of it.
+                if one["budget"] in currencies or refusal.code != "other_currency":
+                    faults.append((place, refusal))
+                else:
+                    facts.append({"budget": one["budget"], **facts_of({**one, "amount": None}, "")})
+
+        def budget_of(name: str) -> Budget:
+            require_budget_in_reach(request, name)
+            return get_budget(name)
+
+        def act() -> tuple[dict[str, Any], str]:
+            if faults:
+                raise own.InBatch(faults)
+            rows = own.declare_many(
+                actor=caller(request), items=facts, form_key=form_key(request), now=now, budget_of=budget_of
+            )
+            return {"data": serialize.contributions(rows)}, ""
+
+        try:
+            return write(request, now=now, status=201, act=act)
+        except own.InBatch as refusal:
+            raise Refused(
+                "batch_refused",
+                refusal.message,
+                status=422,
+                faults=[
+                    fault(
+                        "pointer",
+                        f"/items/{place}" + (POINTERS.get(one.param, f"/{one.param}") if one.param else ""),
+                        one.code,
+                        one.message,
+                    )
+                    for place, one in refusal.refused[:100]
+                ],
+            ) from None
+
+
+class ContributionOne(Resource):
+    """One contribution."""
+
+    scopes = {"get": "contributions:read", "patch": "contributions:write", "delete": "contributions:write"}
+    held = ("com",)
+    pointers = POINTERS
+    contract = {
+        "get": Operation(
+            "read_contribution",
+            _("Read a contribution with all that was said of it"),
+            CONTRIBUTION_IN_FULL,
+            parameters=EXPANDING,
+            tagged=True,
+            problems={404: "contribution_not_found"},
+        ),
+        "patch": Operation(
+            "amend_contribution",
+            _("Amend your own work before it is validated"),
+            CONTRIBUTION_IN_FULL,
+            body=CHANGES,
+            keyed=False,
+            matched=True,
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open consent_given budget_not_open period_closed",
+                422: _FACTS,
+            },
+        ),
+        "delete": Operation(
+            "delete_draft",
+            _("Delete a draft of your own"),
+            None,
+            status=204,
+            matched=True,
+            problems={403: _OWN, 404: "contribution_not_found", 409: "contribution_not_open"},
+        ),
+    }
+
+    def get(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Show it with what its reviewers said."""
+        names = read_parameters(request._request, EXPANDING).get("expand")
+        mine = within(request, Contribution.visible_to(caller(request)))
+        row = loaded(mine, names).filter(pk=contribution_id).first()
+        if row is None:
+            raise no_contribution()
+        body = serialize.whole_contribution(row)
+        tag = etag(as_json(body))
+        expanded(request, [body], [row], names)
+        found = answer(body, headers={"ETag": tag})
+        known = get_conditional_response(request._request, etag=tag, response=found)
+        return known or found
+
+    def patch(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Amend one's own: approvals of the earlier version no longer count, questions and objections end."""
+
+        def act(row: Contribution) -> Contribution:
+            given = read_fields(request.data, CHANGES)
+            return own.amend(
+                actor=caller(request), contribution_id=row.pk, now=timezone.now(),
+                changes=facts_of(given, row.currency, whole=False),
+            )  # fmt: skip
+
+        with transaction.atomic():
+            row = self._as_read(request, contribution_id)
+            body = serialize.whole_contribution(act(row))
+        return answer(body, headers={"ETag": etag(as_json(body))})
+
+    def delete(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Delete a draft of one's own."""
+        with transaction.atomic():
+            row = self._as_read(request, contribution_id)
+            own.delete_draft(actor=caller(request), contribution_id=row.pk)
+        return HttpResponse(status=204)
+
+    def _as_read(self, request: Request, contribution_id: str) -> Contribution:
+        """One's own, locked, and still as the header If-Match says that it was read."""
+        read_parameters(request._request, {})
+        require_in_reach(request, contribution_id)
+        row = hold_contribution(caller(request), contribution_id)
+        own.require_own(caller(request), row)
+        tags = required_tags(request)
+        require_match(tags, as_json(serialize.whole_contribution(row)))
+        return row
+
+
+class Act(Resource):
+    """One act on one's own contribution: it is answered with the whole of it."""
+
+    scopes = {"post": "contributions:write"}
+    held = ("com",)
+    pointers = POINTERS
+    body: Mapping[str, Reader | Optional] = {}
+    does: Callable[..., Contribution]
+
+    def post(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Do it."""
+        read_parameters(request._request, {})
+        require_key(request)
+        require_in_reach(request, contribution_id)
+        given = read_fields(request.data, self.body)
         now = timezone.now()
 
         def act() -> tuple[dict[str, Any], str]:
-            row = services.withdraw(actor=caller(request), contribution_id=contribution_id, now=now)
-            return serialize.contributions([row])[0], f"/v1/contributions/{contribution_id}"
+            row = type(self).does(actor=caller(request), contribution_id=contribution_id, now=now, **self.words(given))
+            return serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
 
-        return write(request, now=now, status=201, act=act)
+        return write(request, now=now, status=201, act=act, tagged=True)
+
+    def words(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What the service takes, from what the body said."""
+        return given
+
+
+class Withdrawal(Act):
+    """The end of a contribution that its author takes back."""
+
+    contract = {
+        "post": Operation(
+            "withdraw_contribution",
+            _("Withdraw your own work"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body={},
+            tagged=True,
+            problems={403: RIGHTS, 404: "contribution_not_found", 409: "contribution_not_open"},
+        )
+    }
+    does = services.withdraw
+
+
+class Declaration(Act):
+    """A draft that its contributor declares."""
+
+    contract = {
+        "post": Operation(
+            "declare_draft",
+            _("Declare a draft of your own"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body={},
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open budget_not_open period_closed",
+                422: _FACTS,
+            },
+        )
+    }
+    does = own.declare_draft
+
+
+class Waiver(Act):
+    """What a contributor gives up of what they asked."""
+
+    contract = {
+        "post": Operation(
+            "waive_contribution",
+            _("Give up all or part of what you asked"),
+            CONTRIBUTION_IN_FULL,
+            status=201,
+            body=WAIVER,
+            tagged=True,
+            problems={
+                403: _OWN,
+                404: "contribution_not_found",
+                409: "contribution_not_open expense_not_waived",
+                422: "waived_amount other_currency amount_out_of_range",
+            },
+        )
+    }
+    body = WAIVER
+    does = own.waive
+
+    def post(self, request: Request, contribution_id: str) -> HttpResponse:
+        """Give up all that is asked, or a part."""
+        return super().post(request, contribution_id)
+
+    def words(self, given: dict[str, Any]) -> dict[str, Any]:
+        """All of it, unless an amount says which part."""
+        value, currency = given["amount"] or (None, None)
+        return {"amount": value, "currency": currency}

@@ -14,6 +14,7 @@ from backend.api.words import STATUSES, TAGS
 Row = dict[str, Any]
 # Told once, on the first page: any operation may answer them.
 EVERYWHERE = ("Problem", "Fault")
+NOTHING: Row = {"words": _("nothing"), "shape": "", "choices": [], "null": False}
 
 
 def translated(text: str) -> str:
@@ -77,7 +78,7 @@ def _operations(tag: str) -> Iterable[Row]:
 
 def _in_full(method: str, path: str, one: Row) -> Row:
     status, good = next((status, said) for status, said in one["responses"].items() if status.startswith("2"))
-    content = good["content"]["application/json"]
+    content = good.get("content", {}).get("application/json", {"schema": {}})
     sent = one.get("requestBody", {}).get("content", {}).get("application/json")
     return {
         "raw": [content["schema"], sent["schema"] if sent else {}],
@@ -97,7 +98,7 @@ def _in_full(method: str, path: str, one: Row) -> Row:
         "curl": curl(method, path, one),
         "status": status,
         "told": translated(good["description"]),
-        "answer": kind_of(content["schema"]),
+        "answer": kind_of(content["schema"]) if content["schema"] else NOTHING,
         "example": _text(content["example"]) if "example" in content else "",
         "refusals": [
             _refusal(int(code), said["x-codes"])

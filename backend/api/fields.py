@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.api.errors import Fault, Refused, fault
 from backend.api.parsers import NotWhole, escaped, printable
+from backend.core.durations import parse_duration
+from backend.core.errors import Invalid
 from backend.core.text import UNREADABLE, plain
 
 MAX_FAULTS = 20
@@ -171,14 +173,41 @@ def or_null(read: Reader) -> Reader:
     return read_or_null
 
 
-def items(readers: "Mapping[str, Reader | Optional]") -> Reader:
+@says(type="boolean")
+def flag(value: Any, pointer: str) -> bool:
+    """`true` or `false`."""
+    if not isinstance(value, bool):
+        raise wrong(pointer, "wrong_type", _("This field is true or false, without quotes."))
+    return value
+
+
+@says(type="string", maxLength=20, examples=["1h30", "1:30", "90"])
+def duration(value: Any, pointer: str) -> int:
+    """A duration as people write it, `1h30`, `1:30` or `90`, in minutes."""
+    try:
+        return parse_duration(text(value, pointer))
+    except Invalid as refusal:
+        raise wrong(pointer, refusal.code, refusal.message) from None
+
+
+@says(type="object", maxProperties=20, additionalProperties={"type": "string", "maxLength": 500})
+def texts(value: Any, pointer: str) -> dict[str, str]:
+    """An object of texts; the domain says how many and how long."""
+    if not isinstance(value, dict):
+        raise wrong(pointer, "wrong_type", _("A JSON object is expected here: write it between braces."))
+    if len(value) > MAX_LIST:
+        raise wrong(pointer, "out_of_range", _("This list is too long."))
+    return {text(name, pointer): text(one, f"{pointer}/{escaped(name)}") for name, one in value.items()}
+
+
+def items(readers: "Mapping[str, Reader | Optional]", most: int = MAX_LIST) -> Reader:
     """A list of objects with these fields; the domain says how many."""
 
-    @says(type="array", items=object_schema(readers), maxItems=MAX_LIST)
+    @says(type="array", items=object_schema(readers), maxItems=most)
     def read(value: Any, pointer: str) -> list[dict[str, Any]]:
         if not isinstance(value, list):
             raise wrong(pointer, "wrong_type", _("This field is a list: write it between square brackets."))
-        if len(value) > MAX_LIST:
+        if len(value) > most:
             raise wrong(pointer, "out_of_range", _("This list is too long."))
         return [_members(one, readers, f"{pointer}/{place}") for place, one in enumerate(value)]
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from backend.api.auth import caller
 from backend.api.errors import Refused, fault
+from backend.api.preconditions import etag
 from backend.api.serialize import as_json
 from backend.core.errors import DomainError, Forbidden, NotFound
 from backend.core.idempotency import fingerprint, once
@@ -65,7 +66,12 @@ def _rehearse(act: Callable[[], Any]) -> None:
 
 
 def write(
-    request: Request, *, now: datetime, status: int, act: Callable[[], tuple[dict[str, Any], str]]
+    request: Request,
+    *,
+    now: datetime,
+    status: int,
+    act: Callable[[], tuple[dict[str, Any], str]],
+    tagged: bool = False,
 ) -> HttpResponse:
     """Do an act once for the key of the request and answer; a repetition gets the same bytes.
 
@@ -73,6 +79,7 @@ def write(
     told again only while the caller may still do the act: the refusal that it would meet now comes instead.
 
     Args: status: of the answer. act: makes the effect, gives the JSON body and the address of what it made (or "").
+        tagged: whether the body is the whole of a resource, so that its ETag goes with it.
     Raises: what `core.idempotency.once` and `act` raise; nothing is kept then.
     """
 
@@ -91,6 +98,8 @@ def write(
     if replayed:
         _rehearse(act)
     answer = HttpResponse(kept["text"], status=kept_status, content_type="application/json")
+    if tagged:
+        answer["ETag"] = etag(kept["text"])
     if kept["location"]:
         answer["Location"] = kept["location"]
     if replayed:

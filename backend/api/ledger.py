@@ -43,6 +43,15 @@ def _place(value: Any, pointer: str) -> str:
     return older
 
 
+def going_on(request: Request, older: str) -> tuple[str | None, dict[str, str]]:
+    """The cursor and the headers that lead to the next page of a statement; None and nothing on the last one."""
+    if not older:
+        return None, {}
+    following = base64.urlsafe_b64encode(older.encode()).decode().rstrip("=")
+    query = urlencode({**{name: values[0] for name, values in request.GET.lists()}, "cursor": following})
+    return following, {"Link": f'<{settings.BASE_URL}{request.path}?{query}>; rel="next"'}
+
+
 FILTERS: dict[str, Reader] = {**PAGING, "kind": choice(NATURE)}
 POSTINGS: dict[str, Reader] = {"limit": limit, "cursor": _place}
 
@@ -116,11 +125,7 @@ class PostingList(Resource):
             kind=kind, owner=owner, currency=currency, limit=wanted.get("limit", DEFAULT_LIMIT),
             older=wanted.get("cursor", ""),
         )  # fmt: skip
-        following = base64.urlsafe_b64encode(found.older.encode()).decode().rstrip("=") if found.older else None
-        headers = {}
-        if following:
-            query = urlencode({**{name: values[0] for name, values in request.GET.lists()}, "cursor": following})
-            headers["Link"] = f'<{settings.BASE_URL}{request.path}?{query}>; rel="next"'
+        following, headers = going_on(request, found.older)
         side = NATURE[kind][0]
         rows = [serialize.posting(row, currency, side) for row in found.rows]
         return answer({"data": rows, "has_more": bool(following), "next_cursor": following}, headers=headers)

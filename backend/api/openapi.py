@@ -13,6 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
+from backend.api.auth import ANY_SCOPE
 from backend.api.contract import Operation
 from backend.api.examples import Example, curated
 from backend.api.fields import Schema, object_schema, schema_of
@@ -59,7 +60,7 @@ class ContractSchema(AutoSchema):
             "summary": of.summary,
             "description": f"The token needs the scope `{scope}`." if scope else "It wants no token.",
             "tags": [view.tag or type(view).__module__.rpartition(".")[2]],
-            "security": [] if of.public else [{"token": [scope]}],
+            "security": [] if of.public else [{"token": [] if scope == ANY_SCOPE else [scope]}],
         }
         if parameters := [*_in_path(path_regex), *_in_query(of), *_in_header(of, method.upper())]:
             found["parameters"] = parameters
@@ -90,7 +91,7 @@ def _in_query(of: Operation) -> list[Schema]:
 
 
 def _in_header(of: Operation, method: str) -> list[Schema]:
-    tags = '("[!-~]+"|\\*)'
+    tags = '("[!-~]+"(, ?"[!-~]+")*|\\*)'
     wanted = [
         ("Idempotency-Key", of.needs_key, True, "^[!-~]{1,255}$"),
         ("If-Match", of.matched, True, f"^{tags}$"),
@@ -142,16 +143,14 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
     good = dict(headers)
     if method == "POST":
         good |= {name: header(name) for name in ("Location", "Idempotent-Replayed")}
-    if "cursor" in of.parameters:
+    if {"cursor", "after"} & set(of.parameters):
         good["Link"] = header("Link")
     content: dict[str, Any] = {"schema": of.answer}
     if example.got is not None:
         content["example"] = example.got
-    answers: dict[str, Any] = {
-        str(of.status): {
-            "description": STATUSES[of.status], "headers": good, "content": {"application/json": content},
-        }
-    }  # fmt: skip
+    answers: dict[str, Any] = {str(of.status): {"description": STATUSES[of.status], "headers": good}}
+    if of.answer is not None:
+        answers[str(of.status)]["content"] = {"application/json": content}
     if of.tagged and method == "GET":
         answers["304"] = {"description": STATUSES[304], "headers": good}
     if of.parameters:
@@ -160,7 +159,11 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
         made = _refusal(status, codes)
         if status not in of.problems and not of.public:
             # Told once for all the operations that answer just this.
-            parts = f"{'Parameters' if of.parameters else ''}{'Body' if of.body is not None else ''}" * (status == 400)
+            kinds = {
+                "Parameters": bool(of.parameters), "Body": of.body is not None, "Keyed": of.needs_key,
+                "Matched": of.matched,
+            }  # fmt: skip
+            parts = "".join(kind for kind, there in kinds.items() if there) * (status in {400, 422})
             made = _named(registry, "responses", f"Refused{status}{parts}", made)
         answers[str(status)] = made
     return dict(sorted(answers.items()))

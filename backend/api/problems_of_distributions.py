@@ -3,6 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 PROBLEMS: dict[str, tuple[object, object, object]] = {
+    "share_not_found": (
+        _("There is no such share"),
+        _("No share has this id, or it is of a distribution that you may not read."),
+        _("List the shares, and copy the id from there."),
+    ),
     "objection_delay": (
         _("The time for objections is not over"),
         _("The charter leaves some days between the publication of a distribution and its approval."),

@@ -143,6 +143,21 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The value of the parameter cannot be read, or is not among those that are known."),
         _("The answer names the parameter and what it takes. Cursors are copied from next_cursor, never made."),
     ),
+    "if_match_missing": (
+        _("The header If-Match is missing"),
+        _("What is changed or deleted is named as it was read, so that nobody overwrites what they have not seen."),
+        _("Read it, and send its ETag in the header If-Match."),
+    ),
+    "if_match_invalid": (
+        _("The header If-Match cannot be read"),
+        _("It holds one or several ETags, each between double quotes, or a star."),
+        _("Copy the ETag as the answer gave it, with its quotes."),
+    ),
+    "changed_meanwhile": (
+        _("It has changed since you read it"),
+        _("The ETag of the header If-Match is that of an earlier state."),
+        _("Read it again, look at what changed, and send the change with the new ETag."),
+    ),
     "idempotency_key_missing": (
         _("The Idempotency-Key is missing"),
         _("Every POST needs one, so that a request repeated after a lost answer never acts twice."),

@@ -39,6 +39,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Someone has closed it; a period is closed once."),
         _("Read its distribution: the answer names who closed it, and when."),
     ),
+    "no_open_period": (
+        _("The budget has no open period"),
+        _("Every period of the budget is closed: no work can go into one now, so nothing can be estimated."),
+        _("Read its periods; the next one opens when the one before it is closed, or with the first work after it."),
+    ),
     "period_not_begun": (
         _("The period has not begun"),
         _("Its first day is still to come: there is nothing in it to share."),

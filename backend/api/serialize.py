@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Charter, Commons, Period
-from backend.contributions.models import Contribution, Review
+from backend.contributions.models import Contribution, Objection, Opinion, Question, Review
 from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
 from backend.distributions.services import approvable_from
 from backend.identity.models import HostBankAccount, Recording, User
@@ -210,10 +211,17 @@ def _contribution(row: Contribution) -> dict[str, Any]:
         "kind": row.kind,
         "minutes": row.minutes,
         "amount": money(row.amount, row.currency),
+        "waived": money(row.waived, row.currency),
         "description": row.description,
         "evidence": row.evidence,
         "over_cap_reason": row.over_cap_reason,
+        "metadata": row.metadata,
+        "version": row.version,
+        "source": row.source or None,
+        "source_gone_at": moment(row.source_gone_at),
         "remainder_of": row.remainder_of_id,
+        "accepted_at": moment(row.accepted_at),
+        "seconds_left": row.seconds_left,
         "validated_at": moment(row.validated_at),
         "state": row.state,
         "settled_amount": None if settled is None else money(settled, row.currency),
@@ -230,7 +238,54 @@ def review(row: Review) -> dict[str, Any]:
         "verdict": row.verdict,
         "reason": row.reason,
         "minutes": row.minutes,
+        "version": row.version,
         "created_at": moment(row.created_at),
+    }
+
+
+def question(row: Question) -> dict[str, Any]:
+    """A question and its answer; who asked is loaded by the caller."""
+    return {
+        "id": row.pk,
+        "asker": person(row.asker),
+        "text": row.text,
+        "answer": row.answer or None,
+        "closed_at": moment(row.closed_at),
+        "created_at": moment(row.created_at),
+    }
+
+
+def objection(row: Objection) -> dict[str, Any]:
+    """An objection with what stewards decided; objector and opinions with their stewards are loaded by the caller."""
+    return {
+        "id": row.pk,
+        "objector": person(row.objector),
+        "reason": row.reason,
+        "state": row.state,
+        "ended_at": moment(row.ended_at),
+        "created_at": moment(row.created_at),
+        "opinions": [
+            {
+                "steward": person(one.steward),
+                "upholds": one.upholds,
+                "reason": one.reason,
+                "created_at": moment(one.created_at),
+            }
+            for one in row.opinions.all()
+        ],
+    }
+
+
+def whole_contribution(row: Contribution) -> dict[str, Any]:
+    """A contribution with all that was said of it, in the order it was said: what its ETag is computed of."""
+    objections = row.objections.select_related("objector").prefetch_related(
+        Prefetch("opinions", Opinion.objects.select_related("steward").order_by("pk"))
+    )
+    return {
+        **contributions([row])[0],
+        "reviews": [review(one) for one in row.reviews.select_related("reviewer").order_by("pk")],
+        "questions": [question(one) for one in row.questions.select_related("asker").order_by("pk")],
+        "objections": [objection(one) for one in objections.order_by("pk")],
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from backend.api.fields import Schema
 from backend.commons.models import Budget, Period
 from backend.commons.words import KINDS
-from backend.contributions.models import Contribution, Review
+from backend.contributions.models import Contribution, Objection, Review
 from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
 from backend.identity.models import Recording
 from backend.ledger.chart import NATURE
@@ -114,6 +114,7 @@ BUDGET = shape(
         "state": word(Budget.STATES), "figures": FIGURES, "open_period": or_null(PERIOD),
     },
 )  # fmt: skip
+COMMONS_NAMED = shape("CommonsNamed", {"id": ident("com"), "slug": TEXT, "name": TEXT})
 COMMONS = shape(
     "Commons",
     {
@@ -131,22 +132,79 @@ CHARTER_IN_FORCE = shape(
     "CharterInForce", {**_CHARTER, "latest_version": WHOLE, "open_periods": many(PERIOD_OF_CHARTER)}
 )
 
+CHARTER_USED = shape("CharterUsed", {"id": ident("cha"), "version": WHOLE, "rule": TEXT})
+_BUDGET_LISTED: dict[str, Schema] = {
+    "id": ident("bud"), "parent": or_null(ident("bud")), "name": TEXT, "currency": TEXT,
+    "state": word(Budget.STATES), "figures": FIGURES, "open_period": or_null(PERIOD), "commons": COMMONS_NAMED,
+}  # fmt: skip
+BUDGET_LISTED = shape("BudgetListed", _BUDGET_LISTED)
+BUDGET_IN_FULL = shape(
+    "BudgetInFull", {**_BUDGET_LISTED, "charter": CHARTER_USED, "open_periods": many(PERIOD_OF_CHARTER)}
+)
+PERIOD_LISTED = shape("PeriodListed", {**_PERIOD, "charter_version": WHOLE, "distribution": or_null(ident("dis"))})
+ESTIMATE = shape(
+    "Estimate",
+    {
+        "estimate": {"type": "boolean", "const": True}, "label": TEXT, "at": MOMENT, "budget": ident("bud"),
+        "period": PERIOD_OF_CHARTER, "kind": or_null(word(KINDS)), "minutes": WHOLE, "amount": MONEY,
+        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "share_of_asked_ppm": or_null(WHOLE),
+    },
+)  # fmt: skip
+TOKEN = shape(
+    "Token",
+    {
+        "id": ident("tok"), "name": TEXT, "scopes": many(TEXT), "only": or_null(TEXT),
+        "expires_at": or_null(MOMENT),
+    },
+)  # fmt: skip
+ROLE = shape("Role", {"kind": TEXT, "scope": TEXT})
+OWN_BUDGET = shape("OwnBudget", {"id": ident("bud"), "name": TEXT, "currency": TEXT, "commons": COMMONS_NAMED})
+ME = shape("Me", {"id": ident("usr"), "name": TEXT, "token": TOKEN, "roles": many(ROLE), "budgets": many(OWN_BUDGET)})
+EVENT = shape("Event", {"id": ident("evt"), "kind": TEXT, "subject": TEXT, "scopes": many(TEXT), "created_at": MOMENT})
+
 # --- contributions --------------------------------------------------------------------------------------------------
+BUDGET_NAMED = shape(
+    "BudgetNamed",
+    {"id": ident("bud"), "name": TEXT, "currency": TEXT, "state": word(Budget.STATES), "commons": COMMONS_NAMED},
+)
 _CONTRIBUTION: dict[str, Schema] = {
-    "id": ident("ctr"), "budget": ident("bud"), "period": ident("per"), "contributor": PERSON, "worked_on": DAY,
-    "kind": word(KINDS), "minutes": WHOLE, "amount": MONEY, "description": TEXT, "evidence": many(TEXT),
-    "over_cap_reason": TEXT, "remainder_of": or_null(ident("ctr")), "validated_at": or_null(MOMENT),
+    "id": ident("ctr"), "budget": {"anyOf": [ident("bud"), BUDGET_NAMED]}, "period": {"anyOf": [ident("per"), PERIOD]},
+    "contributor": PERSON, "worked_on": DAY,
+    "kind": word(KINDS), "minutes": WHOLE, "amount": MONEY, "waived": MONEY, "description": TEXT,
+    "evidence": many(TEXT), "over_cap_reason": TEXT,
+    "metadata": {"type": "object", "additionalProperties": TEXT}, "version": WHOLE, "source": or_null(TEXT),
+    "source_gone_at": or_null(MOMENT), "remainder_of": or_null(ident("ctr")), "accepted_at": or_null(MOMENT),
+    "seconds_left": or_null(WHOLE), "validated_at": or_null(MOMENT),
     "state": word(Contribution.STATES), "settled_amount": or_null(MONEY), "created_at": MOMENT,
     "description_withdrawn": TRUTH, "recorded": or_null(RECORDED),
 }  # fmt: skip
 CONTRIBUTION = shape("Contribution", _CONTRIBUTION)
 _REVIEW: dict[str, Schema] = {
     "id": ident("rev"), "contribution": ident("ctr"), "reviewer": PERSON, "verdict": word(Review.VERDICTS),
-    "reason": TEXT, "minutes": or_null(WHOLE), "created_at": MOMENT,
+    "reason": TEXT, "minutes": or_null(WHOLE), "version": WHOLE, "created_at": MOMENT,
 }  # fmt: skip
 REVIEW = shape("Review", _REVIEW)
 REVIEW_DONE = shape("ReviewDone", {**_REVIEW, "contribution_state": word(Contribution.STATES)})
-CONTRIBUTION_IN_FULL = shape("ContributionInFull", {**_CONTRIBUTION, "reviews": many(REVIEW)})
+QUESTION = shape(
+    "Question",
+    {
+        "id": ident("qst"), "asker": PERSON, "text": TEXT, "answer": or_null(TEXT), "closed_at": or_null(MOMENT),
+        "created_at": MOMENT,
+    },
+)  # fmt: skip
+OPINION = shape("Opinion", {"steward": PERSON, "upholds": TRUTH, "reason": TEXT, "created_at": MOMENT})
+OBJECTION = shape(
+    "Objection",
+    {
+        "id": ident("obj"), "objector": PERSON, "reason": TEXT, "state": word(Objection.STATES),
+        "ended_at": or_null(MOMENT), "created_at": MOMENT, "opinions": many(OPINION),
+    },
+)  # fmt: skip
+CONTRIBUTION_IN_FULL = shape(
+    "ContributionInFull",
+    {**_CONTRIBUTION, "reviews": many(REVIEW), "questions": many(QUESTION), "objections": many(OBJECTION)},
+)
+CONTRIBUTIONS = shape("Contributions", {"data": many(CONTRIBUTION)})
 
 # --- pledges and payments -------------------------------------------------------------------------------------------
 _PLEDGE: dict[str, Schema] = {
@@ -190,13 +248,20 @@ PAYMENT = shape(
 )  # fmt: skip
 
 # --- distributions --------------------------------------------------------------------------------------------------
-CHARTER_USED = shape("CharterUsed", {"id": ident("cha"), "version": WHOLE, "rule": TEXT})
 SHARE_PART = shape("SharePart", {"budget": ident("bud"), "amount": MONEY})
 SHARE = shape(
     "Share",
     {
         "id": ident("shr"), "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
         "state": word(Share.STATES),
+    },
+)  # fmt: skip
+SHARE_IN_FULL = shape(
+    "ShareInFull",
+    {
+        "id": ident("shr"), "distribution": ident("dis"), "period": ident("per"), "budget": ident("bud"),
+        "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
+        "distribution_state": word(Distribution.STATES), "state": word(Share.STATES),
     },
 )  # fmt: skip
 MOVE = shape("Move", {"kind": word(DistributionMove.KINDS), "from": ident("bud"), "to": ident("bud"), "amount": MONEY})
@@ -242,6 +307,13 @@ POSTING = shape(
     {
         "entry": ident("ent"), "kind": TEXT, "happened_on": DAY, "booked_at": MOMENT, "reference": TEXT,
         "account": TEXT, "amount": MONEY, "balance": MONEY,
+    },
+)  # fmt: skip
+STATEMENT = shape(
+    "Statement",
+    {
+        "currency": TEXT, "currencies": many(TEXT), "opening": MONEY, "closing": MONEY, "data": many(POSTING),
+        "has_more": TRUTH, "next_cursor": or_null(TEXT),
     },
 )  # fmt: skip
 ENTRY_LINE = shape(

@@ -2,14 +2,39 @@
 
 from django.urls import re_path
 
-from backend.api import charters, commons, contributions, distributions, ledger, log, payments, periods, pledges
+from backend.api import (
+    budgets,
+    charters,
+    commons,
+    contributions,
+    distributions,
+    events,
+    ledger,
+    log,
+    me,
+    payments,
+    periods,
+    pledges,
+    reviews,
+    shares,
+)
 from backend.api.views import Nowhere
 
 _ID = "[0-9A-Z]{36}"
+_WORK = rf"contributions/(?P<contribution_id>ctr_{_ID})"
 
 urlpatterns = [
     re_path(r"^commons$", commons.CommonsList.as_view()),
     re_path(rf"^commons/(?P<commons_id>com_{_ID})$", commons.CommonsOne.as_view()),
+    re_path(r"^me$", me.Me.as_view()),
+    re_path(r"^statement$", me.Statement.as_view()),
+    re_path(r"^events$", events.EventList.as_view()),
+    re_path(r"^budgets$", budgets.BudgetList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})$", budgets.BudgetOne.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/periods$", budgets.PeriodList.as_view()),
+    re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/estimate$", budgets.EstimateOne.as_view()),
+    re_path(r"^shares$", shares.ShareList.as_view()),
+    re_path(rf"^shares/(?P<share_id>shr_{_ID})$", shares.ShareOne.as_view()),
     re_path(r"^charter\.schema\.json$", charters.Schema.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charter$", charters.InForce.as_view()),
     re_path(rf"^budgets/(?P<budget_id>bud_{_ID})/charters$", charters.Versions.as_view()),
@@ -23,8 +48,16 @@ urlpatterns = [
     re_path(rf"^pledges/(?P<pledge_id>plg_{_ID})/resumption$", pledges.Resumption.as_view()),
     re_path(r"^contributions$", contributions.ContributionList.as_view()),
     re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})$", contributions.ContributionOne.as_view()),
-    re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})/reviews$", contributions.ReviewList.as_view()),
-    re_path(rf"^contributions/(?P<contribution_id>ctr_{_ID})/withdrawal$", contributions.Withdrawal.as_view()),
+    re_path(r"^contributions/batch$", contributions.Batch.as_view()),
+    re_path(rf"^{_WORK}/withdrawal$", contributions.Withdrawal.as_view()),
+    re_path(rf"^{_WORK}/declaration$", contributions.Declaration.as_view()),
+    re_path(rf"^{_WORK}/waiver$", contributions.Waiver.as_view()),
+    re_path(rf"^{_WORK}/reviews$", reviews.ReviewList.as_view()),
+    re_path(rf"^{_WORK}/questions$", reviews.QuestionList.as_view()),
+    re_path(rf"^{_WORK}/questions/(?P<question_id>qst_{_ID})/answer$", reviews.Answer.as_view()),
+    re_path(rf"^{_WORK}/objections$", reviews.ObjectionList.as_view()),
+    re_path(rf"^{_WORK}/objections/(?P<objection_id>obj_{_ID})/lifting$", reviews.Lifting.as_view()),
+    re_path(rf"^{_WORK}/objections/(?P<objection_id>obj_{_ID})/opinions$", reviews.OpinionList.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})$", periods.PeriodOne.as_view()),
     re_path(rf"^periods/(?P<period_id>per_{_ID})/closure$", periods.Closure.as_view()),
     re_path(rf"^distributions/(?P<distribution_id>dis_{_ID})$", distributions.DistributionOne.as_view()),

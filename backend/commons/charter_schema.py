@@ -100,6 +100,10 @@ def _review() -> Schema:
     }
 
 
+def _rate() -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": MAX_AMOUNT}
+
+
 def default_kinds() -> dict[str, int]:
     """Every kind of work counts alike; expenses are for charters that say how they are given back."""
     return {kind: MILLI for kind, _name in KINDS if kind != EXPENSE}
@@ -109,7 +113,7 @@ def default_kinds() -> dict[str, int]:
 def charter_schema() -> Schema:
     """The JSON Schema (Draft 2020-12) of format 1. Amounts are minor units of the budget's currency."""
     top = _object(
-        "Amounts are whole numbers of minor units of the budget's currency (cents), rates are basis points.",
+        "Amounts are whole numbers of minor units of the budget's currency (cents), parts are basis points.",
         "format", "tiers",
         format={"const": FORMAT},
         tiers={"type": "array", "minItems": 1, "maxItems": 20, "items": _tier()},
@@ -117,6 +121,12 @@ def charter_schema() -> Schema:
             "type": "object", "minProperties": 1, "default": default_kinds(),
             "description": "The kinds that can be declared, each with its coefficient in thousandths.",
             "properties": {kind: {"type": "integer", "minimum": 0, "maximum": 100_000} for kind, _name in KINDS},
+            "additionalProperties": False,
+        },
+        rates={
+            "type": "object", "minProperties": 1,
+            "description": "What an hour of a kind is usually worth: a suggestion while declaring, read by no rule.",
+            "properties": {kind: _rate() for kind, _name in KINDS if kind != EXPENSE},
             "additionalProperties": False,
         },
         minutes_a_day=_whole(1, 1440, 420, "How many minutes a day of work has."),
@@ -184,7 +194,7 @@ def charter_schema() -> Schema:
 
 
 def complete(document: dict[str, Any], schema: Schema | None = None) -> dict[str, Any]:
-    """A valid document with each absent member at its default, at every level."""
+    """A valid document with each absent member at its default, at every level; one that has no default stays absent."""
     schema = schema or charter_schema()
     found: dict[str, Any] = {}
     for name, member in schema["properties"].items():

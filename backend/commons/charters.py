@@ -112,7 +112,7 @@ def valid_document(document: Mapping[str, Any], *, budget: Budget | None = None)
     if faults:
         raise CharterInvalid(faults)
     found = complete(dict(document))
-    faults = [*_of_tiers(found), *_of_amounts(found), *_of_this_version(found), *_of_upstream(found, budget)]
+    faults = [*_of_tiers(found), *_of_rates(found), *_of_amounts(found), *_of_upstream(found, budget)]
     if faults:
         raise CharterInvalid(faults)
     return found
@@ -155,6 +155,15 @@ def _of_tiers(document: Mapping[str, Any]) -> Faults:
     return faults
 
 
+def _of_rates(document: Mapping[str, Any]) -> Faults:
+    said = _("The charter has no kind “%(kind)s”: add it to its kinds or take it away here.")
+    return [
+        (path_of(["rates", kind]), said % {"kind": kind})
+        for kind in document.get("rates", ())
+        if kind not in document["kinds"]
+    ]
+
+
 def _of_amounts(document: Mapping[str, Any]) -> Faults:
     faults: Faults = []
     bounds, soft, hard = document["bounds"], document["soft_cap"], document["hard_cap"]
@@ -172,17 +181,6 @@ def _of_amounts(document: Mapping[str, Any]) -> Faults:
     if not table[0]:
         said = _("The work of the period itself must count: from 1 to %(most)s.") % {"most": PPM}
         faults.append(("decay_ppm[0]", said))
-    return faults
-
-
-def _of_this_version(document: Mapping[str, Any]) -> Faults:
-    """What a charter may say and the service cannot do yet is refused: nothing of a charter is ignored."""
-    faults: Faults = []
-    if document["review"]["mode"] == "consent":
-        faults.append(("review.mode", _("Consent is not in this version yet. Use approvals.")))
-    if document["objections"]["settled_by"] != 1:
-        said = _("Objections settled by several stewards are not in this version yet. Use 1.")
-        faults.append(("objections.settled_by", said))
     return faults
 
 

@@ -189,9 +189,30 @@ class Charter(models.Model):
         return dict(self.document["kinds"])
 
     @property
+    def rates(self) -> dict[str, int]:
+        """What an hour of a kind is usually worth, minor units: a suggestion that no rule reads; often none."""
+        return dict(self.document.get("rates", {}))
+
+    def suggests(self, kind: str, minutes: int) -> int | None:
+        """What that makes of a duration, minor units, halves up; None: it suggests nothing."""
+        rate = self.rates.get(kind)
+        return (rate * minutes + 30) // 60 if rate and minutes else None
+
+    @property
     def approvals(self) -> int:
-        """How many stewards validate a contribution."""
-        return int(self.document["review"]["approvals"])
+        """How many stewards validate a contribution; 0: nobody needs to, consent does."""
+        return int(self.document["review"].get("approvals", 0))
+
+    @property
+    def consent_days(self) -> int | None:
+        """By consent: after so many days without objection a contribution is validated. None: by approvals."""
+        found: int | None = self.document["review"].get("days")
+        return found
+
+    @property
+    def settled_by(self) -> int:
+        """How many uninvolved stewards settle an objection."""
+        return int(self.document["objections"]["settled_by"])
 
     @property
     def soft_cap(self) -> int | None:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.contributions.models import Contribution, Review
-from backend.contributions.services import write_contribution
+from backend.contributions.models import Contribution, Objection, Question, Review
+from backend.contributions.services import take_back, write_contribution
 from backend.core.errors import Conflict, Invalid
 from backend.identity.addresses import somebody_named, take_address
 from backend.identity.inviting import Named
@@ -74,7 +74,8 @@ def record_contribution(
             grant_role(user=person, kind="contributor", scope=budget.pk, granted_by=actor, now=now)
 
     whole = {
-        "minutes": 0, "amount": 0, "evidence": [], "over_cap_reason": "", **facts, "budget_id": budget.pk,
+        "minutes": 0, "amount": 0, "evidence": [], "over_cap_reason": "", **facts,
+        "metadata": {}, "source": "", "budget_id": budget.pk,
         "description": facts["description"].strip(),
     }  # fmt: skip
     made = write_contribution(
@@ -126,8 +127,7 @@ def contest_contribution(*, recording_id: str, reason: str, now: datetime) -> bo
     undone = contribution.state in {*WITHDRAWABLE, "withdrawn", "rejected"}
     note_contested(row, reason=reason, now=now, undone=undone)
     if contribution.state in WITHDRAWABLE:
-        contribution.state = "withdrawn"
-        contribution.save(update_fields=["state"])
+        take_back(contribution, now=now)
     return undone
 
 
@@ -146,8 +146,7 @@ def retract_contribution(*, actor: User, recording_id: str, reason: str, now: da
     if contribution.state not in {*WITHDRAWABLE, "rejected"}:
         raise Conflict("contribution_shared", _("A distribution has taken it already: it is settled with them."))
     note_retracted(row, actor=actor, reason=reason, now=now)
-    contribution.state = "withdrawn"
-    contribution.save(update_fields=["state"])
+    take_back(contribution, now=now)
 
 
 @transaction.atomic
@@ -163,7 +162,10 @@ def give_contributor_address(*, actor: User, recording_id: str, email: str, now:
     person = take_address(actor=actor, person=before, email=email, scopes=[contribution.budget_id], now=now)
     if person.pk != before.pk:
         work = Contribution.objects.select_for_update(of=("self",)).filter(contributor=before)
-        if Review.objects.filter(contributor=before).exists() or any(one.recorded_by_id == person.pk for one in work):
+        said = (Review, Question, Objection)
+        if any(model.objects.filter(contributor=before).exists() for model in said) or any(
+            one.recorded_by_id == person.pk for one in work
+        ):
             raise Conflict(
                 "address_of_another",
                 _(

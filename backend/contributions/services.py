@@ -1,18 +1,30 @@
 """Declares and reviews contributions."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from backend.allocation.closing import median
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
 from backend.commons.words import EXPENSE
+from backend.contributions.holding_back import hold_back
 from backend.contributions.models import Contribution, Review
+from backend.contributions.peers import (
+    UNDER_REVIEW,
+    accept,
+    end_talk,
+    give_clock,
+    hold_contribution,
+    require_state,
+    require_version,
+    start_clock,
+)
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
@@ -25,10 +37,14 @@ from backend.payees.services import payee_of
 
 MAX_MINUTES = 31 * 24 * 60
 MAX_EVIDENCE = 10
+MAX_METADATA = 20
 
 
-def _require_facts(*, kind: str, minutes: int, amount: int, description: str, evidence: Sequence[str]) -> None:
-    """Refuse what is wrong in itself, whatever the budget."""
+def require_facts(facts: Mapping[str, Any]) -> None:
+    """Refuse what is wrong in itself, whatever the budget: the columns of `declare`, `metadata` where there is one."""
+    kind, minutes, amount, description, evidence = (
+        facts[name] for name in ("kind", "minutes", "amount", "description", "evidence")
+    )
     if kind not in dict(Contribution.KINDS):
         raise Invalid(
             "kind_unknown",
@@ -58,6 +74,37 @@ def _require_facts(*, kind: str, minutes: int, amount: int, description: str, ev
     for link in evidence:
         if len(link) > 500 or not _is_link(link):
             raise Invalid("evidence_not_a_link", _("Evidence is given as http or https links."), param="evidence")
+    if len(facts["over_cap_reason"]) > 500:
+        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
+    _require_metadata(facts.get("metadata", {}))
+
+
+def _require_metadata(pairs: Any) -> None:
+    """Refuse what is not a small table of texts."""
+    fine = (
+        isinstance(pairs, dict)
+        and len(pairs) <= MAX_METADATA
+        and all(isinstance(one, str) for pair in pairs.items() for one in pair)
+        and all(1 <= len(name) <= 40 and len(value) <= 500 for name, value in pairs.items())
+    )
+    if not fine:
+        raise Invalid(
+            "metadata_shape",
+            _("Metadata is at most 20 pairs of texts: names of 1 to 40 characters, values of 500 at most."),
+            param="metadata",
+        )
+
+
+def require_day(worked_on: date, *, now: datetime) -> None:
+    """Refuse a day to come."""
+    if worked_on > host_day(now):
+        raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
+
+
+def require_budget_open(budget: Budget) -> None:
+    """Refuse a budget that takes no work; read again, now that the period is held: it may have closed meanwhile."""
+    if not Budget.objects.filter(pk=budget.pk, state__in=OPEN_TO_WORK).exists():
+        raise Conflict("budget_not_open", _("This budget does not take contributions at present."), param="budget")
 
 
 def _is_link(text: str) -> bool:
@@ -71,7 +118,7 @@ def _is_link(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
-def _require_within_charter(charter: Charter, *, kind: str, amount: int, why: str, currency: str) -> None:
+def require_within_charter(charter: Charter, *, kind: str, amount: int, why: str, currency: str) -> None:
     """Refuse what the charter of the day's period does not allow."""
     if kind not in charter.kinds:
         names = dict(Contribution.KINDS)
@@ -116,12 +163,15 @@ def declare(
     amount: int = 0,
     evidence: Sequence[str] = (),
     over_cap_reason: str = "",
+    metadata: Mapping[str, str] | None = None,
+    source: str = "",
 ) -> Contribution:
     """Declare one's own work against a budget. Moves no money.
 
     Args: worked_on: a day of the open period, not in the future. minutes: duration, none for an expense. amount: what
         is asked for it, minor units of the budget's currency; zero is volunteering. over_cap_reason: needed above the
-        soft cap of the charter. form_key: a repetition gives back the first one.
+        soft cap of the charter. metadata: pairs of texts that are kept and never read. source: id of the import it
+        came with. form_key: a repetition gives back the first one.
     Raises: Forbidden `not_allowed`; Invalid naming the field; Conflict `period_closed`, `budget_not_open`.
     """
     if not may_declare(actor, budget):
@@ -131,6 +181,7 @@ def declare(
     facts: dict[str, Any] = {
         "budget_id": budget.pk, "worked_on": worked_on, "kind": kind, "minutes": minutes, "amount": amount,
         "description": description.strip(), "evidence": list(evidence), "over_cap_reason": over_cap_reason.strip(),
+        "metadata": dict(metadata or {}), "source": source,
     }  # fmt: skip
     return write_contribution(actor=actor, contributor=actor, budget=budget, facts=facts, form_key=form_key, now=now)
 
@@ -151,11 +202,8 @@ def write_contribution(
     Raises: as `declare`.
     """
     why = facts["over_cap_reason"]
-    _require_facts(**{name: facts[name] for name in ("kind", "minutes", "amount", "description", "evidence")})
-    if facts["worked_on"] > host_day(now):
-        raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
-    if len(why) > 500:
-        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
+    require_facts(facts)
+    require_day(facts["worked_on"], now=now)
     first = Contribution.objects.filter(contributor=contributor, form_key=form_key).first()
     if first is not None:
         return _same_contribution(first, facts)
@@ -163,19 +211,17 @@ def write_contribution(
     try:
         with transaction.atomic():
             period = require_open_period(budget, day=facts["worked_on"])
-            # Read again now that the period is held: the budget may have been closed meanwhile.
-            if not Budget.objects.filter(pk=budget.pk, state__in=OPEN_TO_WORK).exists():
-                raise Conflict(
-                    "budget_not_open", _("This budget does not take contributions at present."), param="budget"
-                )
-            _require_within_charter(
+            require_budget_open(budget)
+            require_within_charter(
                 period.charter, kind=facts["kind"], amount=facts["amount"], why=why, currency=budget.currency
             )
             before_writing()
-            contribution = Contribution.objects.create(
+            contribution = Contribution(
                 id=new_id("ctr"), period=period, contributor=contributor, currency=budget.currency, form_key=form_key,
                 recorded_by=None if own else actor, created_at=now, **facts,
             )  # fmt: skip
+            start_clock(contribution, now=now)
+            contribution.save(force_insert=True)
             payee_of(contributor, now=now)
             record(
                 "contribution.declared" if own else "contribution.recorded", actor=actor, subject=contribution.pk,
@@ -206,24 +252,20 @@ def review(
     now: datetime,
     reason: str = "",
     minutes: int | None = None,
+    version: int | None = None,
 ) -> Review:
     """Say of someone else's contribution that it is approved, or rejected with a reason.
 
     The contribution is validated once the number of stewards of its period's charter approved it, rejected by one.
-    Args: minutes: those that an approval validates, at most what was declared; None: as declared.
+    While a question or an objection is open it can be rejected and not approved; by consent it is neither.
+    Args: minutes: those that an approval validates, at most what was declared; None: as declared. version: the one
+        that was read; another is refused.
     Raises: NotFound; Forbidden `own_contribution`, `not_allowed`; Invalid `verdict_unknown`, `reason_missing`,
-        `validated_minutes`; Conflict `contribution_not_open` (already reviewed, naming the state), `already_reviewed`.
+        `validated_minutes`; Conflict `contribution_not_open` (already reviewed, naming the state), `already_reviewed`,
+        `contribution_amended`, `validated_by_consent`.
     """
     with transaction.atomic():
-        contribution = (
-            Contribution.visible_to(actor)
-            .select_related("budget", "period__charter")
-            .select_for_update(of=("self",))
-            .filter(pk=contribution_id)
-            .first()
-        )
-        if contribution is None:
-            raise NotFound("contribution_not_found", _("There is no such contribution."))
+        contribution = hold_contribution(actor, contribution_id)
         require(actor, "contribution.review", scopes=tree_of(contribution.budget))
         if contribution.contributor_id == actor.pk:
             raise Forbidden("own_contribution", _("Nobody reviews their own contribution: ask another steward."))
@@ -245,28 +287,32 @@ def review(
                 % {"declared": contribution.minutes},
                 param="minutes",
             )
-        if contribution.state != "declared":
+        require_version(contribution, version)
+        if contribution.period.charter.consent_days is not None:
             raise Conflict(
-                "contribution_not_open",
-                _("This contribution is no longer awaiting review: it is “%(state)s”.")
-                % {"state": contribution.get_state_display()},
+                "validated_by_consent",
+                _("This charter validates by consent: ask a question, or object with a reason. Nothing was changed."),
             )
-        if contribution.reviews.filter(reviewer=actor).exists():
+        require_state(contribution, *(UNDER_REVIEW if verdict == "reject" else ("declared",)))
+        if contribution.reviews.filter(reviewer=actor, version=contribution.version).exists():
             raise Conflict("already_reviewed", _("You have already reviewed this contribution."))
         said = Review.objects.create(
             id=new_id("rev"), contribution=contribution, contributor_id=contribution.contributor_id, reviewer=actor,
-            verdict=verdict, reason=reason.strip()[:500], minutes=minutes, created_at=now,
+            verdict=verdict, reason=reason.strip()[:500], minutes=minutes,
+            version=contribution.version, created_at=now,
         )  # fmt: skip
-        approvals = contribution.reviews.filter(verdict="approve").count()
+        approvals = contribution.reviews.filter(verdict="approve", version=contribution.version).count()
+        before = contribution.state
         if verdict == "reject":
             contribution.state = "rejected"
+            end_talk(contribution, now=now, how="lapsed")
         elif approvals >= contribution.period.charter.approvals:
             contribution.state, contribution.validated_at = "validated", now
-        if contribution.state != "declared":
+        if contribution.state != before:
             contribution.save(update_fields=["state", "validated_at"])
             record(
                 f"contribution.{contribution.state}", actor=actor, subject=contribution.pk, now=now,
-                scopes=[contribution.budget_id], why=said.reason, before={"state": "declared"},
+                scopes=[contribution.budget_id], why=said.reason, before={"state": before},
                 after={"state": contribution.state},
             )  # fmt: skip
         else:
@@ -281,50 +327,67 @@ def review(
 def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[int, int]]:
     """Contribution id → (validated minutes, how many validated them): the low median of what its approvals said.
 
-    Nobody approved yet: the declared minutes, by nobody.
+    Nobody approved yet: the declared minutes, by nobody. Less what a closing kept back of them.
     """
     rows = list(contributions)
-    approved = Review.objects.filter(contribution__in=[one.pk for one in rows], verdict="approve")
+    approved = Review.objects.filter(
+        contribution__in=[one.pk for one in rows], verdict="approve", version=F("contribution__version")
+    )
     said: dict[str, list[int | None]] = {}
     for contribution_id, minutes in approved.values_list("contribution_id", "minutes"):
         said.setdefault(contribution_id, []).append(minutes)
     found = {}
     for one in rows:
         counts = [one.minutes if minutes is None else minutes for minutes in said.get(one.pk, ())]
-        found[one.pk] = (median(counts) if counts else one.minutes, len(counts))
+        validated = median(counts) if counts else one.minutes
+        found[one.pk] = (max(0, validated - one.minutes_held), len(counts))
     return found
 
 
-def withdraw(*, actor: User, contribution_id: str, now: datetime) -> Contribution:
-    """Take back one's own contribution while it awaits review or is validated, before the period is closed."""
+def withdraw(*, actor: User, contribution_id: str, now: datetime, version: int | None = None) -> Contribution:
+    """Take back one's own contribution before a period is closed over it.
+
+    Raises: NotFound; Conflict `contribution_not_open`, `contribution_amended`.
+    """
     with transaction.atomic():
-        contribution = (
-            Contribution.objects.select_for_update(of=("self",)).filter(pk=contribution_id, contributor=actor).first()
-        )
-        if contribution is None:
+        contribution = hold_contribution(actor, contribution_id)
+        if contribution.contributor_id != actor.pk:
             raise NotFound("contribution_not_found", _("There is no such contribution."))
         if contribution.state == "withdrawn":
             return contribution
-        if contribution.state not in {"declared", "validated"}:
-            raise Conflict(
-                "contribution_not_open",
-                _("This contribution can no longer be withdrawn: it is “%(state)s”.")
-                % {"state": contribution.get_state_display()},
-            )
-        contribution.state = "withdrawn"
-        contribution.save(update_fields=["state"])
+        require_version(contribution, version)
+        require_state(contribution, *UNDER_REVIEW, "validated")
+        take_back(contribution, now=now)
         record("contribution.withdrawn", actor=actor, subject=contribution.pk, now=now, scopes=[contribution.budget_id])
     return contribution
 
 
-def freeze_contributions(*, period: Period, following: Period) -> list[Contribution]:
+def take_back(contribution: Contribution, *, now: datetime) -> None:
+    """Mark a contribution that the caller holds as withdrawn: its clock stops and what is open on it lapses."""
+    contribution.state = "withdrawn"
+    contribution.accepted_at = contribution.seconds_left = None
+    contribution.save(update_fields=["state", "accepted_at", "seconds_left"])
+    end_talk(contribution, now=now, how="lapsed")
+
+
+def freeze_contributions(*, period: Period, following: Period, now: datetime) -> list[Contribution]:
     """Take the validated contributions of a period into its distribution, in order; leave the others to the next one.
 
-    The caller holds the lock of the period.
+    What nobody objected to in time is validated first, though no sweep came by. The caller holds the period.
     """
     mine = Contribution.objects.select_for_update(of=("self",)).filter(period=period)
-    included = list(mine.filter(state="validated").order_by("id"))
+    for one in mine.filter(state="declared", accepted_at__lte=now).order_by("accepted_at", "pk"):
+        accept(one, now=now)
+    included = list(mine.filter(state="validated").select_related("period__charter").order_by("id"))
+    hold_back(included, minutes_of=validated_minutes, now=now)
     # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
     Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
-    mine.filter(state__in=["declared", "questioned", "validated"]).update(period=following)
+    mine.filter(state__in=["draft", *UNDER_REVIEW, "validated"]).update(period=following)
+    if following.charter.consent_days is None:
+        clocks: dict[str, Any] = {"accepted_at": None, "seconds_left": None}
+        Contribution.objects.filter(period=following, state__in=UNDER_REVIEW).update(**clocks)
+    else:
+        waiting = Contribution.objects.filter(period=following, state__in=UNDER_REVIEW, accepted_at=None)
+        for one in waiting.filter(seconds_left=None).select_related("period__charter"):
+            give_clock(one, now=now)
     return included

@@ -62,7 +62,7 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
             )
         if period.state != "open":
             raise Conflict("period_not_open", _("This period is not open."))
-        freeze_contributions(period=period, following=_end(period, host_day(now)))
+        freeze_contributions(period=period, following=_end(period, host_day(now)), now=now)
         document = period.charter.document
         frozen = snapshot.inputs(period, document)
         distribution = Distribution.objects.create(

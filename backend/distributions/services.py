@@ -3,10 +3,12 @@
 from backend.distributions.arbitration import answer_arbitration, propose_arbitration, withdraw_arbitration
 from backend.distributions.booking import approvable_from, approval_hindrance, approve, owed_to, sound
 from backend.distributions.closing import close_period, compute_due, computed, settled_lines
+from backend.distributions.estimate import Estimate, estimate
 from backend.distributions.simulation import simulate
 from backend.distributions.snapshot import about_to_be_shared, about_to_receive, committed, last_day, shareable
 
 __all__ = [
+    "Estimate",
     "about_to_be_shared",
     "about_to_receive",
     "answer_arbitration",
@@ -17,6 +19,7 @@ __all__ = [
     "committed",
     "compute_due",
     "computed",
+    "estimate",
     "last_day",
     "owed_to",
     "propose_arbitration",

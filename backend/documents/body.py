@@ -40,11 +40,15 @@ class Party:
 
 @dataclass(frozen=True)
 class Item:
-    """A line of a paper: what for, and how much in minor units; pledged: only on a yearly statement."""
+    """A line of a paper: what for, and how much in minor units.
+
+    pledged: only on a yearly statement. minutes: only on a certificate of time.
+    """
 
     text: str
     amount: int
     pledged: int | None = None
+    minutes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Facts:
     period: tuple[date, date] | None = None
     purchase_order: str = ""
     payment: Paid | None = None
+    # What an hour of volunteering is valued at, minor units; none: a certificate of time says hours alone.
+    rate: int | None = None
     reason: str = ""
     corrects: tuple[str, date] | None = None
     # Whether a credit note cancels a part of its invoice only.
@@ -175,6 +181,9 @@ def _facts(facts: Facts, issued_on: date, words: dict[str, str]) -> list[list[st
     if facts.replaces:
         label, day = facts.replaces
         told.append([words["replaces"], words["replaces_what"].format(label=label, day=_day(day, facts.language))])
+    if facts.rate is not None:
+        per_hour = format_money(facts.rate, facts.currency, facts.language)
+        told.append([words["rate"], words["rate_what"].format(amount=per_hour)])
     if facts.reason:
         told.append([words["reason"], facts.reason])
     return told
@@ -192,6 +201,8 @@ def _table(facts: Facts, words: dict[str, str]) -> dict[str, Any]:
             "rows": [[item.text, money(item.pledged or 0), money(item.amount)] for item in facts.items],
             "total": [words["total"], money(sum(item.pledged or 0 for item in facts.items)), money(facts.total)],
         }
+    if facts.kind == "time":
+        return _time_table(facts, words)
     total = words[f"total_{facts.kind}"]
     if facts.kind in TAXED:
         return {
@@ -203,6 +214,20 @@ def _table(facts: Facts, words: dict[str, str]) -> dict[str, Any]:
         "heads": [words["what"], words["amount"]],
         "rows": [[item.text, money(item.amount)] for item in facts.items],
         "total": [total, money(facts.total)],
+    }
+
+
+def _time_table(facts: Facts, words: dict[str, str]) -> dict[str, Any]:
+    """Hours by line, and what they are valued at where the host set a rate."""
+
+    def cells(minutes: int, amount: int) -> list[str]:
+        time = words["hours"].format(hours=minutes // 60, minutes=minutes % 60)
+        return [time] if facts.rate is None else [time, format_money(amount, facts.currency, facts.language)]
+
+    return {
+        "heads": [words["what"], words["time_given"], *([] if facts.rate is None else [words["valued"]])],
+        "rows": [[item.text, *cells(item.minutes or 0, item.amount)] for item in facts.items],
+        "total": [words["total_time"], *cells(sum(item.minutes or 0 for item in facts.items), facts.total)],
     }
 
 

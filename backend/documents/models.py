@@ -1,4 +1,4 @@
-"""Numbered papers: calls for funds, invoices, credit notes, certificates of payment, yearly statements."""
+"""Numbered papers: calls for funds, invoices, credit notes, certificates of payment or time, yearly statements."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from backend.identity.models import Organisation, User
 from backend.identity.permissions import MEMBERS, counting, holds
 
 # What stands in front of the year and the number, by kind.
-PREFIXES = {"call": "AF", "invoice": "F", "credit_note": "AV", "certificate": "AT", "yearly": "RA"}
+PREFIXES = {"call": "AF", "invoice": "F", "credit_note": "AV", "certificate": "AT", "yearly": "RA", "time": "BV"}
 
 
 class DocumentSeries(models.Model):
@@ -38,6 +38,7 @@ class Document(models.Model):
         ("credit_note", _("credit note")),
         ("certificate", _("payment certificate")),
         ("yearly", _("yearly statement")),
+        ("time", _("certificate of volunteer time")),
     ]
     SEALED_FOR: ClassVar = {"body_sealed": "id", "pdf_sealed": "id"}
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)

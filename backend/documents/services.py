@@ -69,6 +69,7 @@ def issue(
     corrects: Document | None = None,
     replaces: Document | None = None,
     payment: Paid | None = None,
+    rate: int | None = None,
     reason: str = "",
     actor: User | None,
     now: datetime,
@@ -81,7 +82,7 @@ def issue(
         it is about. items: one at least, amounts in minor units. language: "fr" or "en". organisation, person: whose
         papers it is among; none for a donor. reference: of the transfer awaited. period: first and last day.
         corrects: the invoice, for a credit note. replaces: the certificate before, for another one. payment: the
-        money that came, for a certificate. actor: None for the house itself.
+        money that came, for a certificate. rate: of an hour, for a certificate of time. actor: None for the house.
     Raises: Invalid `unknown_currency`; for an invoice Conflict `invoice_host_incomplete`, `invoice_party_incomplete`.
     """
     require_currency(currency)
@@ -96,7 +97,7 @@ def issue(
     facts = Facts(
         kind=kind, party=party, items=items, currency=currency, language="en" if language == "en" else "fr",
         reference=reference, due_on=due_on, period=period, purchase_order=purchase_order, payment=payment,
-        reason=reason, corrects=(corrects.label, corrects.issued_on) if corrects else None,
+        rate=rate, reason=reason, corrects=(corrects.label, corrects.issued_on) if corrects else None,
         replaces=(replaces.label, replaces.issued_on) if replaces else None,
         in_part=corrects is not None and sum(item.amount for item in items) < corrects.total,
         vat_status=body_of(corrects)["vat_status"] if corrects else "",
@@ -250,10 +251,12 @@ def note_download(*, actor: User, documents: Sequence[Document], now: datetime) 
 
 
 def forget(*, subjects: Sequence[str], now: datetime) -> int:
-    """Make calls for funds and statements unreadable for ever, with the people they named; numbers and totals stay.
+    """Make papers that the law does not keep unreadable for ever, with the people they named; numbers and totals stay.
 
-    Invoices, credit notes and certificates are kept with the accounts, ten years (Code de commerce, L123-22).
+    Invoices, credit notes and payment certificates are kept with the accounts, ten years (Code de commerce, L123-22).
     Args: subjects: ids of what the papers are about. Returns: how many were forgotten by this call.
     """
-    keys = Document.objects.filter(subject__in=subjects, kind__in=["call", "yearly"]).values_list("pk", flat=True)
+    keys = Document.objects.filter(subject__in=subjects, kind__in=["call", "yearly", "time"]).values_list(
+        "pk", flat=True
+    )
     return sum(crypto.destroy_key(key, now) for key in keys)

@@ -10,6 +10,7 @@ WORDS: dict[str, dict[str, str]] = {
         "credit_note": "Avoir",
         "certificate": "Attestation de versement",
         "yearly": "Récapitulatif annuel",
+        "time": "Attestation de bénévolat",
         "for": "Pour",
         "issued": "Date d’émission",
         "due": "À payer au plus tard le",
@@ -37,6 +38,12 @@ WORDS: dict[str, dict[str, str]] = {
         "total_invoice": "Total à payer, sans TVA",
         "total_credit_note": "Total de l’avoir, sans TVA",
         "total_certificate": "Total versé",
+        "total_time": "Total",
+        "time_given": "Temps",
+        "valued": "Valeur indicative",
+        "hours": "{hours} h {minutes:02d}",
+        "rate": "Taux indicatif",
+        "rate_what": "{amount} de l’heure",
         "nature": "Nature de l’opération",
         "services": "prestation de services",
         "pay": "Pour payer par virement",
@@ -57,6 +64,11 @@ WORDS: dict[str, dict[str, str]] = {
         ),
         "note_certificate": (
             "Cette attestation dit ce qui a été reçu. Ce n’est pas un reçu fiscal : elle n’ouvre droit à aucune "
+            "réduction d’impôt."
+        ),
+        "note_time": (
+            "Cette attestation dit le temps de travail bénévole que des pairs ont validé. La valeur, s’il y en a une, "
+            "est indicative : rien n’est dû. Ce n’est pas un reçu fiscal : donner de son temps n’ouvre droit à aucune "
             "réduction d’impôt."
         ),
         "note_yearly": (
@@ -90,6 +102,7 @@ WORDS: dict[str, dict[str, str]] = {
         "credit_note": "Credit note",
         "certificate": "Payment certificate",
         "yearly": "Yearly statement",
+        "time": "Certificate of volunteering",
         "for": "For",
         "issued": "Issue date",
         "due": "To be paid by",
@@ -117,6 +130,12 @@ WORDS: dict[str, dict[str, str]] = {
         "total_invoice": "Total to pay, without VAT",
         "total_credit_note": "Total of the credit note, without VAT",
         "total_certificate": "Total paid",
+        "total_time": "Total",
+        "time_given": "Time",
+        "valued": "Indicative value",
+        "hours": "{hours} h {minutes:02d}",
+        "rate": "Indicative rate",
+        "rate_what": "{amount} an hour",
         "nature": "Nature",
         "services": "provision of services",
         "pay": "To pay by bank transfer",
@@ -135,6 +154,10 @@ WORDS: dict[str, dict[str, str]] = {
         "note_call": "This call for funds is not an invoice. Nothing is taken: you make the transfer yourself.",
         "note_certificate": (
             "This certificate says what was received. It is not a tax receipt: it gives no right to any tax reduction."
+        ),
+        "note_time": (
+            "This certificate says the volunteer work that peers validated. The value, where there is one, is "
+            "indicative: nothing is owed. It is not a tax receipt: giving time gives no right to any tax reduction."
         ),
         "note_yearly": (
             "This statement says what was pledged for the year and what was received in the year. It is neither an "

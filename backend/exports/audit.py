@@ -45,17 +45,21 @@ class Wanted:
 
 
 def visible_events(actor: User) -> "QuerySet[Event]":
-    """The events a person may read; none is hidden from auditors and treasurers.
+    """The events a person may read, as `seen_by` says."""
+    return Event.objects.filter(seen_by(actor))
+
+
+def seen_by(actor: User) -> Q:
+    """Which events a person may read; none is hidden from auditors and treasurers.
 
     Others read what they did and what was done to them; stewards what was done in their budgets; members of an
     organisation what was done for it or in its name; administrators what touches rights and access.
     """
-    events = Event.objects.all()
     if may(actor, "audit.read_all"):
-        return events
+        return Q()
     seen = Q(actor_id=actor.pk) | Q(subject=actor.pk) | Q(scopes__contains=[actor.pk])
     held = list(counting(actor).values_list("kind", "scope"))
-    budgets = _trees([scope for kind, scope in held if kind == "steward"])
+    budgets = trees([scope for kind, scope in held if kind == "steward"])
     organisations = {scope for kind, scope in held if kind in MEMBERS}
     for scope in sorted({*budgets, *organisations}):
         seen |= Q(scopes__contains=[scope])
@@ -64,10 +68,10 @@ def visible_events(actor: User) -> "QuerySet[Event]":
     if may(actor, "audit.read_security"):
         for prefix in SECURITY:
             seen |= Q(kind__startswith=prefix)
-    return events.filter(seen)
+    return seen
 
 
-def _trees(budgets: list[str]) -> list[str]:
+def trees(budgets: list[str]) -> list[str]:
     """These budgets and all those below them."""
     found, rest = set(budgets), set(budgets)
     while rest:
@@ -83,7 +87,7 @@ def find(*, actor: User, wanted: Wanted) -> "QuerySet[Event]":
         raise Invalid("audit_range", _("The last day is before the first: nothing would be in it."), param="last")
     events = visible_events(actor).select_related("actor")
     if not may(actor, "audit.read_all"):
-        events = events.exclude(_of_hidden_payers(actor))
+        events = events.exclude(of_hidden_payers(actor))
     if wanted.who:
         events = events.filter(Q(actor_id=wanted.who) | Q(actor__name__icontains=wanted.who))
     if wanted.as_whom:
@@ -104,7 +108,7 @@ def find(*, actor: User, wanted: Wanted) -> "QuerySet[Event]":
     return events.order_by("-created_at", "-id")
 
 
-def _of_hidden_payers(actor: User) -> Q:
+def of_hidden_payers(actor: User) -> Q:
     """What tells who promised under no name, or under another one: not for those who may not read the pledge."""
     hidden = Pledge.objects.exclude(visibility="visible").exclude(pk__in=Pledge.visible_to(actor).values("pk"))
     told = Q(subject__in=hidden.values("pk"))

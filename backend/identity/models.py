@@ -44,6 +44,8 @@ class User(AbstractBaseUser):
     public_name = models.CharField(_("public name"), max_length=60, blank=True)
     language = models.CharField(max_length=2, default="fr")
     is_active = models.BooleanField(default=True)
+    # Whether keys of one letter act on the pages of review; who dictates or trembles switches them off.
+    shortcuts = models.BooleanField(default=True, db_default=True)
     # What Django's account machinery asks of a user; nobody is staff here, there is no admin site.
     is_staff = False
     is_superuser = False
@@ -332,6 +334,8 @@ class ApiToken(models.Model):
         ("periods:read", _("read periods")),
         ("periods:close", _("close periods")),
         ("distributions:read", _("read distributions")),
+        ("statement:read", _("read one’s own statement of account")),
+        ("events:read", _("follow events")),
         ("ledger:read", _("read the books")),
         ("log:read", _("read the public log")),
     ]

@@ -28,6 +28,14 @@ ACTIONS: dict[str, set[str]] = {
     "organisation.merge": {"treasurer"},
     "contribution.declare": {"contributor", "steward"},
     "contribution.review": {"steward"},
+    "contribution.discuss": {"contributor", "steward"},
+    "contribution.decide": {"steward"},
+    "repository.connect": {"steward"},
+    "adjustment.propose": {"steward"},  # and the contributor, of their own work
+    "adjustment.decide": {"steward"},
+    "round.run": {"steward"},  # open, follow and close a statement round
+    "volunteering.read": {"steward", "treasurer", "auditor"},
+    "volunteering.set_rate": {"treasurer"},
     "budget.read": {"contributor", "steward", "treasurer", "auditor"},
     "budget.open": {"steward", "administrator"},
     "charter.adopt": {"steward"},

@@ -41,6 +41,11 @@ def change_profile(*, actor: User, name: str, public_name: str, language: str, n
     return changed
 
 
+def set_shortcuts(*, actor: User, on: bool) -> None:
+    """Switch one's own keyboard shortcuts on or off; who may: everybody, for themself alone."""
+    User.objects.filter(pk=actor.pk).update(shortcuts=on)
+
+
 def _told(field: str, value: str) -> str:
     """A language is told; a name is personal data that an erasure must find nowhere: its keyed hash."""
     return value if field == "language" or not value else equality_index(value)

@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.utils import translation
+from django.utils.translation import gettext as _
 
+from backend.identity.models import Host
 from backend.pledges.donations import gift_code
 from backend.pledges.models import Donor, Pledge
 
@@ -106,3 +108,10 @@ def page_of(pledge: Pledge) -> str:
     if pledge.donor is not None and pledge.donor.claimed_by_id is None:
         return link(f"gifts/{gift_code(pledge)}/")
     return link(f"pledges/{pledge.pk}/")
+
+
+def dressed(name: str, body: str) -> str:
+    """A text between its greeting and its signature, in the language of the moment."""
+    host = Host.objects.first()
+    greeting = _("Hello %(name)s,") % {"name": name} if name else _("Hello,")
+    return f"{greeting}\n\n{body}\n\n— {host.name if host else 'Tronc'}\n"

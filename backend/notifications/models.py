@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.ids import ID_LENGTH
 from backend.events.models import Event
+from backend.identity.models import User
 
 
 class OutgoingMail(models.Model):
@@ -49,3 +50,12 @@ class OutgoingMail(models.Model):
             models.Index(fields=["state", "due_at"], name="mail_due"),
             models.Index(fields=["recipient"], name="mail_bounced", condition=Q(state="bounced")),
         ]
+
+
+class Digest(models.Model):
+    """The daily mail of one person about what awaits them: whether they want it, and when it was looked at last."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    wanted = models.BooleanField(default=True)
+    # Written whether or not there was something to say: what is new is what came since.
+    looked_at = models.DateTimeField(null=True)

@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 
 from backend.commons.models import Budget, Charter
 from backend.commons.services import tree_of
-from backend.contributions.models import Contribution
 from backend.core.money import format_money
 from backend.distributions.models import Distribution, Share
 from backend.events.models import Event
@@ -18,12 +17,15 @@ from backend.ledger.services import closings, last_seal
 from backend.notifications.letters import Letter, page_of, payers
 from backend.notifications.letters import link as _link
 from backend.notifications.recipes_of_accounts import account_changed, factor_reset
+from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
+from backend.notifications.recipes_of_peers import PEER_RECIPES
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
 from backend.notifications.recipes_of_privacy import PRIVACY_RECIPES
 from backend.notifications.recipes_of_provider import PROVIDER_RECIPES
+from backend.notifications.recipes_of_rounds import ROUND_RECIPES
 from backend.notifications.recipes_of_sessions import device_new
 from backend.notifications.recipes_of_tokens import token_ending
 from backend.notifications.recipes_organisations import RECIPES as OF_ORGANISATIONS
@@ -42,38 +44,6 @@ def _sealed() -> str:
     values = {"block": last.block, "size": last.position, "root": last.head[:16], "link": _link("log/")}
     said = _("The books at this moment: block %(block)s, %(size)s entries, root %(root)s. To check them: %(link)s")
     return f"\n\n{said % values}"
-
-
-def _contribution_decided(event: Event) -> Letter:
-    contribution = Contribution.objects.select_related("contributor").get(pk=event.subject)
-    said = contribution.reviews.order_by("-created_at").first()
-
-    def write() -> tuple[str, str]:
-        values = {"what": contribution.description[:80], "reason": said.reason if said else "", "link": _link("work/")}
-        if event.kind == "contribution.rejected":
-            return _("Contribution rejected: %(what)s") % values, _("Reason given: %(reason)s\n\n%(link)s") % values
-        return (
-            _("Contribution validated: %(what)s") % values,
-            _("It takes part in the sharing when the period is closed. No money has moved.\n\n%(link)s") % values,
-        )
-
-    return [contribution.contributor], write
-
-
-def _contribution_declared(event: Event) -> Letter:
-    contribution = Contribution.objects.select_related("contributor", "budget").get(pk=event.subject)
-    stewards = [s for s in people_with("steward", event.scopes) if s.pk != contribution.contributor_id]
-
-    def write() -> tuple[str, str]:
-        values = {
-            "name": contribution.contributor.name,
-            "what": contribution.description[:80],
-            "budget": contribution.budget.name,
-            "link": _link("reviews/"),
-        }
-        return _("To review: %(what)s") % values, _("%(name)s declared work for %(budget)s.\n\n%(link)s") % values
-
-    return stewards, write
 
 
 def _distribution_published(event: Event) -> Letter:
@@ -380,13 +350,13 @@ def _month_asked(event: Event) -> Letter:
 RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PEOPLE_RECIPES,
     **PRIVACY_RECIPES,
+    **PEER_RECIPES,
+    **ROUND_RECIPES,
+    **ADJUSTMENT_RECIPES,
     **DONATION_RECIPES,
     **PLEDGE_RECIPES,
     **PROVIDER_RECIPES,
     "charter.adopted": _charter_adopted,
-    "contribution.declared": _contribution_declared,
-    "contribution.validated": _contribution_decided,
-    "contribution.rejected": _contribution_decided,
     "distribution.published": _distribution_published,
     "distribution.approved": _distribution_approved,
     "distribution.arbitrated": arbitration_ended,

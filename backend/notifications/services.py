@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Max, Min
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
@@ -18,6 +17,7 @@ from backend.events.services import record
 from backend.identity.models import Host, User
 from backend.identity.permissions import require
 from backend.notifications.bounces import record_bounce
+from backend.notifications.letters import dressed
 from backend.notifications.models import OutgoingMail
 from backend.notifications.recipes import RECIPES
 from backend.notifications.sending import ATTEMPTS, said, send_due
@@ -61,8 +61,7 @@ def _compose(row: Untold, now: datetime) -> None:
         for person in (one for one in people if one.is_active and one.has_address):  # nor has a closed account
             with translation.override(person.language):
                 subject, body = write()
-                greeting = _("Hello %(name)s,") % {"name": person.name} if person.name else _("Hello,")
-                body = f"{greeting}\n\n{body}\n\n— {_signature()}\n"
+                body = dressed(person.name, body)
             OutgoingMail.objects.get_or_create(
                 event=row.event,
                 recipient=person.email,
@@ -74,12 +73,6 @@ def _compose(row: Untold, now: datetime) -> None:
         nudge("notifications.send")
     row.delete()
     around_commit("mail.composed")
-
-
-def _signature() -> str:
-    """Who writes: the host, once there is one."""
-    host = Host.objects.first()
-    return host.name if host else "Tronc"
 
 
 @transaction.atomic

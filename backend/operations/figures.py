@@ -12,6 +12,8 @@ from backend.ledger.services import balances, charted_by_owner
 from backend.pledges.donations import believed
 from backend.pledges.models import Pledge
 
+WARN_PERCENT = 80
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -35,6 +37,21 @@ class Figures:
     def short(self) -> bool:
         """Whether more was validated than the purse holds: the requests will be reduced."""
         return self.available < 0
+
+    @property
+    def held(self) -> int:
+        """What the purse holds, whatever is committed of it."""
+        return self.available + self.committed
+
+    @property
+    def committed_percent(self) -> int | None:
+        """What is committed of what the purse holds, in whole per cent; None when it holds nothing."""
+        return self.committed * 100 // self.held if self.held > 0 else None
+
+    @property
+    def nearly_short(self) -> bool:
+        """Whether most of what the purse holds is committed: shortage is told before it is there."""
+        return self.committed > 0 and not self.short and self.committed * 100 >= self.held * WARN_PERCENT
 
     @property
     def missing(self) -> int:

@@ -12,6 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from backend.banking.models import BankLine
+from backend.contributions.models import Contribution, ForgeDelivery
+from backend.contributions.rounds import rounds_to_remind
 from backend.core.models import SweepRun
 from backend.core.origin import came_by
 from backend.distributions.models import Distribution
@@ -19,6 +21,7 @@ from backend.events.models import Untold
 from backend.events.sealing import unsealed
 from backend.identity.tokens import tokens_to_warn
 from backend.ledger.services import balances, entry_count, frozen, holds_due, last_seal
+from backend.notifications.digests import digests_waiting
 from backend.notifications.models import OutgoingMail
 from backend.operations.host import due_accounts
 from backend.operations.models import Backup, SelfCheckRun
@@ -43,6 +46,11 @@ def _rows(rows: "QuerySet[Any]", since: str) -> Due:
 # Sweep → how many rows are due at a moment, and since when; no date where the rows do not say.
 QUEUES: dict[str, Callable[[datetime], Due]] = {
     "banking.match": lambda now: _rows(BankLine.objects.filter(state="new"), "statement__imported_at"),
+    "contributions.accept_due": lambda now: _rows(
+        Contribution.objects.filter(state="declared", accepted_at__lte=now), "accepted_at"
+    ),
+    "contributions.treat_forges": lambda now: _rows(ForgeDelivery.waiting(now), "received_at"),
+    "contributions.remind_rounds": lambda now: _rows(rounds_to_remind(now), "opened_at"),
     "distributions.compute": lambda now: _rows(Distribution.objects.filter(state="frozen"), "prepared_at"),
     "events.seal": lambda now: _rows(unsealed(), "created_at"),
     "host.accounts": lambda now: _rows(due_accounts(now), "applies_at"),
@@ -50,6 +58,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "ledger.expire_holds": holds_due,
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
+    "notifications.digest": lambda now: (digests_waiting(now).count(), None),
     "pledges.call_due": lambda now: (calls_waiting(now), None),
     "pledges.remind_due": lambda now: (reminders_waiting(now), None),
     "privacy.erase": lambda now: _rows(

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from backend.banking.services import match_due
+from backend.contributions.deliveries import treat_forges
+from backend.contributions.peers import accept_due
+from backend.contributions.rounds import remind_due as remind_of_rounds
 from backend.distributions.services import compute_due
 from backend.events.sealing import chain_due
 from backend.exports.retention import keep_names
 from backend.identity.tokens import warn_of_end
 from backend.ledger.services import expire_due, seal_due
+from backend.notifications.digests import digest_due
 from backend.notifications.services import compose_due, send_due
 from backend.operations.host import apply_due
 from backend.operations.selfcheck import check_due
@@ -22,6 +26,9 @@ from backend.privacy.retention import retain
 
 SWEEPS: dict[str, Callable[[datetime], int]] = {
     "banking.match": match_due,
+    "contributions.accept_due": accept_due,
+    "contributions.treat_forges": treat_forges,
+    "contributions.remind_rounds": remind_of_rounds,
     "distributions.compute": compute_due,
     "events.seal": chain_due,
     "exports.keep_names": keep_names,
@@ -30,6 +37,7 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "ledger.expire_holds": expire_due,
     "ledger.seal": seal_due,
     "notifications.compose": compose_due,
+    "notifications.digest": digest_due,
     "notifications.send": send_due,
     "operations.selfcheck": check_due,
     "payments.apply_surpluses": apply_surpluses,

@@ -20,10 +20,11 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Commons, Moderation
-from backend.contributions.models import Contribution
+from backend.contributions.models import Adjustment, Contribution, ForgeDelivery, ForgePerson
 from backend.core.crypto import destroy_key
 from backend.core.models import IdempotencyRecord
 from backend.distributions.models import ArbitrationLine
+from backend.documents.services import forget as forget_papers
 from backend.events.services import record
 from backend.identity.models import (
     ApiToken,
@@ -64,10 +65,12 @@ def forget(user: User, *, now: datetime) -> None:
     names = _names(user)
     addresses = _addresses(user)
     shown = pseudonym(user)
+    _deliveries([*addresses, *ForgePerson.objects.filter(user=user).values_list("address", flat=True)])
     _appeals(addresses)
     _proposed(user, addresses, shown, now)
     forget_with_mail([donor.pk for donor in donors_of(user)], now=now)  # found by addresses that go below
     forget_pledges(user, now=now)
+    forget_papers(subjects=[user.pk], now=now)  # certificates of their time
     forget_receipts(Pledge.objects.filter(person=user), now=now)
     _close_doors(user, now)
     _payee(user, shown, now)
@@ -110,6 +113,15 @@ def _at(model: Any, column: str, addresses: list[str]) -> "QuerySet[Any]":
     return model._default_manager.annotate(at=Lower(column)).filter(at__in=addresses)  # type: ignore[no-any-return]
 
 
+def _deliveries(addresses: list[str]) -> None:
+    """What forges told under these addresses, and is still kept, is emptied: no draft can be made of it any more."""
+    known = [address.encode() for address in addresses]
+    for row in ForgeDelivery.objects.exclude(body=b"").order_by("pk").iterator(chunk_size=20):
+        told = bytes(row.body).lower()
+        if any(address in told for address in known):
+            ForgeDelivery.objects.filter(pk=row.pk).update(body=b"")
+
+
 def _appeals(addresses: list[str]) -> None:
     """Where the public objects to what was withdrawn: to the host, when the one who read there goes."""
     host = parseaddr(settings.LEGAL_CONTACT)[1]
@@ -150,7 +162,7 @@ def _borne_by_others(name: str, user: User) -> bool:
 def _close_doors(user: User, now: datetime) -> None:
     """Sessions, second factors, devices, tokens, roles and limits end; nothing opens the account any more."""
     end_sessions(actor=None, user=user, now=now)
-    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress, Offer):
+    for rows in (Authenticator, KnownDevice, ApiToken, SpendingLimit, EmailAddress, Offer, ForgePerson):
         rows._default_manager.filter(user=user).delete()
     for proposal in Proposal.objects.filter(subject=user.pk, state="proposed"):
         Proposal.objects.filter(pk=proposal.pk).update(state="withdrawn", decided_at=now)
@@ -175,6 +187,9 @@ def _texts(user: User, words: list[str], shown: str) -> None:
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
         (ArbitrationLine, "person", ("answer_reason",)),
+        (Adjustment, "contributor", ("reason", "decision")),
+        (Adjustment, "proposed_by", ("reason",)),
+        (Adjustment, "decided_by", ("decision",)),
         (Recording, "asked", told),
         (Recording, "on_behalf_of", told),
         (Recording, "recorded_by", told),

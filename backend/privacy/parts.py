@@ -25,9 +25,10 @@ class Part:
 PARTS: dict[str, Part] = {
     "account": Part(
         "identity.User", ("pk",),
-        ("id", "email", "name", "public_name", "language", "is_active", "date_joined", "last_login"),
+        ("id", "email", "name", "public_name", "language", "shortcuts", "is_active", "date_joined", "last_login"),
     ),
     "addresses": Part("account.EmailAddress", ("user",), ("email", "verified", "primary")),
+    "daily_mail": Part("notifications.Digest", ("user",), ("wanted", "looked_at")),
     "former": Part("privacy.Former", ("user",), ("kind", "text", "noted_at")),
     "second_factors": Part("mfa.Authenticator", ("user",), ("type", "created_at", "last_used_at")),
     "sessions": Part("usersessions.UserSession", ("user",), ("created_at", "last_seen_at", "ip", "user_agent")),
@@ -38,6 +39,7 @@ PARTS: dict[str, Part] = {
     ),
     "roles": Part("identity.Role", ("user",), ("kind", "scope", "created_at")),
     "offers": Part("identity.Offer", ("user",), ("kind", "organisation__name", "email", "created_at")),
+    "commit_addresses": Part("contributions.ForgePerson", ("user",), ("address", "created_at")),
     "spending_limits": Part(
         "identity.SpendingLimit", ("user",), ("organisation", "organisation__name", "amount", "currency", "per",
         "created_at"),
@@ -45,7 +47,36 @@ PARTS: dict[str, Part] = {
     "contributions": Part(
         "contributions.Contribution", ("contributor",),
         ("id", "budget", "budget__name", "worked_on", "kind", "minutes", "amount", "currency", "description",
-        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "created_at"),
+        "evidence", "state", "over_cap_reason", "validated_at", "settled_amount", "waived", "corrects", "metadata",
+        "version", "created_at"),
+    ),
+    "kept_back": Part(
+        "contributions.Adjustment", ("contributor",),
+        ("id", "contribution", "minutes", "amount", "minutes_left", "amount_left", "reason", "state", "decision",
+        "decided_at", "created_at"),
+    ),
+    "statement_rounds": Part(
+        "contributions.RoundAnswer", ("person",),
+        ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "answered_at"),
+    ),
+    "questions_received": Part(
+        "contributions.Question", ("contributor",), ("contribution", "text", "answer", "closed_at", "created_at"),
+    ),
+    "questions_asked": Part(
+        "contributions.Question", ("asker",), ("contribution", "text", "answer", "closed_at", "created_at"),
+    ),
+    "objections_received": Part(
+        "contributions.Objection", ("contributor",), ("contribution", "reason", "state", "ended_at", "created_at"),
+    ),
+    "objections_raised": Part(
+        "contributions.Objection", ("objector",), ("contribution", "reason", "state", "ended_at", "created_at"),
+    ),
+    "objections_decided": Part(
+        "contributions.Opinion", ("steward",), ("objection__contribution", "upholds", "reason", "created_at"),
+    ),
+    "objections_weighed": Part(
+        "contributions.Opinion", ("contributor", "objector"),
+        ("objection__contribution", "upholds", "reason", "created_at"),
     ),
     "reviews_received": Part(
         "contributions.Review", ("contributor",), ("contribution", "verdict", "minutes", "reason", "created_at"),
@@ -168,6 +199,10 @@ ACTS: dict[str, tuple[str, ...]] = {
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
     "contributions.Contribution": ("recorded_by",),
+    "contributions.Repository": ("created_by", "revoked_by"),
+    "contributions.Adjustment": ("proposed_by", "decided_by"),
+    "contributions.TimeRate": ("set_by",),
+    "contributions.Round": ("opened_by", "closed_by"),
     "commons.Commons": ("decided_by",),
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),

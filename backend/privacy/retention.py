@@ -12,6 +12,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
 
+from backend.contributions.deliveries import KEPT as DELIVERY_KEPT
+from backend.contributions.models import ForgeDelivery
 from backend.core.idempotency import KEEP, try_lock
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
@@ -130,6 +132,10 @@ CLASSES: dict[str, Class] = {
     "notices": Class(
         _("Events of the payment provider"), 13 * MONTH, _("since they came"),
         lambda now: Notice.objects.filter(received_at__lt=now - 13 * MONTH).exclude(state__in=["waiting", "stuck"]),
+    ),
+    "deliveries": Class(
+        _("What forges told of commits"), DELIVERY_KEPT, _("since it came"),
+        lambda now: ForgeDelivery.objects.filter(received_at__lt=now - DELIVERY_KEPT),
     ),
     "tokens": Class(_("API tokens that ended"), 12 * MONTH, _("since they ended or were revoked"), _tokens),
     "unused": Class(

@@ -67,7 +67,7 @@ def sections(document: Document, currency: str, names: Mapping[str, str]) -> lis
     """A complete document in words. Args: names: of the budgets that it sends money to."""
     parts: list[tuple[str, Iterator[Line]]] = [
         (_("How the money is shared"), _sharing(document, currency)),
-        (_("What can be declared"), _declaring(document)),
+        (_("What can be declared"), _declaring(document, currency)),
         (_("What one person receives"), _bounds(document["bounds"], currency)),
         (_("Before sharing"), _before(document, currency, names)),
         (_("Requests"), _requests(document, currency)),
@@ -150,7 +150,7 @@ def _decay(table: Sequence[int]) -> str:
     return _("counts again, for %(parts)s from one period to the next, then no more") % {"parts": parts}
 
 
-def _declaring(document: Document) -> Iterator[Line]:
+def _declaring(document: Document, currency: str) -> Iterator[Line]:
     kinds = document["kinds"]
     by_time = BY_TIME & {tier["rule"] for tier in document["tiers"]}
     names = dict(KINDS)
@@ -164,8 +164,17 @@ def _declaring(document: Document) -> Iterator[Line]:
     if by_time:
         hours = decimal(Decimal(document["minutes_a_day"]) / 60)
         yield _("A day of work"), _("%(hours)s hours") % {"hours": hours}
+    if said := usual_worth(document, currency):
+        yield _("An hour is usually worth"), _("%(rates)s; a suggestion, never imposed") % {"rates": said}
     everyone, members = _("everyone who has an account"), _("the contributors and stewards of the budget")
     yield _("Who may declare"), everyone if document["declare"] == "everyone" else members
+
+
+def usual_worth(document: Document, currency: str) -> str:
+    """What an hour of each kind is usually worth; empty where the charter suggests nothing."""
+    rates = document.get("rates", {})
+    known = [(name, format_money(rates[kind], currency)) for kind, name in KINDS if kind in rates]
+    return ", ".join(f"{name}{NO_BREAK}{amount}" for name, amount in known)
 
 
 def _amount(amount: int | None, currency: str, nothing: str) -> str:
@@ -223,9 +232,19 @@ def _paying(document: Document, currency: str) -> Iterator[Line]:
 
 
 def _reviewing(document: Document) -> Iterator[Line]:
-    number = document["review"]["approvals"]
-    said = ngettext("one steward, never one’s own", "%(number)s stewards, never one’s own", number)
+    review = document["review"]
+    if review["mode"] == "consent":
+        number = review["days"]
+        said = ngettext(
+            "consent: nobody has objected within one day", "consent: nobody has objected within %(number)s days", number
+        )
+    else:
+        number = review["approvals"]
+        said = ngettext("one steward, never one’s own", "%(number)s stewards, never one’s own", number)
     yield _("A contribution is validated by"), said % {"number": number}
+    number = document["objections"]["settled_by"]
+    said = ngettext("one steward who is not involved", "%(number)s stewards who are not involved", number)
+    yield _("An objection that nobody lifts is settled by"), said % {"number": number}
 
 
 def _calendar(document: Document) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """The life of a commons: anyone proposes one, others open, refuse, hide, show and archive it; budgets suspended."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
@@ -9,8 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backend.commons.life import (
     amend_commons,
@@ -24,13 +26,16 @@ from backend.commons.life import (
     withdraw_commons,
 )
 from backend.commons.models import Commons
+from backend.commons.project_files import read_project_file
 from backend.commons.proposed import digest_of
 from backend.commons.services import get_budget, tree_of
-from backend.core.errors import Conflict
+from backend.core.errors import Conflict, Invalid
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day, the_host
 from backend.operations.commons_end import archive_commons, hindrances
 from backend.web.acts import form_page
+from backend.web.forms import add_domain_error
+from backend.web.forms_forges import ProjectFileForm
 from backend.web.forms_people import AppealForm, ApproveForm, ProposeForm, ReasonForm
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
@@ -55,7 +60,24 @@ def commons_propose(request: AuthedRequest) -> HttpResponseBase:
         return redirect("proposed_commons", made.pk)
 
     mine = Commons.objects.filter(proposed_by=request.user).order_by("-created_at")[:20]
-    return form_page(request, form, act, "life/propose.html", {"mine": mine})
+    return form_page(request, form, act, "life/propose.html", {"mine": mine, "reading": ProjectFileForm()})
+
+
+@private
+@require_POST
+def commons_propose_from(request: AuthedRequest) -> HttpResponseBase:
+    """Fill in the form with what a file says of the project. Nothing is kept of it, nothing is fetched."""
+    reading = ProjectFileForm(request.POST, request.FILES)
+    form, status = ProposeForm(), 422
+    if reading.is_valid():
+        try:
+            found = read_project_file(reading.data_given, language=get_language() or "fr")
+        except Invalid as refusal:
+            add_domain_error(reading, refusal)
+        else:
+            form, status = ProposeForm(initial=asdict(found)), 200
+    context = {"form": form, "reading": reading, "read": status == 200}
+    return render(request, "life/propose.html", context, status=status)
 
 
 def _proposed(request: AuthedRequest, commons_id: str) -> Commons:
@@ -259,6 +281,7 @@ def _own_budget(request: AuthedRequest, budget_id: str) -> Any:
 urlpatterns = [
     path("proposed/", life, name="life"),
     path("proposed/new/", commons_propose, name="commons_propose"),
+    path("proposed/new/from-file/", commons_propose_from, name="commons_propose_from"),
     path("proposed/<slug:commons_id>/", proposed_commons, name="proposed_commons"),
     path("proposed/<slug:commons_id>/edit/", proposed_edit, name="proposed_edit"),
     path("proposed/<slug:commons_id>/open/", commons_open, name="commons_open"),

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.urls import reverse, translate_url
 from django.utils import timezone
@@ -88,7 +88,8 @@ class Reader:
             Contribution.objects.filter(Q(budget__in=scopes) | Q(budget__parent__in=scopes), state="declared")
             .exclude(contributor_id=self.user.pk)
             .exclude(recorded_by_id=self.user.pk)
-            .exclude(reviews__reviewer_id=self.user.pk)
+            .exclude(period__charter__document__review__mode="consent")
+            .exclude(reviews__reviewer_id=self.user.pk, reviews__version=F("version"))
             .count()
         )
 

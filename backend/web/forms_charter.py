@@ -11,16 +11,16 @@ from backend.allocation.rules import RULES
 from backend.commons.charter_schema import FORMAT, LEFT, WHOLE
 from backend.commons.charters import CharterInvalid
 from backend.commons.models import Budget
-from backend.commons.words import KINDS, rule_name
+from backend.commons.words import EXPENSE, KINDS, rule_name
 from backend.core.errors import DomainError
 from backend.core.money import exponent, parse_amount
 from backend.web.charter_fields import DECIMAL, AmountField, NumberField, scaled, typed
+from backend.web.charter_review import NUMBER, ReviewFields, review_initial, review_members
 
 TIERS = UPSTREAM = 4
-NUMBER = {"inputmode": "numeric", "autocomplete": "off"}
 
 
-class CharterForm(forms.Form):
+class CharterForm(ReviewFields):
     """The rules of a budget in plain words."""
 
     minutes_a_day = forms.IntegerField(
@@ -93,10 +93,6 @@ class CharterForm(forms.Form):
         label=_("One person may transfer, in thirty days, up to"),
         help_text=_("An amount. Empty: it always takes two people."),
     )
-    approvals = forms.IntegerField(
-        label=_("How many stewards validate a contribution"), min_value=1, max_value=9,
-        widget=forms.TextInput(attrs=NUMBER), help_text=_("From 1 to 9."),
-    )  # fmt: skip
     period_unit = forms.ChoiceField(
         label=_("Length of the next periods"),
         choices=[
@@ -131,6 +127,8 @@ class CharterForm(forms.Form):
             self.fields[f"coefficient_{kind}"] = NumberField(
                 label=_("Coefficient: %(kind)s") % {"kind": name}, times=1000, most=100
             )
+            if kind != EXPENSE:
+                self.fields[f"rate_{kind}"] = AmountField(label=_("Usual worth of an hour: %(kind)s") % {"kind": name})
         for number in self.edges:
             self.fields[f"to_{number}"] = forms.ChoiceField(
                 label=_("Budget %(number)s that receives") % {"number": number}, required=False,
@@ -197,9 +195,12 @@ class CharterForm(forms.Form):
     def kind_rows(self) -> list[dict[str, Any]]:
         """The fields of each kind of work."""
         return [
-            {"name": name, "listed": self[f"kind_{kind}"], "coefficient": self[f"coefficient_{kind}"]}
+            {
+                "name": name, "listed": self[f"kind_{kind}"], "coefficient": self[f"coefficient_{kind}"],
+                "rate": None if kind == EXPENSE else self[f"rate_{kind}"],
+            }
             for kind, name in KINDS
-        ]
+        ]  # fmt: skip
 
     def edge_rows(self) -> list[dict[str, Any]]:
         """The fields of each budget upstream."""
@@ -225,7 +226,7 @@ class CharterForm(forms.Form):
             "reserve_bp": _percent(reserve["bp"]),
             "reserve_target": self._money(reserve["target"]),
             "carry_periods": document["unpaid"]["carry_periods"],
-            "approvals": document["review"]["approvals"],
+            **review_initial(document),
             "period_unit": unit,
             "period_length": length,
             "publication_days": document["publication_days"],
@@ -239,6 +240,7 @@ class CharterForm(forms.Form):
         for kind, _name in KINDS:
             found[f"kind_{kind}"] = kind in document["kinds"]
             found[f"coefficient_{kind}"] = typed(Decimal(document["kinds"].get(kind, 1000)) / 1000)
+            found[f"rate_{kind}"] = self._money(document.get("rates", {}).get(kind))
         for number, edge in enumerate(document["upstream"], start=1):
             found |= {f"to_{number}": edge["to"], f"bp_{number}": _percent(edge["bp"])}
         return found
@@ -288,6 +290,7 @@ class CharterForm(forms.Form):
         values = self.cleaned_data
         unit = values["period_unit"]
         rows = [number for number in self.tiers if values[f"tier{number}_rule"]]
+        rates = {kind: values[f"rate_{kind}"] for kind, _name in KINDS if values.get(f"rate_{kind}")}
         kept = {values[f"tier{number}_id"] for number in rows}
         return {
             "format": FORMAT,
@@ -297,6 +300,7 @@ class CharterForm(forms.Form):
                 for kind, _name in KINDS
                 if values[f"kind_{kind}"]
             },
+            **({"rates": rates} if rates else {}),
             "minutes_a_day": values["minutes_a_day"],
             "decay_ppm": values["decay_read"],
             "catch_up_periods": values["catch_up_periods"],
@@ -317,8 +321,7 @@ class CharterForm(forms.Form):
             "earmarks": {"weights": values["earmarks_weights"], "leftover": values["earmarks_leftover"]},
             "minimum_payout": values["minimum_payout"] or 0,
             "unpaid": {"carry_periods": values["carry_periods"]},
-            "review": {"mode": "approvals", "approvals": values["approvals"]},
-            "objections": {"settled_by": 1},
+            **review_members(values),
             "period": {unit: values["period_length"]} if unit else None,
             "publication_days": values["publication_days"],
             "transfer_threshold": values["transfer_threshold"] or 0,
@@ -358,6 +361,8 @@ class CharterForm(forms.Form):
             found = f"{'bp' if rest == 'bp' else 'to'}_{rows[int(index)]}"
         elif name == "kinds" and rest:
             found = f"coefficient_{rest}"
+        elif name == "rates":
+            found = f"rate_{rest}"
         else:
             found = _FIELDS.get(path) or _FIELDS.get(name) or name
         return found if found in self.fields and found != "id" else None
@@ -368,7 +373,8 @@ _FIELDS = {
     "kinds": "kind_development", "decay_ppm": "decay", "bounds.floor": "floor", "bounds.ceiling": "ceiling",
     "bounds.ceiling_bp": "ceiling_bp", "bounds.hourly_cap": "hourly_cap", "reserve.bp": "reserve_bp",
     "reserve.target": "reserve_target", "upstream": "bp_1", "earmarks.weights": "earmarks_weights",
-    "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "approvals",
+    "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "review_mode",
+    "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by",
     "period": "period_length",
 }  # fmt: skip
 

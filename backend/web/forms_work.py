@@ -1,6 +1,5 @@
 """Forms of contributors, reviewers and treasurers: they read what was typed; the domain decides."""
 
-import re
 from datetime import date
 from typing import Any, cast
 
@@ -13,36 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from backend.commons.models import Budget, Charter
 from backend.commons.services import OPEN_TO_WORK, following
 from backend.contributions.models import Contribution
+from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
 from backend.core.money import parse_amount
 from backend.identity.models import User
 from backend.web.forms import new_form_key
 from backend.web.pages import budgets_with
-
-_MINUTES = re.compile(r"([0-9]{1,5}) ?(?:min|mn|m)?")
-_HOURS = re.compile(r"([0-9]{1,3}) ?(?:h ?([0-9]{1,2})?|: ?([0-9]{2})) ?(?:min|mn|m)?")
-
-
-def parse_duration(text: str) -> int:
-    """Read a duration as people write it: `90`, `1h30`, `1:30`, `1 h 30`, `2 h`.
-
-    Returns: minutes; 0 for an empty text.
-    Raises: Invalid `duration_unreadable`.
-    """
-    typed = " ".join(text.lower().replace("\u00a0", " ").replace("\u202f", " ").split())
-    if not typed:
-        return 0
-    if plain := _MINUTES.fullmatch(typed):
-        return int(plain[1])
-    hours = _HOURS.fullmatch(typed)
-    minutes = int(hours[2] or hours[3] or 0) if hours else 60
-    if hours is None or minutes >= 60:
-        raise Invalid(
-            "duration_unreadable",
-            _("Write the duration in minutes, or in hours and minutes: 90, 1h30 or 1:30."),
-            param="minutes",
-        )
-    return int(hours[1]) * 60 + minutes
 
 
 class KeyedForm(forms.Form):
@@ -65,8 +40,14 @@ class BudgetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic
         return obj.name if obj.name == obj.commons.name else f"{obj.commons.name} › {obj.name}"
 
 
+ESTIMATED = {"budget", "kind", "minutes", "amount"}
+
+
 class ContributionForm(KeyedForm):
-    """What was done, for which budget, how long it took and what is asked for it."""
+    """What was done, for which budget, how long it took and what is asked for it.
+
+    For an estimate it reads those four alone: the rest may still be empty or wrong.
+    """
 
     minutes = forms.CharField(label=_("Time spent"), help_text=_("90, 1h30 or 1:30"), required=False, max_length=20)
     budget = BudgetChoice(
@@ -126,9 +107,10 @@ class ContributionForm(KeyedForm):
         max_length=6000,
     )
 
-    def __init__(self, *args: Any, actor: User, today: date, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: User, today: date, estimates: bool = False, **kwargs: Any) -> None:
         """Offer the budgets where the person may declare, the kinds that their charters have, and today."""
         super().__init__(*args, **kwargs)
+        self.actor, self.today, self.estimates = actor, today, estimates
         choice = cast("forms.ModelChoiceField[Budget]", self.fields["budget"])
         choice.queryset = declarable(actor).filter(state__in=OPEN_TO_WORK)
         charters = running_charters(choice.queryset)
@@ -140,6 +122,11 @@ class ContributionForm(KeyedForm):
         self.fields["minutes"].widget.attrs["inputmode"] = "text"
         self.fields["amount"].widget.attrs["inputmode"] = "decimal"
         self.fields["worked_on"].widget.attrs["max"] = today.isoformat()
+
+    def with_amount(self, text: str) -> "ContributionForm":
+        """The same form with another amount typed in."""
+        data = {name: self.data.get(name) for name in self.data} | {"amount": text}
+        return ContributionForm(data, actor=self.actor, today=self.today, estimates=self.estimates)
 
     def clean_minutes(self) -> int:
         """Minutes."""
@@ -162,6 +149,9 @@ class ContributionForm(KeyedForm):
                 cleaned["amount"] = parse_amount(typed, budget.currency, minimum=0) if typed else 0
             except Invalid as refusal:
                 self.add_error("amount", forms.ValidationError(refusal.message, code=refusal.code))
+        if self.estimates:
+            for name in set(self.errors) - ESTIMATED:
+                del self.errors[name]
         return cleaned
 
 
@@ -185,6 +175,8 @@ class ReviewForm(forms.Form):
     """What a reviewer says of a contribution; the verdict is that of the button."""
 
     verdict = forms.CharField(max_length=20)
+    # That the reviewer read: one that was amended since is not approved unread.
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     minutes = forms.CharField(
         label=_("Time that you validate"), required=False, max_length=20,
         help_text=_("90, 1h30 or 1:30. Empty: as declared. With several reviewers the middle one counts."),

@@ -1,4 +1,7 @@
-"""The door of the payment provider's events: verified, kept and answered at once; a worker treats them."""
+"""The doors of programs: events of the payment provider, commits told by forges.
+
+Both are verified on their raw bytes, kept and answered at once; a worker treats them.
+"""
 
 import logging
 
@@ -11,7 +14,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from backend.core.errors import Conflict
+from backend.contributions.deliveries import receive_delivery
+from backend.core.errors import Conflict, Forbidden, NotFound
 from backend.payments.notices import receive_notice
 from backend.payments.providers.base import BadNotice
 
@@ -41,4 +45,31 @@ def provider_notices(request: HttpRequest, provider: str) -> HttpResponse:
     return HttpResponse(status=200)
 
 
-bare = [path("hooks/<slug:provider>/", provider_notices, name="provider_notices")]
+@csrf_exempt  # a forge has no cookie of ours: its signature on the raw bytes is what is believed
+@require_POST
+def forge_delivery(request: HttpRequest, repository_id: str) -> HttpResponse:
+    """Take in what a forge sends: 202 kept, 200 known already, 401 not signed and nothing kept, 413 too long, 503."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST:
+        return HttpResponse(status=413)
+    try:
+        _row, new = receive_delivery(
+            repository_id=repository_id, headers=request.headers, body=request.body, now=timezone.now()
+        )
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
+    except NotFound:
+        return HttpResponse(status=404)
+    except Forbidden:
+        logger.warning(
+            "a delivery of a forge was refused: its signature is missing or wrong, repository %s", repository_id
+        )
+        return HttpResponse(status=401)
+    except (OperationalError, InterfaceError):
+        return HttpResponse(status=503, headers={"Retry-After": "60"})
+    return HttpResponse(status=202 if new else 200)
+
+
+bare = [
+    path("hooks/forges/<str:repository_id>/", forge_delivery, name="forge_delivery"),
+    path("hooks/<slug:provider>/", provider_notices, name="provider_notices"),
+]

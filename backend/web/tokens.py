@@ -18,9 +18,12 @@ from backend.core.idempotency import fingerprint, once
 from backend.identity.models import ApiToken, Organisation, User
 from backend.identity.permissions import counting
 from backend.identity.tokens import LIVES, create_token, revoke_token
-from backend.web.forms import add_domain_error
+from backend.web.forms import add_domain_error, new_form_key
 from backend.web.forms_work import KeyedForm
 from backend.web.pages import AuthedRequest, fresh_factor, private
+
+# What the command line asks for; made in one click, for ninety days, wherever the person may go.
+QUICK_SCOPES = ("contributions:read", "contributions:write")
 
 
 class TokenForm(KeyedForm):
@@ -105,6 +108,11 @@ def tokens(request: AuthedRequest) -> HttpResponseBase:
         "form": form,
         "made": made,
         "twice": status == 409 and not form.is_bound,
+        "quick": {
+            "form_key": new_form_key(),
+            "name": _("Command line"),
+            "scopes": [(scope, name) for scope, name in ApiToken.SCOPES if scope in QUICK_SCOPES],
+        },
         "tokens": _with_places(live),
         "ended": [one for one in mine if one not in live][:20],
     }

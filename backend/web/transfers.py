@@ -84,6 +84,7 @@ def budget_page(request: AuthedRequest, budget_id: str) -> HttpResponse:
             and may(request.user, "budget.suspend", scopes=tree_of(budget)),
             "fee": percent(rate_of(budget).fee_bp),
             "can_set_fee": may(request.user, "budget.set_fee"),
+            "can_connect": may(request.user, "repository.connect", scopes=tree_of(budget)),
             "can_close": budget.parent_id and budget.state == "open",
         },
     )

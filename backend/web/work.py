@@ -1,5 +1,6 @@
-"""The pages of a contributor: declare work, follow it, the share it earned, the account it is paid to."""
+"""The pages of a contributor: declare work, the list of it, the share it earned, the account it is paid to."""
 
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -15,33 +16,36 @@ from django.views.decorators.http import require_http_methods, require_safe
 from backend.allocation import texts
 from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
-from backend.commons.services import charter_of, ruling_budget, tree_of
-from backend.contributions.models import Contribution
+from backend.commons.services import charter_of, ruling_budget
+from backend.contributions.comparable import Grid
+from backend.contributions.models import Contribution, Objection, Question
 from backend.contributions.services import declare as declare_work
-from backend.contributions.services import withdraw as withdraw_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
 from backend.distributions.services import last_day, settled_lines
 from backend.identity.models import User
-from backend.identity.permissions import may
 from backend.identity.services import host_day
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
 from backend.web.distributions import names_of_budgets
+from backend.web.figures import figures_of
+from backend.web.foreseeing import foresee
 from backend.web.forms import add_domain_error
+from backend.web.forms_talk import facts_of
 from backend.web.forms_work import AccountForm, ContributionForm, declarable
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
 
-WITHDRAWABLE = {"declared", "validated"}
-NOT_COUNTED = {"withdrawn", "rejected"}
+DRAFTS = 20
+NOT_COUNTED = {"draft", "withdrawn", "rejected"}
 
 
 @private
 @require_safe
 def work(request: AuthedRequest) -> HttpResponse:
-    """One's contributions by state, one's shares, and whether one can be paid."""
-    mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    """What awaits an answer of one's own, one's drafts, contributions and shares, and whether one can be paid."""
+    all_mine = Contribution.visible_to(request.user).filter(contributor=request.user)
+    mine = all_mine.exclude(state="draft")
     names = dict(Contribution.STATES)
     counts = {row["state"]: row["count"] for row in mine.values("state").annotate(count=Count("id")).order_by()}
     asked_for = request.GET.get("state", "")
@@ -67,6 +71,16 @@ def work(request: AuthedRequest) -> HttpResponse:
             .order_by("-id")[:50],
             "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
             "works": declarable(request.user).exists(),
+            "drafts": all_mine.filter(state="draft")
+            .select_related("budget__commons", "budget__parent")
+            .order_by("-worked_on", "-id")[:DRAFTS],
+            "more_drafts": max(0, all_mine.filter(state="draft").count() - DRAFTS),
+            "questions": Question.objects.filter(contributor=request.user, closed_at=None)
+            .select_related("contribution", "asker")
+            .order_by("created_at", "pk"),
+            "objections": Objection.objects.filter(contributor=request.user, state="open")
+            .select_related("contribution", "objector")
+            .order_by("created_at", "pk"),
             "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
             .select_related("distribution__period__budget")
             .distinct(),
@@ -80,13 +94,17 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
     """Declare work. Moves no money."""
     now = timezone.now()
     today = host_day(now)
-    latest = Contribution.visible_to(request.user).filter(contributor=request.user).order_by("-id").first()
-    known = {"budget": latest.budget_id, "kind": latest.kind} if latest else {}
-    form = ContributionForm(request.POST or None, initial=known, actor=request.user, today=today)
-    status = 200
+    known = begun(request.user, request.GET.get("again", ""))
+    asked = request.POST.get("act", "") in {"estimate", "suggested"}
+    form = ContributionForm(
+        request.POST or None, initial=known, actor=request.user, today=today, estimates=asked
+    )  # fmt: skip
+    status, foreseen = 200, None
     if request.method == "POST":
         status = 422
-        if form.is_valid():
+        if form.is_valid() and asked:
+            form, foreseen, status = foresee(request, form, now)
+        elif form.is_valid():
             try:
                 contribution = declare_work(actor=request.user, now=now, **form.cleaned_data)
             except (Invalid, Conflict) as refusal:
@@ -95,67 +113,42 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
             else:
                 messages.success(request, _("Your contribution is declared. It now awaits its review; no money moved."))
                 return redirect("contribution_page", contribution.pk)
-    return render(request, "work/declare.html", {"form": form, "charters": _charters(request.user)}, status=status)
+    context = {"form": form, "charters": _charters(request.user, today), "foreseen": foreseen}
+    return render(request, "work/declare.html", context, status=status)
 
 
-def _charters(actor: User) -> list[dict[str, Any]]:
+def begun(actor: User, again: str) -> dict[str, Any]:
+    """What the form begins with: budget and kind of the last work declared, or all that is told of the one to repeat.
+
+    Args: again: id of a contribution of one's own; anything else is as if it were not there.
+    """
+    mine = Contribution.visible_to(actor).filter(contributor=actor)
+    copied = mine.filter(pk=again).first() if again else None
+    if copied is not None:
+        return facts_of(copied) | {"budget": copied.budget_id}
+    latest = mine.exclude(state="draft").order_by("-id").first()
+    return {"budget": latest.budget_id, "kind": latest.kind} if latest else {}
+
+
+def _charters(actor: User, today: date) -> list[dict[str, Any]]:
     """The rules of the budgets where a person works, those that say the same shown once, with their open periods."""
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for budget in declarable(actor)[:20]:
+    names = dict(Contribution.KINDS)
+    budgets = list(declarable(actor)[:20])
+    figures = figures_of(budgets)
+    grid = Grid(actor, [budget.commons_id for budget in budgets], today=today)
+    for budget in budgets:
         charter = charter_of(budget)
         open_ones = Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("starts_on")
         same = (charter.sha256, budget.currency)
         group = groups.setdefault(same, {"charter": charter, "currency": budget.currency, "rows": []})
-        group["rows"].append({"budget": budget, "period": open_ones.first()})
+        kinds = [kind for kind in charter.kinds if charter.reads_requests(kind)]
+        found = [grid.of(budget.commons_id, budget.currency, kind, leaving_out=actor.pk) for kind in kinds]
+        others = [(names[one.kind], one) for one in found if one is not None]
+        group["rows"].append(
+            {"budget": budget, "period": open_ones.first(), "others": others, "figures": figures[budget.pk]}
+        )
     return list(groups.values())
-
-
-@private
-@require_safe
-def contribution_page(request: AuthedRequest, contribution_id: str) -> HttpResponse:
-    """One contribution, what was said of it, and what it was given."""
-    contribution = get_object_or_404(
-        Contribution.visible_to(request.user).select_related("budget__commons", "contributor", "period__charter"),
-        pk=contribution_id,
-    )
-    mine = contribution.contributor_id == request.user.pk
-    share = (
-        Share.visible_to(request.user)
-        .filter(contributor=contribution.contributor, distribution__period=contribution.period)
-        .first()
-    )
-    return render(
-        request,
-        "work/contribution.html",
-        {
-            "contribution": contribution,
-            "mine": mine,
-            "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
-            "share": share if contribution.state in {"included", "settled"} else None,
-            "can_withdraw": mine and contribution.state in WITHDRAWABLE,
-            "can_review": not mine
-            and contribution.recorded_by_id != request.user.pk
-            and contribution.state == "declared"
-            and may(request.user, "contribution.review", scopes=tree_of(contribution.budget)),
-        },
-    )
-
-
-@private
-@require_http_methods(["GET", "HEAD", "POST"])
-def withdraw(request: AuthedRequest, contribution_id: str) -> HttpResponseBase:
-    """Take back one's own contribution. Moves no money."""
-    contribution = get_object_or_404(
-        Contribution.visible_to(request.user).filter(contributor=request.user).select_related("budget"),
-        pk=contribution_id,
-    )
-    if request.method == "POST":
-        withdraw_work(actor=request.user, contribution_id=contribution.pk, now=timezone.now())
-        messages.success(request, _("Your contribution is withdrawn. No money moved."))
-        return redirect("contribution_page", contribution.pk)
-    if contribution.state not in WITHDRAWABLE:
-        return redirect("contribution_page", contribution.pk)
-    return render(request, "work/withdraw.html", {"contribution": contribution})
 
 
 @private
@@ -229,7 +222,5 @@ urlpatterns = [
     path("work/", work, name="work"),
     path("work/declare/", declare, name="declare"),
     path("work/account/", payee_account, name="payee_account"),
-    path("contributions/<str:contribution_id>/", contribution_page, name="contribution_page"),
-    path("contributions/<str:contribution_id>/withdraw/", withdraw, name="withdraw"),
     path("shares/<str:share_id>/", share_page, name="share_page"),
 ]

@@ -41,6 +41,24 @@ class Caller:
         given = {"Idempotency-Key": key or f"test-{next(_keys)}", **self.headers, **headers}
         return self.http.post(f"/v1/{path}", data, content_type="application/json", headers=given)
 
+    def patch(self, path: str, body: Any = None, *, match: str | None = None, **headers: str) -> HttpResponse:
+        """Change: `match` is the ETag that was read; none is sent when it is empty, a star unless given."""
+        return self._changed("patch", path, body, match, headers)
+
+    def delete(self, path: str, *, match: str | None = None, **headers: str) -> HttpResponse:
+        """Delete."""
+        return self._changed("delete", path, None, match, headers)
+
+    def _changed(self, verb: str, path: str, body: Any, match: str | None, headers: dict[str, str]) -> HttpResponse:
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        given = {**self.headers, **headers}
+        if match != "":
+            given["If-Match"] = match or "*"
+        answer: HttpResponse = getattr(self.http, verb)(
+            f"/v1/{path}", data, content_type="application/json", headers=given
+        )
+        return answer
+
 
 @pytest.fixture(autouse=True)
 def held_to_the_contract(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

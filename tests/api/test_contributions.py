@@ -33,21 +33,31 @@ def test_a_contribution_is_declared_and_read_back(play: Any, call: Any) -> None:
         "kind": "development",
         "minutes": 90,
         "amount": {"value": 4500, "currency": "EUR"},
+        "waived": {"value": 0, "currency": "EUR"},
         "description": "Export of the atlas",
         "evidence": ["https://example.org/atlas/12"],
         "over_cap_reason": "",
+        "metadata": {},
+        "version": 1,
+        "source": None,
+        "source_gone_at": None,
         "remainder_of": None,
+        "accepted_at": None,
+        "seconds_left": None,
         "validated_at": None,
         "state": "declared",
         "settled_amount": None,
         "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "description_withdrawn": False,
         "recorded": None,
+        "reviews": [],
+        "questions": [],
+        "objections": [],
     }
     assert answer["Location"] == f"/v1/contributions/{row.pk}"
     assert "Idempotent-Replayed" not in answer
     assert len(row.form_key) == 64
-    assert shown(bo.get(f"contributions/{row.pk}"), 200) == {**body, "reviews": []}
+    assert shown(bo.get(f"contributions/{row.pk}"), 200) == body
 
 
 def test_minutes_amount_and_evidence_may_be_left_out(play: Any, call: Any) -> None:

@@ -2,51 +2,69 @@
 
 import json
 import os
+import re
 import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 from backend.contributions.models import Contribution
+from backend.web.tokens import QUICK_SCOPES
 from tests.api.documents import API_DOCS, blocks, load, same_shape
 
+CHANGES = re.compile(r"\b[a-z]{3}_[0-9A-Z]{36}|\b20\d\d-\d\d-\d\d|http://[\w.:]+\d")
 
-def test_the_quickstart_does_what_it_says(committed: str, play: Any, call: Any, processes: Any) -> None:
+
+def test_the_quickstart_does_what_it_says(committed: str, play: Any, call: Any, processes: Any, tmp_path: Path) -> None:
     world = play("receive")
     text = (API_DOCS / "guides" / "quickstart.md").read_text(encoding="utf-8")
     steps = [(kind, content) for kind, content in blocks(text) if kind != "text"]
-    assert [kind for kind, _content in steps] == ["sh", "json"] * 4
+    assert [kind for kind, _content in steps] == ["sh", "output"] + ["sh", "json"] * 5
+    # The French guide has the same commands and answers.
+    french = (API_DOCS / "guides" / "quickstart.fr.md").read_text(encoding="utf-8")
+    assert [step for step in blocks(french) if step[0] != "text"] == steps
     environment = {
         "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "LANG": "en_GB.UTF-8",
         "TRONC": processes.web(workers=1),
-        "TOKEN": call(world.users["bo"], ["commons:read", "contributions:read", "contributions:write"]).token,
-        "BUDGET": world.budget.pk,
+        "TOKEN": call(world.users["bo"], QUICK_SCOPES).token,
     }
+
+    def run(command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-euc", command], env=environment, cwd=API_DOCS.parent, capture_output=True, text=True,
+            timeout=60, check=True,
+        )  # fmt: skip
+
+    (_sh, by_hand), (_output, told) = steps[:2]
+    assert len(by_hand.splitlines()) <= 4
+    began = time.monotonic()
+    done = run(by_hand)
+    assert CHANGES.sub("…", done.stdout) == CHANGES.sub("…", told)
+    assert time.monotonic() - began < 60
+    first_one = Contribution.objects.get()
     answers = []
-    for (_sh, command), (_json, example) in zip(steps[::2], steps[1::2], strict=True):
-        done = subprocess.run(
-            ["bash", "-euc", command], env=environment, capture_output=True, text=True, timeout=60, check=True
-        )
+    for (_sh, command), (_json, example) in zip(steps[2::2], steps[3::2], strict=True):
+        done = run(command)
         answer = json.loads(done.stdout)
         same_shape(load(example), answer)
         answers.append(done)
         if len(answers) == 1:
+            environment["BUDGET"] = answer["budgets"][0]["id"]
+        if len(answers) == 2:
             environment["CONTRIBUTION"] = answer["id"]
-    first, again, read, listed = answers
+    _me, first, again, read, listed = answers
     assert again.stdout == first.stdout
     assert "idempotent-replayed: true" in again.stderr.lower()
-    assert json.loads(read.stdout) == {**json.loads(first.stdout), "reviews": []}
-    assert json.loads(listed.stdout)["data"] == [json.loads(first.stdout)]
-    row = Contribution.objects.get()
-    assert (row.pk, row.minutes, row.amount, row.contributor_id) == (
-        environment["CONTRIBUTION"],
-        90,
-        4500,
-        world.users["bo"].pk,
-    )
+    made = json.loads(first.stdout)
+    assert json.loads(read.stdout) == made
+    assert [one["id"] for one in json.loads(listed.stdout)["data"]] == [made["id"], first_one.pk]
+    for row in Contribution.objects.all():
+        assert (row.minutes, row.amount, row.contributor_id) == (90, 4500, world.users["bo"].pk)
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    import re
-
     pages = sorted(API_DOCS.rglob("*.md"))
     assert len(pages) >= 8
     for page in pages:

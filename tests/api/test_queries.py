@@ -48,7 +48,7 @@ def test_what_one_row_costs(play: Any, call: Any, django_assert_max_num_queries:
     bo = call(world.users["bo"])
     shown(bo.get("commons"), 200)
     for path, most in [
-        (f"contributions/{world.contributions[0].pk}", 6),
+        (f"contributions/{world.contributions[0].pk}", 8),
         (f"distributions/{world.distribution.pk}", 9),
         (f"periods/{world.period.pk}", 6),
         (f"commons/{world.commons.pk}", 10),
@@ -62,7 +62,7 @@ def test_a_repetition_costs_less_than_the_act(play: Any, call: Any, django_asser
     bo = call(world.users["bo"])
     shown(bo.get("commons"), 200)
     bo.post("contributions", work(world))
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(28):
         shown(bo.post("contributions", work(world), key="one"), 201)
-    with django_assert_max_num_queries(18):  # the rights are asked again, as for the act
+    with django_assert_max_num_queries(21):  # the rights are asked again, as for the act
         shown(bo.post("contributions", work(world), key="one"), 201)

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from backend.api import ledger, log, payments, pledges
-from backend.api.contributions import BODY, FILTERS, REVIEW
+from backend.api import budgets, events, ledger, log, me, payments, pledges, shares
+from backend.api.auth import ANY_SCOPE
+from backend.api.contributions import BATCH, BODY, CHANGES, EXPANDING, FILTERS, WAIVER
 from backend.api.pagination import PAGING
+from backend.api.reviews import ANSWER, OBJECTION, OPINION, QUESTION, REVIEW
 from backend.ledger.models import Seal
 from backend.ledger.services import last_seal, seal_due
 from backend.operations.demo import sweep
@@ -21,6 +23,12 @@ __all__ = ["fake_provider"]
 # (method, address) → the names its table must list
 NAMES: dict[tuple[str, str], set[str]] = {
     ("GET", "commons"): set(PAGING),
+    ("GET", "statement"): set(me.STATEMENT),
+    ("GET", "events"): set(events.FEED),
+    ("GET", "budgets"): set(budgets.BUDGETS),
+    ("GET", "budgets/{budget}/periods"): set(budgets.PERIODS),
+    ("GET", "budgets/{budget}/estimate"): set(budgets.ESTIMATE),
+    ("GET", "shares"): set(shares.FILTERS),
     ("GET", "budgets/{budget}/charters"): set(PAGING),
     ("GET", "pledges"): set(PAGING),
     ("POST", "pledges"): set(pledges.BODY),
@@ -30,6 +38,14 @@ NAMES: dict[tuple[str, str], set[str]] = {
     ("POST", "pledges/{pledge}/pause"): set(pledges.PAUSE),
     ("GET", "contributions"): set(FILTERS),
     ("POST", "contributions"): set(BODY),
+    ("GET", "contributions/{contribution}"): set(EXPANDING),
+    ("PATCH", "contributions/{contribution}"): set(CHANGES),
+    ("POST", "contributions/batch"): set(BATCH),
+    ("POST", "contributions/{contribution}/waiver"): set(WAIVER),
+    ("POST", "contributions/{contribution}/questions"): set(QUESTION),
+    ("POST", "contributions/{contribution}/questions/{question}/answer"): set(ANSWER),
+    ("POST", "contributions/{contribution}/objections"): set(OBJECTION),
+    ("POST", "contributions/{contribution}/objections/{objection}/opinions"): set(OPINION),
     ("POST", "contributions/{contribution}/reviews"): set(REVIEW),
     ("GET", "log/heads"): set(log.PAGES),
     ("GET", "log/entries/{entry}/proof"): set(log.SIZE),
@@ -40,18 +56,25 @@ NAMES: dict[tuple[str, str], set[str]] = {
 }
 # who asks for what in the examples
 WHO = {
-    "log/": "bo", "pledges": "ana", "reviews": "sacha", "closure": "claire", "trial": "claire", "purses": "claire",
+    "log/": "bo", "pledges": "ana", "answer": "bo", "lifting": "camille", "opinions": "sacha", "questions": "sacha",
+    "objections": "camille", "reviews": "sacha", "closure": "claire", "trial": "claire", "purses": "claire",
     "entries": "claire",
 }  # fmt: skip
+
+
+PAGES = [
+    "me", "commons", "budgets", "charters", "pledges", "contributions", "periods", "distributions", "shares", "log",
+    "ledger",
+]  # fmt: skip
 
 
 def sections() -> list[tuple[str, str, str]]:
     """(method, address under /v1/, text) of each section of the reference, page after page."""
     found = []
-    for name in ["commons", "charters", "pledges", "contributions", "periods", "distributions", "log", "ledger"]:
+    for name in PAGES:
         text = (API_DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
         for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-            heading = re.match(r"`(GET|POST) /v1/([^`]+)`\n", part)
+            heading = re.match(r"`(GET|POST|PATCH|DELETE) /v1/([^`]+)`\n", part)
             assert heading, part[:60]
             found.append((heading.group(1), heading.group(2), part))
     return found
@@ -62,6 +85,11 @@ def filled(text: str, places: dict[str, str]) -> str:
     for place, value in places.items():
         text = text.replace(place, value)
     return text
+
+
+def declared(caller: Any, world: Any) -> str:
+    """The id of work that waits for its review."""
+    return str(shown(caller.post("contributions", work(world)), 201)["id"])
 
 
 def leaf_entry() -> str:
@@ -88,7 +116,7 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(
     play: Any, call: Any, fake_provider: FakeProvider
 ) -> None:
     world = play("receive")
-    callers = {name: call(world.users[name]) for name in ["ana", "bo", "sacha", "claire"]}
+    callers = {name: call(world.users[name]) for name in ["ana", "bo", "sacha", "claire", "camille"]}
     places = {
         "{budget}": world.budget.pk,
         "{organisation}": world.organisation.pk,
@@ -110,23 +138,42 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(
         who = callers[next((WHO[word] for word in WHO if word in path), "bo")]
         examples = dict(blocks(text))
         body = examples.pop("json request", None)
+        if method in {"PATCH", "DELETE"} or path.endswith("declaration"):  # see test_amending.py
+            assert not examples
+            count += 1
+            continue
+        if path.endswith("objections"):  # another one: what was validated is objected to no more
+            places["{contribution}"] = declared(callers["bo"], world)
+        if path.endswith("questions"):
+            places["{contribution}"] = declared(callers["bo"], world)
+        if path.endswith("opinions"):
+            who_objects = callers["camille"].post(
+                f"contributions/{places['{contribution}']}/objections", {"reason": "no"}
+            )
+            places["{objection}"] = shown(who_objects, 201)["objections"][-1]["id"]
         address = filled(path, places) + (f"?from={last_seal().position}" if path == "log/consistency" else "")
-        ((kind, example),) = examples.items()
         answer = (
             who.get(address) if method == "GET" else who.post(address, load(filled(body, places)) if body else None)
         )
-        real = shown(answer, int(kind.removeprefix("json ")))
-        same_shape(load(example), real, f"{method} {path}")
+        if path.startswith("contributions") and not examples:
+            real = shown(answer, 201)
+            kept = shown(callers["bo"].get(f"contributions/{places['{contribution}']}"), 200)
+            assert real == kept or set(real) == {"data"}
+        else:
+            ((kind, example),) = examples.items()
+            real = shown(answer, int(kind.removeprefix("json ")))
+            same_shape(load(example), real, f"{method} {path}")
+        for said in ("question", "objection"):
+            if path.endswith(f"{said}s"):
+                places["{" + said + "}"] = real[f"{said}s"][-1]["id"]
         if path == "pledges" and method == "POST":
             places["{pledge}"] = real["id"]  # that of the world is paid: nothing of it changes any more
         if path.endswith("/payments") and method == "POST":
             places["{payment}"] = real["id"]
+        if path == "shares":
+            places["{share}"] = real["data"][0]["id"]
         if path == "contributions" and method == "POST":
             places["{contribution}"] = real["id"]
-        if path.endswith("withdrawal"):
-            # Something must be left to share.
-            kept = shown(callers["bo"].post("contributions", work(world)), 201)["id"]
-            shown(callers["sacha"].post(f"contributions/{kept}/reviews", {"verdict": "approve"}), 201)
         if path.endswith("closure"):
             places["{distribution}"] = real["id"]
         count += 1
@@ -146,4 +193,4 @@ def test_the_scopes_of_the_reference_are_those_that_are_asked() -> None:
     text = (API_DOCS / "reference.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z]+(?::[a-z]+)?)` \| (?!rows|`next)", text, re.MULTILINE)) == {
         scope for scopes in SCOPES.values() for scope in scopes.values()
-    }
+    } - {ANY_SCOPE}

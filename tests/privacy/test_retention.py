@@ -14,6 +14,8 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from backend.contributions.models import ForgeDelivery
+from backend.contributions.repositories import connect_repository
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
 from backend.identity.inviting import Named, invite_person
@@ -68,6 +70,13 @@ def plant(world: Any, late: timedelta) -> None:
             id=f"ntc_{state}", provider="fake", remote_id=f"evt_{state}", type="charge.succeeded", thing="payment",
             about="ch_1", sent_at=NOW, received_at=kept["notices"], next_try_at=NOW, state=state,
         )  # fmt: skip
+    repository, _secret = connect_repository(
+        actor=world.users["sacha"], budget_id=world.budget.pk, forge="forgejo", address="https://x.org/a/b", now=NOW
+    )
+    ForgeDelivery.objects.create(
+        id="fgd_1", repository=repository, delivery_id="d", event="push", body=b"{}", size=2,
+        received_at=kept["deliveries"], next_try_at=NOW,
+    )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_cache")
         cursor.execute("INSERT INTO core_cache VALUES ('a', 'b', %s), ('c', 'd', %s)", [NOW - late, NOW + DAY])
@@ -87,6 +96,7 @@ def test_each_class_goes_after_its_time_and_its_neighbours_stay(play: Play) -> N
     wanted = {
         "sessions": 1, "listed_sessions": 1, "devices": 1, "mails": 1, "account_mails": 1, "idempotency": 1,
         "tokens": 2, "notices": 1, "unused": 0, "donors": 0, "refunds": 0, "inactive": 0, "limits": 1,
+        "deliveries": 1,
     }  # fmt: skip
     assert count_due(NOW) == wanted
     assert count_due(NOW) == wanted  # counting changes nothing
@@ -122,7 +132,7 @@ def test_the_job_runs_once_a_day_whoever_asks(play: Play, committed: str) -> Non
     plant(world, SECOND)
     cache.clear()
     treated = at_once(lambda number: retain(NOW), times=5)
-    assert sorted(treated) == [0, 0, 0, 0, 9]
+    assert sorted(treated) == [0, 0, 0, 0, 10]
     assert RetentionRun.objects.get().removed["devices"] == 1
     assert retain(NOW + DAY - SECOND) == 0
     assert RetentionRun.objects.count() == 1

@@ -31,6 +31,17 @@ def address_in_api(route: str, names: dict[str, Any]) -> str:
     return "/v1/" + route.format(**names)
 
 
+# The end of an address → what a POST there holds.
+BODIES: dict[str, dict[str, Any]] = {
+    "/payments": {"method": "card"},
+    "/reviews": {"verdict": "approve"},
+    "/questions": {"text": "Why?"},
+    "/answer": {"text": "Because"},
+    "/objections": {"reason": "Why not?"},
+    "/opinions": {"upholds": True, "reason": "It is"},
+}
+
+
 def body_of(route: str, which: str, house: House) -> dict[str, Any]:
     """What a POST must hold for its rights to be looked at."""
     played = house.played
@@ -46,9 +57,9 @@ def body_of(route: str, which: str, house: House) -> dict[str, Any]:
             "worked_on": host_day(house.now).isoformat(), "kind": "development", "minutes": 30, "description": "x",
             "amount": {"value": 10_00, "currency": "EUR"},
         }  # fmt: skip
-    if route.endswith("/payments"):
-        return {"method": "card"}
-    return {"verdict": "approve"} if route.endswith("/reviews") else {}
+    if route == "contributions/batch":
+        return {"items": [body_of("contributions", which, house)]}
+    return next((body for end, body in BODIES.items() if route.endswith(end)), {})
 
 
 def call(token: str, verb: str, address: str, body: Any = None, key: str = "") -> HttpResponse:

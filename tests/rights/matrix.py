@@ -164,14 +164,14 @@ def routes(patterns: Collection[URLPattern | URLResolver], prefix: str = "") -> 
 def outcome(answer: HttpResponse) -> str:
     """An answer in the words of the matrix; a status that no cell may have is given as it is.
 
-    Told that what they sent cannot be used (409, 415, 422), somebody was let in.
+    Told that what they sent cannot be used (409, 412, 415, 422, 428), somebody was let in.
     """
     status, where = answer.status_code, answer.headers.get("Location", "")
     if status in {301, 302, 303} and where.startswith(("/en/accounts/login/", "/fr/accounts/login/")):
         return "signin"
     if status in {301, 302, 303} and STEPS_UP.search(where):
         return "stepup"
-    if status in {200, 201, 202, 204, 302, 303, 409, 415, 422}:
+    if status in {200, 201, 202, 204, 302, 303, 409, 412, 415, 422, 428}:
         return "ok"
     return str(status)
 

@@ -59,7 +59,9 @@ def test_a_page_that_reads_and_writes_is_seen(house: House, monkeypatch: pytest.
     cell = next(one for one in PAGES["work"].cells() if one.persona == "contributor")
 
     def meddling(one: Cell, all_: House) -> HttpResponse:
-        Contribution.objects.filter(pk=all_.things["contribution"]["own"]["contribution_id"]).update(kind="design")
+        Contribution.objects.filter(pk=all_.things["contribution"]["own"]["contribution_id"]).update(
+            over_cap_reason="x"
+        )
         return asked(one, all_)
 
     assert wrong(cell, house, asked) == ""

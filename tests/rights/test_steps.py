@@ -22,6 +22,7 @@ MONEY = tuple(kind for kind in STRONG if kind != "administrator")
 # Things that a list shows to whoever reads what they belong to.
 LISTED = {
     "member": "organisation", "offer made": "organisation", "payment to certify": "pledge", "instalment": "pledge",
+    "objection": "contribution", "question": "contribution", "settled": "contribution", "adjustment": "contribution",
 }  # fmt: skip
 LEAD = ("treasurer", "steward", "administrator", "auditor", "manager", "contributor", "member", "outsider", "anonymous")
 

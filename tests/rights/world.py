@@ -20,6 +20,7 @@ from backend.banking.services import import_statement
 from backend.commons.models import Budget, Commons
 from backend.commons.services import create_commons, open_envelope, root_budget
 from backend.contributions.models import Contribution
+from backend.contributions.peers import ask_question, object_to
 from backend.contributions.services import declare, review
 from backend.distributions.arbitration import propose_arbitration, withdraw_arbitration
 from backend.distributions.models import Distribution, Share
@@ -40,8 +41,10 @@ from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
+from tests.rights.forges import add_forges
 from tests.rights.provider import add_provider
 from tests.rights.receipts import add_receipts
+from tests.rights.rounds import add_rounds
 from tests.rights.waiting import add_waiting
 from tests.treasurers import make_treasurer
 
@@ -118,9 +121,16 @@ def build() -> House:
     add_waiting(house)
     add_receipts(house)
     add_provider(house)
+    add_forges(house)
+    add_rounds(house)
     house.head = int(latest_heads(limit=1)[0]["size"])
     house.forms = {
         "review_one": {"verdict": "approve"},
+        "question_new": {"text": "Why?"},
+        "question_answer": {"answer": "Because"},
+        "objection_new": {"reason": "Twice"},
+        "objection_decide": {"upholds": "no", "reason": "Once"},
+        "adjustment_page": {"act": "agree"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
         "offer_answer": {"act": "accept"},
@@ -269,6 +279,19 @@ def _work(house: House) -> None:
         "other": _declared(house, house.berta, house.pot, "c"),
     }
     house.things["contribution"] = {which: {"contribution_id": row.pk} for which, row in waiting.items()}
+    house.things["question"], house.things["objection"] = {}, {}
+    for which, author, peer, judge_of, pot in (
+        ("own", users["bo"], users["sacha"], users["camille"], played.budget),
+        ("other", house.berta, house.basil, house.berta, house.pot),
+    ):
+        asked = _declared(house, author, pot, f"asked-{which}")
+        question = ask_question(actor=peer, contribution_id=asked.pk, text="Why?", now=house.now)
+        house.things["question"][which] = {"contribution_id": asked.pk, "question_id": question.pk}
+        # Somebody else than the steward of one's own pot objects, so that the steward may decide.
+        doubted = _declared(house, judge_of, pot, f"doubted-{which}")
+        objector = author if which == "own" else house.basil
+        objection = object_to(actor=objector, contribution_id=doubted.pk, reason="Twice", now=house.now)
+        house.things["objection"][which] = {"contribution_id": doubted.pk, "objection_id": objection.pk}
 
 
 def _moves(house: House) -> None:

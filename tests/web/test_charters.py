@@ -15,6 +15,7 @@ from backend.distributions.models import Distribution
 from backend.ledger.services import entry_count
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import sweep
+from tests.contributions.peers import by_consent
 from tests.contributions.test_contributions import say, under
 from tests.web.test_public import text_of
 
@@ -44,6 +45,7 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     world = play("make_house")
     adopt(
         world, hard_cap=300_00, kinds={"review": 1500, "expense": 1000}, minimum_payout=10_00,
+        rates={"review": 42_50},
         tiers=[
             {"id": "costs", "rule": "as_asked", "kinds": ["expense"], "take": {"cents": 500_00}, "reimburses": True},
             {"id": "even", "rule": "equal", "kinds": None, "take": {"bp": 3000, "of": "left"}, "reimburses": False},
@@ -59,6 +61,7 @@ def test_everyone_reads_the_rules_and_members_who_adopted_them(play: Play, sign_
     assert "At most €500.00. In the order of validation." in text
     assert "30% of what is left. The same for everyone." in text
     assert "review × 1.5, expense × 1" in text
+    assert "review €42.50; a suggestion, never imposed" in text
     assert "€900.00, and 40% of what is shared, and €55.00 a validated hour" in text
     assert "5% of what came in, until it holds €2,000.00" in text
     assert "3 months" in text
@@ -95,6 +98,7 @@ def test_the_form_sent_back_as_it_is_says_the_same_rules(play: Play, sign_in: Si
         upstream=[{"to": other.pk, "bp": 1250}], catch_up_periods=3, cut_claims_at_pot=True, min_edge=2_00,
         earmarks={"weights": "offset", "leftover": "release"}, unpaid={"carry_periods": 2}, transfer_threshold=500_00,
         kinds={"review": 1250, "expense": 0, "support": 1000}, reserve={"bp": 750, "target": 2000_00},
+        rates={"support": 1234_50, "review": 25_00},
         tiers=[
             {"id": "costs", "rule": "as_asked", "kinds": ["expense"], "take": {"rest": True}, "reimburses": True},
             {"id": "even", "rule": "equal", "kinds": None, "take": {"bp": 3333, "of": "whole"}, "reimburses": False},
@@ -169,6 +173,12 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
         ({"period_unit": "months"}, "period_length", "Say how many."),
         ({"period_unit": "months", "period_length": "25"}, "period_length", "25 is too large"),
         ({"approvals": "0"}, "approvals", "greater than or equal to 1"),
+        ({"approvals": ""}, "approvals", "Say how many."),
+        ({"review_mode": "consent"}, "consent_days", "Say how many."),
+        ({"review_mode": "consent", "consent_days": "91"}, "consent_days", "less than or equal to 90"),
+        ({"settled_by": "0"}, "settled_by", "greater than or equal to 1"),
+        ({"rate_review": "much"}, "rate_review", "Write the amount in figures"),
+        ({"rate_support": "25", "kind_support": ""}, "rate_support", "The charter has no kind"),
         ({"bp_1": "5"}, "bp_1", "Give both the budget and its part, or neither."),
     ):
         answer = sacha.post(edit(world), form | changes)
@@ -182,6 +192,30 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
     answer = sacha.post(edit(world), nothing)
     assert (answer.status_code, "kind_development" in answer.context["form"].errors) == (422, True)
     assert Charter.objects.count() == 1
+
+
+def test_a_charter_by_consent_is_written_in_the_form_and_read_everywhere(play: Play, sign_in: SignIn) -> None:
+    world = play("make_house")
+    sacha = sign_in(world.users["sacha"])
+    form = filled(sacha, edit(world)) | {"act": "adopt"}
+    asked = sacha.post(edit(world), form | {"review_mode": "consent", "consent_days": "7", "settled_by": "2"})
+    sacha.post(f"/en/charters/{world.budget.pk}/adopt/", {name: asked.context[name] for name in ("document", "after")})
+    made = world.budget.charters.latest("version")
+    assert (made.version, made.consent_days, made.approvals, made.settled_by) == (2, 7, 0, 2)
+    again = filled(sacha, edit(world))
+    assert {name: again.get(name) for name in ("review_mode", "approvals", "consent_days", "settled_by")} == {
+        "review_mode": "consent", "approvals": None, "consent_days": 7, "settled_by": 2,
+    }  # fmt: skip
+    text = text_of(Client().get(f"/en/charters/{world.budget.pk}/?version=2"))
+    changes = text_of(Client().get(f"/en/charters/{world.budget.pk}/"))
+    assert "consent: nobody has objected within 7 days" in text + changes
+    assert "2 stewards who are not involved" in text + changes
+    by_consent(world)
+    assert "A contribution is accepted when nobody of the budget has objected within" in text_of(
+        Client().get(f"/en/commons/{world.commons.slug}/")
+    )
+    page = text_of(sign_in(world.users["bo"]).get("/en/work/declare/"))
+    assert "A contribution is accepted when nobody of the budget has objected within" in page
 
 
 def test_a_document_is_pasted_with_its_faults_by_path(play: Play, sign_in: SignIn) -> None:

@@ -23,8 +23,8 @@ OF_THE_LIBRARY = {
     "csp_reports": "csp_report",
 }  # fmt: skip
 # Forms that harm nobody however often they are sent: leaving, the doors of the demonstration, and that of the payment
-# provider, where nothing is kept without its signature and a limit would lose its events.
-HARMLESS = {"account_logout", "demo", "demo_mail", "demo_message", "provider_notices"}
+# provider and of forges, where nothing is kept without its signature and a limit would lose what they tell.
+HARMLESS = {"account_logout", "demo", "demo_mail", "demo_message", "provider_notices", "forge_delivery"}
 # Pages whose form writes to somebody else than who sends it.
 WRITING = {
     "setup_person", "setup_commons", "member_invite", "role_new", "record_pledge", "record_work", "recording_again",

@@ -12,7 +12,6 @@ from django.utils import timezone
 from backend.allocation.rebuild import verify
 from backend.commons.models import Period
 from backend.commons.services import adopt_charter
-from backend.contributions.models import Contribution
 from backend.contributions.services import declare
 from backend.distributions.models import Distribution
 from backend.distributions.services import close_period
@@ -20,6 +19,7 @@ from backend.ledger.services import balance, entry_count
 from backend.operations.demo import sweep
 from tests.web.test_public import text_of
 from tests.web.test_work import grow_old
+from tests.work import bring_to
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Client]
@@ -118,7 +118,7 @@ def test_the_computation_is_a_table_that_adds_up(play: Play, sign_in: SignIn) ->
             actor=world.users[who], budget=world.budget, worked_on=world.today, kind="design", minutes=60,
             amount=amount, description="Work", form_key=f"f-{who}", now=world.now,
         )  # fmt: skip
-        Contribution.objects.filter(pk=one.pk).update(state="validated")
+        bring_to("validated", one, reviewer=world.users["denis"], now=world.now)
     distribution = close_period(actor=world.users["claire"], period_id=world.period.pk, now=world.now)
     sweep(world.now)
     text = text_of(sign_in(world.users["denis"]).get(f"/en/distributions/{distribution.pk}/"))

@@ -23,6 +23,7 @@ from backend.notifications.services import compose_due
 from backend.pledges import recording as of_pledges
 from backend.pledges.models import Pledge
 from tests.web.test_recordings import address, pledged, recording, told, worked
+from tests.work import bring_to
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Any]
@@ -259,7 +260,7 @@ def test_a_pledge_that_was_paid_is_not_taken_back(
 def test_recorded_work_is_taken_back_before_a_distribution_has_it(play: Play, state: str, goes: bool) -> None:
     world = play("make_house")
     made = worked(world)
-    Contribution.objects.filter(pk=made.pk).update(state=state)
+    bring_to(state, made, reviewer=world.users["denis"], now=world.now)
     facts: dict[str, Any] = {"recording_id": recording(made).pk, "reason": "Wrong person", "now": world.now}
     with pytest.raises(Forbidden) as other:
         of_work.retract_contribution(actor=world.users["claire"], **facts)

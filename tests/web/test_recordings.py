@@ -25,6 +25,7 @@ from backend.notifications.services import compose_due
 from backend.operations import demo
 from backend.pledges.models import Pledge
 from backend.pledges.recording import known_organisations, record_pledge
+from tests.work import bring_to
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Any]
@@ -272,7 +273,7 @@ def test_a_contested_pledge_is_cancelled_while_nothing_was_received(play: Play) 
 def test_contested_work_is_withdrawn(play: Play, state: str, after: str) -> None:
     world = play("make_house")
     made = worked(world)
-    Contribution.objects.filter(pk=made.pk).update(state=state)
+    bring_to(state, made, reviewer=world.users["denis"], now=world.now)
     assert Client().post(address(made), {"answer": "contest", "reason": "Not me"}).status_code == 302
     made.refresh_from_db()
     assert made.state == after
@@ -281,7 +282,7 @@ def test_contested_work_is_withdrawn(play: Play, state: str, after: str) -> None
 def test_contested_work_that_was_shared_stays(play: Play) -> None:
     world = play("make_house")
     made = worked(world)
-    Contribution.objects.filter(pk=made.pk).update(state="included")
+    bring_to("included", made, reviewer=world.users["denis"], now=world.now)
     assert of_work.contest_contribution(recording_id=recording(made).pk, reason="Not me", now=world.now) is False
     made.refresh_from_db()
     assert made.state == "included"

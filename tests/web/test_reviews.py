@@ -1,14 +1,24 @@
 """The pages of a reviewer: nobody approves their own, a rejection says why, a second press changes nothing."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 
+from backend.commons.services import create_commons, open_envelope
+from backend.contributions.comparable import Grid
 from backend.contributions.models import Contribution, Review
+from backend.contributions.own import amend
 from backend.contributions.services import declare
+from backend.identity.models import User
+from backend.identity.services import grant_role
 from backend.ledger.services import entry_count
+from tests.contributions.test_contributions import under
+from tests.rights.world import person
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -29,7 +39,7 @@ def test_the_queue_shows_what_waits_and_says_what_is_one_s_own(play: Play, sign_
     declared(world, "bo")
     declared(world, "sacha")
     text = text_of(sign_in(world.users["sacha"]).get("/en/reviews/"))
-    assert "Work of bo Cartolibre, development Bo Nguyen" in text
+    assert "Work of bo Cartolibre, development https://example.org/journal Bo Nguyen" in text
     assert "€30.00 to review" in text
     assert "€30.00 yours: another steward" in text
 
@@ -82,7 +92,7 @@ def test_changing_one_s_mind_is_a_refusal_that_says_who_said_what(play: Play, si
     answer = browser.post(f"/en/reviews/{one.pk}/", {"verdict": "reject", "reason": "no"})
     assert answer.status_code == 409
     text = text_of(answer)
-    assert "This contribution is no longer awaiting review: it is “validated”." in text
+    assert "This contribution is “validated”; for this it must be: “awaiting review”, “questioned”." in text
     assert "Sacha Le Goff approved it on" in text
     one.refresh_from_db()
     assert one.state == "validated"
@@ -140,3 +150,168 @@ def test_an_address_that_is_not_a_web_one_is_never_a_link(play: Play, sign_in: S
     page = sign_in(world.users["sacha"]).get(f"/en/reviews/{one.pk}/").content.decode()
     assert "javascript:" not in page
     assert 'href="https://example.org/ok"' in page
+
+
+def test_the_queue_compares_with_others_and_never_with_fewer_than_three(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    one = declared(world, "bo")
+    for number, amount in enumerate((20_00, 50_00, 80_00)):
+        who = person(f"w{number}", f"Wanda {number}")
+        grant_role(user=who, kind="contributor", scope=world.budget.pk, granted_by=None, now=world.now)
+        world.users[f"w{number}"] = who
+        other = declared(world, f"w{number}", amount=amount)
+        browser = sign_in(world.users["sacha"])
+        page = text_of(browser.get(f"/en/reviews/{one.pk}/"))
+        assert "Fewer than three others" in page
+        browser.post(f"/en/reviews/{other.pk}/", {"verdict": "approve"})
+    browser.get("/en/reviews/")  # what was done to the last one is said there
+    page = text_of(browser.get(f"/en/reviews/{one.pk}/"))
+    assert "€50.00 in the middle, from €20.00 to €80.00 (3 requests of 3 people)" in page
+    assert "Wanda" not in page
+    assert "others: €50.00" in text_of(browser.get("/en/reviews/"))
+    grid = Grid(world.users["sacha"], [world.commons.pk], today=world.today)
+    assert grid.of(world.commons.pk, "EUR", "development", leaving_out=world.users["w0"].pk) is None
+    assert Grid(world.users["sacha"], [world.commons.pk], today=world.today + timedelta(days=365)).beside(one) is None
+    assert Grid(world.users["ana"], [world.commons.pk], today=world.today).beside(one) is None
+
+
+def test_the_queue_is_that_of_one_budget_when_asked(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    declared(world, "bo")
+    envelope = open_envelope(
+        actor=world.users["sacha"], parent=world.budget, name="Docs", own_rules=False, now=world.now
+    )
+    browser = sign_in(world.users["sacha"])
+    assert "Work of bo" in text_of(browser.get(f"/en/reviews/?budget={world.budget.pk}"))
+    assert "Work of bo" not in text_of(browser.get(f"/en/reviews/?budget={envelope.pk}"))
+    assert "Work of bo" in text_of(browser.get("/en/reviews/?budget=nonsense"))
+
+
+def ticked(*rows: Contribution) -> dict[str, list[str]]:
+    """What the boxes of these rows send."""
+    return {"pick": [f"{row.pk}:{row.version}" for row in rows]}
+
+
+def test_many_are_approved_after_a_confirmation_and_what_changed_is_left_out(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    before = entry_count()
+    bo, camille, own = declared(world, "bo"), declared(world, "camille"), declared(world, "sacha")
+    late = declared(world, "bo", form_key="late", description="Late work")
+    browser = sign_in(world.users["sacha"])
+    html = browser.get("/en/reviews/").content.decode()
+    assert (f"{bo.pk}:1" in html, f"{own.pk}:1" in html) == (True, False)
+    empty = browser.post("/en/reviews/approve/", {}, follow=True)
+    assert "Tick the contributions that you approve first." in text_of(empty)
+    amend(actor=world.users["bo"], contribution_id=bo.pk, changes={"minutes": 90}, now=world.now)
+    asked = browser.post("/en/reviews/approve/", ticked(bo, camille, own, late))
+    text = text_of(asked)
+    assert "Approve 2 contributions?" in text
+    assert "Left out, because they were changed or decided meanwhile" in text
+    assert f"{bo.pk}:" not in asked.content.decode().replace(f"/{bo.pk}/", "")
+    assert Review.objects.count() == 0
+    amend(actor=world.users["bo"], contribution_id=late.pk, changes={"minutes": 90}, now=world.now)
+    sent = {**ticked(camille, late, own), "confirmed": "yes"}
+    report = text_of(browser.post("/en/reviews/approve/", sent))
+    assert "You approved one contribution" in report
+    assert "This contribution was amended meanwhile" in report
+    assert "Nobody reviews their own contribution" in report
+    states = dict(Contribution.objects.values_list("pk", "state"))
+    assert {row: states[row.pk] for row in (bo, camille, own, late)} == {
+        bo: "declared", camille: "validated", own: "declared", late: "declared",
+    }  # fmt: skip
+    again = text_of(browser.post("/en/reviews/approve/", sent))
+    assert "Nothing was approved" in again
+    assert (Review.objects.count(), entry_count()) == (1, before)
+
+
+@pytest.mark.parametrize("who", ["bo", "ana", "claire"])
+def test_only_stewards_approve_many(play: Play, sign_in: SignIn, who: str) -> None:
+    world = play("receive")
+    row = declared(world, "camille")
+    answer = sign_in(world.users[who]).post("/en/reviews/approve/", {**ticked(row), "confirmed": "yes"})
+    assert answer.status_code == 403
+    assert Review.objects.count() == 0
+
+
+def test_of_another_commons_nothing_is_approved_by_a_forged_list(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    row = declared(world, "bo")
+    ada = person("ada", "Ada Byron", strong=True)
+    create_commons(
+        name="Far", summary="", currency="EUR", steward=ada, now=world.now, first_day=world.period.starts_on,
+        end_before=world.period.ends_before,
+    )  # fmt: skip
+    answer = sign_in(ada).post("/en/reviews/approve/", {**ticked(row), "confirmed": "yes"})
+    assert "Nothing was approved" in text_of(answer)
+    assert row.description not in text_of(answer)
+    assert Review.objects.count() == 0
+
+
+def test_an_amended_contribution_comes_back_and_is_not_approved_unread(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    under(world, review={"mode": "approvals", "approvals": 2})
+    one = declared(world, "bo")
+    browser = sign_in(world.users["sacha"])
+    browser.post(f"/en/reviews/{one.pk}/", {"verdict": "approve", "version": "1"})
+    assert "done; waits for another" in text_of(browser.get("/en/reviews/"))
+    amend(actor=world.users["bo"], contribution_id=one.pk, changes={"minutes": 90}, now=world.now)
+    assert "€30.00 to review" in text_of(browser.get("/en/reviews/"))
+    old = browser.post(f"/en/reviews/{one.pk}/", {"verdict": "reject", "reason": "No", "version": "1"})
+    assert old.status_code == 409
+    assert "amended meanwhile" in text_of(old)
+    assert "there are 0" in text_of(browser.get(f"/en/reviews/{one.pk}/"))
+    assert browser.post(f"/en/reviews/{one.pk}/", {"verdict": "approve", "version": "2"}).status_code == 302
+    assert Review.objects.filter(version=2).count() == 1
+
+
+def test_a_questioned_one_says_so_and_has_no_box(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    one = declared(world, "bo")
+    browser = sign_in(world.users["sacha"])
+    answer = browser.post(f"/en/contributions/{one.pk}/questions/", {"text": "Why?", "back": "review"})
+    assert answer.headers["Location"] == f"/en/reviews/{one.pk}/"
+    queue = browser.get("/en/reviews/")
+    assert "questioned one question" in text_of(queue)
+    assert f"{one.pk}:1" not in queue.content.decode()
+    page = browser.get(f"/en/reviews/{one.pk}/").content.decode()
+    assert ('value="approve"' in page, 'value="reject"' in page) == (False, True)
+
+
+def test_by_consent_there_is_nothing_to_approve(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    under(world, review={"mode": "consent", "days": 7})
+    one = declared(world, "bo")
+    browser = sign_in(world.users["sacha"])
+    assert "by consent, on" in text_of(browser.get("/en/reviews/"))
+    page = browser.get(f"/en/reviews/{one.pk}/")
+    assert "This charter validates by consent: nobody approves it." in text_of(page)
+    assert 'name="verdict"' not in page.content.decode()
+    assert 'id="object"' in page.content.decode()
+
+
+def test_shortcuts_are_a_small_script_of_ours_that_can_be_switched_off(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    declared(world, "bo")
+    browser = sign_in(world.users["sacha"])
+    assert 'src="/static/review.js" defer' in browser.get("/en/reviews/").content.decode()
+    assert "are off" in text_of(browser.post("/en/reviews/shortcuts/", {"on": "no"}, follow=True))
+    assert "review.js" not in browser.get("/en/reviews/").content.decode()
+    assert User.objects.get(pk=world.users["sacha"].pk).shortcuts is False
+    assert User.objects.get(pk=world.users["bo"].pk).shortcuts is True
+    browser.post("/en/reviews/shortcuts/", {"on": "yes"})
+    assert "review.js" in browser.get("/en/reviews/").content.decode()
+    found = finders.find("review.js")
+    assert found is not None
+    assert len(Path(found).read_bytes()) <= 3 * 1024
+
+
+def test_the_queue_costs_the_same_for_one_row_and_for_thirty(
+    play: Play, sign_in: SignIn, django_assert_max_num_queries: Any
+) -> None:
+    world = play("receive")
+    browser = sign_in(world.users["sacha"])
+    for number in range(30):
+        declared(world, "bo", form_key=f"row-{number}")
+    browser.get("/en/reviews/")
+    with django_assert_max_num_queries(22):
+        assert len(browser.get("/en/reviews/").context["rows"]) == 30

@@ -69,16 +69,25 @@ ELSEWHERE = {
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
     # while something was paid above, given back, or handed over on paper: tests/web/test_receipts.py
+    "round_new", "round_page", "round_close", "round_answer",  # while a round is open: tests/web/test_rounds.py
+    "correction_new", "adjustment_new", "adjustment_page",  # once work was shared out: tests/web/test_corrections.py
+    "volunteering_file",  # a file: tests/web/test_volunteering.py
     "support_file",  # a file: tests/web/test_support.py
     "document_file", "documents_file",  # files: tests/web/test_documents.py
     "pledge_pay", "pledge_payment", "pledge_subscription", "gift_pay", "gift_payment", "gift_subscription", "gift_back",
     # while something is to pay, on its way, or stopped: tests/web/test_paying.py
     "operation_page", "provider_test",  # while an answer is lost; a form: tests/web/test_provider.py
+    "repository_page", "repository_secret", "repository_revoke",  # once one is there: tests/web/test_repositories.py
+    "commons_propose_from",  # a form: tests/web/test_funding.py
+    "commit_address_remove",  # a form: tests/web/test_repositories.py
+    "draft_delete", "draft_declare",  # while there is a draft: tests/web/test_talk.py
+    "question_new", "question_answer", "objection_new", "objection_lift", "objection_decide", "reviews_approve",
+    "reviews_shortcuts",  # forms alone lead there: tests/web/test_talk.py, test_reviews.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
-# The pages of passkeys alone have scripts: files of ours, and data that is not run.
-SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn"}
+# The pages of passkeys and of review alone have scripts: files of ours, and data that is not run.
+SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one"}
 OWN_SCRIPT = re.compile(r'<script (?:src="/static/[^"]+" defer|[^>]*type="application/json")>[^<]*</script>')
 
 

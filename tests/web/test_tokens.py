@@ -47,6 +47,27 @@ def test_a_token_is_not_held_to_what_others_have_nor_for_ever(play: Play, sign_i
     assert not ApiToken.objects.exists()
 
 
+def test_a_token_for_the_command_line_takes_two_clicks(play: Play, sign_in: SignIn, client: Any) -> None:
+    world = play("make_house")
+    bo = sign_in(world.users["bo"])
+    assert 'href="/en/tokens/"' in bo.get("/en/work/").content.decode()  # the first
+    page = bo.get("/en/tokens/").content.decode()
+    form = next(one for one in re.findall(r"<form.*?</form>", page, re.DOTALL) if "for the command line" in one)
+    fields = re.findall(r'name="(\w+)" value="([^"]+)"', form)
+    sent: dict[str, list[str]] = {}
+    for name, value in fields:
+        sent.setdefault(name, []).append(value)
+    sent.pop("csrfmiddlewaretoken", None)
+    made = bo.post("/en/tokens/", sent)  # the second
+    assert made.status_code == 201
+    token = re.search(r"tronc_test_\w{46}", made.content.decode())
+    assert token is not None
+    row = ApiToken.objects.get()
+    assert (row.scopes, row.only) == (["contributions:read", "contributions:write"], "")
+    assert timedelta(days=89) < row.expires_at - timezone.now() <= timedelta(days=90)
+    assert client.get("/v1/me", headers={"Authorization": f"Bearer {token[0]}"}).status_code == 200
+
+
 def test_the_last_use_is_shown_with_its_minute(play: Play, sign_in: SignIn, client: Any) -> None:
     world = play("make_house")
     _row, text = create_token(user=world.users["bo"], name="laptop", scopes=["commons:read"], now=timezone.now())

@@ -11,15 +11,17 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.contributions.models import Contribution
+from backend.contributions.services import declare, review
+from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
 from backend.distributions.models import Share
 from backend.identity.models import ApiToken
-from backend.identity.services import host_day
+from backend.identity.services import grant_role, host_day
 from backend.identity.tokens import token_owner
 from backend.ledger.services import entry_count
 from backend.payees.models import Payee
 from backend.payees.services import open_iban
-from backend.web.forms_work import parse_duration
+from tests.rights.world import person
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -206,7 +208,7 @@ def test_nobody_withdraws_the_work_of_another_nor_what_is_in_a_distribution(play
     assert sign_in(world.users["camille"]).post(path).status_code == 404
     refused = sign_in(world.users["bo"]).post(path)
     assert refused.status_code == 409
-    assert "can no longer be withdrawn" in text_of(refused)
+    assert "for this it must be" in text_of(refused)
     mine.refresh_from_db()
     assert mine.state == "included"
 
@@ -305,3 +307,39 @@ def test_a_token_is_revoked_by_its_owner_alone(play: Play, sign_in: SignIn) -> N
     for _time in range(2):
         assert browser.post(path).status_code == 302
     assert token_owner(text, now=timezone.now()) is None
+
+
+def test_again_copies_all_but_the_day_and_never_of_somebody_else(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    bo = sign_in(world.users["bo"])
+    bo.post(DECLARE, facts(world))
+    first = Contribution.objects.get()
+    assert f"{DECLARE}?again={first.pk}" in bo.get(f"/en/contributions/{first.pk}/").content.decode()
+    form = bo.get(f"{DECLARE}?again={first.pk}").context["form"]
+    values = {field.html_name: field.value() for field in form}
+    assert (values["minutes"], values["amount"], values["description"]) == ("1h30", "45", "Fixed the export")
+    assert values["evidence"] == "https://example.org/1\nhttp://example.org/2"
+    assert values["worked_on"] == host_day(timezone.now())
+    answer = bo.post(f"{DECLARE}?again={first.pk}", {**values, "worked_on": values["worked_on"].isoformat()})
+    assert answer.status_code == 302
+    assert Contribution.objects.count() == 2
+    other = sign_in(world.users["camille"]).get(f"{DECLARE}?again={first.pk}")
+    assert "Fixed the export" not in text_of(other)
+    assert not other.context["form"]["description"].value()
+
+
+def test_who_declares_reads_what_others_were_granted_when_they_are_three(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    for number, amount in enumerate((20_00, 50_00, 80_00)):
+        who = person(f"w{number}", f"Wanda {number}")
+        grant_role(user=who, kind="contributor", scope=world.budget.pk, granted_by=None, now=world.now)
+        row = declare(
+            actor=who, budget=world.budget, worked_on=world.today, kind="development", minutes=60, amount=amount,
+            description="Work", form_key="k", now=world.now,
+        )  # fmt: skip
+        text = text_of(sign_in(world.users["bo"]).get(DECLARE))
+        assert "others were granted" not in text
+        review(actor=world.users["sacha"], contribution_id=row.pk, verdict="approve", now=world.now)
+    text = text_of(sign_in(world.users["bo"]).get(DECLARE))
+    assert "development: others were granted €50.00 in the middle, from €20.00 to €80.00, in twelve months" in text
+    assert "Wanda" not in text

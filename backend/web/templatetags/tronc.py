@@ -37,6 +37,12 @@ def how(charter: Charter, currency: str) -> list[str]:
 
 
 @register.filter
+def usual_worth(charter: Charter, currency: str) -> str:
+    """What an hour of each kind is usually worth; empty where the charter suggests nothing."""
+    return charter_words.usual_worth(charter.document, currency)
+
+
+@register.filter
 def duration(minutes: int | None) -> str:
     """Minutes as `1 h 30`, `2 h` or `45 min`; nothing for None."""
     if minutes is None:

@@ -1,0 +1,41 @@
+"""What else the world of the matrix holds: a statement round in each commons, with its answers."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from backend.contributions.adjustments import propose_adjustment
+from backend.contributions.rounds import open_round
+from backend.identity.services import host_day
+
+if TYPE_CHECKING:
+    from tests.rights.world import House
+
+
+def add_rounds(house: "House") -> None:
+    """Add them: Bo and Camille are asked in the one, Berta in the other."""
+    today, users = host_day(house.now), house.played.users
+    found = {}
+    for which, budget, steward in (("own", house.played.budget, users["sacha"]), ("other", house.pot, house.basil)):
+        found[which] = open_round(
+            actor=steward, budget=budget, first_day=today - timedelta(days=20), last_day=today,
+            answer_by=today + timedelta(days=7), form_key=f"round-{which}", now=house.now,
+        )  # fmt: skip
+    adjustment = propose_adjustment(
+        actor=users["camille"], contribution_id=house.played.contributions[1].pk, minutes=0, amount=1_00,
+        reason="too much", form_key="adjustment", now=house.now,
+    )  # fmt: skip
+    asked = {
+        "own": found["own"].answers.get(person=users["bo"]),
+        "foreign": found["own"].answers.get(person=users["camille"]),
+        "other": found["other"].answers.get(person=house.berta),
+    }
+    house.things |= {
+        "adjustment": {"own": {"adjustment_id": adjustment.pk}},
+        "settled": {
+            "own": {"contribution_id": house.played.contributions[0].pk},
+            "foreign": {"contribution_id": house.played.contributions[1].pk},
+        },
+        "year": {"own": {"year": today.year}},
+        "round": {which: {"round_id": row.pk} for which, row in found.items()},
+        "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},
+    }
