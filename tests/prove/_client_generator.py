@@ -7,13 +7,14 @@ import openapi_client
 from openapi_client.models import DeclareContribution, Money, ReviewContribution
 
 
-def api(token: str) -> openapi_client.ContributionsApi:
-    """The operations on contributions, with a token."""
+def program(token: str) -> openapi_client.ApiClient:
+    """A program of the person whose token it is."""
     held = openapi_client.Configuration(host=os.environ["TRONC"], access_token=os.environ[token])
-    return openapi_client.ContributionsApi(openapi_client.ApiClient(held))
+    return openapi_client.ApiClient(held)
 
 
-author, reviewer = api("AUTHOR"), api("REVIEWER")
+author = openapi_client.ContributionsApi(program("AUTHOR"))
+reviewer, own = (openapi_client.ReviewsApi(program(name)) for name in ("REVIEWER", "AUTHOR"))
 work = DeclareContribution(
     budget=os.environ["BUDGET"],
     worked_on=datetime.date.fromisoformat(os.environ["DAY"]),
@@ -36,7 +37,7 @@ listed = author.list_contributions(budget=os.environ["BUDGET"], limit=1)
 assert [one.id for one in listed.data] == [made.id]
 refused = None
 try:
-    author.review_contribution(made.id, "generator-3", ReviewContribution(verdict="approve"))
+    own.review_contribution(made.id, "generator-3", ReviewContribution(verdict="approve"))
 except openapi_client.exceptions.ForbiddenException as refusal:
     refused = refusal.data.code
 assert refused in {"own_contribution", "not_allowed"}, refused

