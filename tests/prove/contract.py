@@ -1,6 +1,6 @@
 """What others make of the contract of the API: a fuzzer, two generators of clients, two linters, on a real server.
 
-    ./run prove contract [--seed N] [--examples N] [--slice]
+    ./run prove contract [--seed N] [--examples N] [--only PART] [--slice]
 
 Schemathesis sends what the contract allows and what it forbids to every operation: no 5xx, no answer that the contract
 does not name, nothing forbidden accepted. Clients made by openapi-python-client and openapi-generator declare, review
@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.prove._contract_house import house
+
+PARTS = ("schemathesis", "clients", "linters")
 HERE = Path(__file__).resolve().parent
 PHASES, SHORT_PHASES = "examples,coverage,fuzzing,stateful", "examples,fuzzing"
 SHORT = {"seed": 20261121, "examples": 10}
@@ -42,120 +44,41 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--examples", type=int, default=100, help="per operation and kind of data")
+    parser.add_argument("--only", choices=PARTS, help="one part alone")
     parser.add_argument("--slice", action="store_true", help="the fuzzer alone, short and seeded, for CI")
     options = parser.parse_args(arguments)
     if options.slice:
         options.seed, options.examples = SHORT["seed"], SHORT["examples"]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+    from tests.conftest import free_port
+
+    os.environ.update(
+        TRONC_PROVIDER="fake", TRONC_FAKE_PROVIDER=f"http://127.0.0.1:{free_port()}", TRONC_STRIPE_KEY="sk_test_proof",
+        TRONC_STRIPE_WEBHOOK_SECRETS="whsec_proof",
+    )  # fmt: skip
     import django
 
     django.setup()
     failed = []
     with tempfile.TemporaryDirectory() as name, house(Path(name)) as world:
         folder = Path(name)
-        parts = {
+        acts: dict[str, Callable[[], None]] = {
             "schemathesis": lambda: fuzz(
-                folder,
-                world,
-                seed=options.seed,
-                examples=options.examples,
+                folder, world, seed=options.seed, examples=options.examples,
                 phases=SHORT_PHASES if options.slice else PHASES,
-            )
-        }
-        if not options.slice:
-            parts |= {"clients": lambda: clients(folder, world), "linters": lambda: linters(folder)}
-        for part, act in parts.items():
+            ),
+            "clients": lambda: clients(folder, world),
+            "linters": lambda: linters(folder),
+        }  # fmt: skip
+        for part in ("schemathesis",) if options.slice else (options.only,) if options.only else PARTS:
             begun = time.monotonic()
             try:
-                act()
+                acts[part]()
                 print(f"{part}: right, {time.monotonic() - begun:.0f} s", flush=True)
             except (subprocess.SubprocessError, AssertionError, OSError) as failure:
                 failed.append(part)
                 print(f"{part}: WRONG: {failure}", flush=True)
     return len(failed)
-
-
-@contextmanager
-def house(folder: Path) -> Iterator[dict[str, Any]]:
-    """The demonstration with money received, behind a real server; gives its address, tokens and ids."""
-    from django.db import connection
-    from django.utils import timezone
-
-    from backend.operations import demo
-    from tests import databases
-    from tests.conftest import Processes
-
-    databases.make_template()
-    name = f"tronc_contract_{os.getpid()}"
-    databases.clone(name)
-    connection.close()
-    connection.settings_dict["NAME"] = name
-    (folder / "server").mkdir()
-    processes = Processes(name, folder / "server")
-    try:
-        played = demo.World(now=timezone.now())
-        for act in demo.STEPS:
-            act(played)
-            if act.__name__ == "receive":
-                break
-        tokens = _tokens(played)
-        yield {
-            "url": processes.web(), **tokens, "BUDGET": played.budget.pk, "DAY": played.today.isoformat(),
-            "REAL": _real(played),
-        }  # fmt: skip
-        log = (folder / "server" / "web.log").read_text(encoding="utf-8", errors="replace")
-        assert "Traceback" not in log, log[log.index("Traceback") :][:4000]
-    finally:
-        processes.stop()
-        connection.close()
-        databases.drop(name)
-        databases.drop(databases.TEMPLATE)
-
-
-def _tokens(played: Any) -> dict[str, str]:
-    """Of an author, of a reviewer, and of somebody who may everything a token may."""
-    from django.utils import timezone
-
-    from backend.identity.models import ApiToken, User
-    from backend.identity.services import grant_role
-    from backend.identity.tokens import create_token
-    from tests.rights.world import person
-    from tests.treasurers import make_treasurer
-
-    now = timezone.now()
-    everything: User = person("elsa", "Elsa Partout", strong=True)
-    make_treasurer(everything, now=now)
-    for kind, scope in (
-        ("auditor", played.host.pk), ("steward", played.budget.pk), ("contributor", played.budget.pk),
-        ("organisation_manager", played.organisation.pk),
-    ):  # fmt: skip
-        grant_role(user=everything, kind=kind, scope=scope, granted_by=None, now=now)
-    scopes = [scope for scope, _label in ApiToken.SCOPES]
-    people = {"AUTHOR": played.users["bo"], "REVIEWER": played.users["sacha"], "EVERYTHING": everything}
-    return {name: create_token(user=user, name="proof", scopes=scopes, now=now)[1] for name, user in people.items()}
-
-
-def _real(played: Any) -> dict[str, str]:
-    """One thing of each kind, by the name of its place in an address; the day in the host's calendar."""
-    from django.utils import timezone
-
-    from backend.contributions.models import Contribution
-    from backend.contributions.services import declare
-    from backend.ledger.models import Seal
-    from backend.ledger.services import seal_due
-
-    now = timezone.now()
-    seal_due(now)
-    declare(
-        actor=played.users["bo"], budget=played.budget, worked_on=played.today, kind="development", minutes=30,
-        amount=1000, description="Something to review", evidence=[], over_cap_reason="", form_key="proof", now=now,
-    )  # fmt: skip
-    return {
-        "commons_id": played.commons.pk, "budget_id": played.budget.pk, "period_id": played.period.pk,
-        "organisation_id": played.organisation.pk, "pledge_id": played.pledge.pk, "kind": "budget",
-        "owner": played.budget.pk, "currency": "EUR", "contribution_id": Contribution.objects.latest("pk").pk,
-        "entry_id": Seal.objects.values_list("entry_id", flat=True)[0], "day": played.today.isoformat(),
-    }  # fmt: skip
 
 
 def run(*words: str, cwd: Path, env: dict[str, str] | None = None, seconds: int = 600) -> str:
