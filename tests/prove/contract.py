@@ -34,6 +34,7 @@ LINTERS = ("@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0")
 # cursors are copied from an answer and never made.
 REFUSALS = '["2xx", "401", "403", "404", "409", "412", "422"]'
 NEGATIVE = '["400", "401", "403", "404", "405", "406", "409", "412", "413", "414", "415", "422", "428"]'
+HEADERLESS = '["400", "401", "403", "404", "428"]'  # 428: RFC 6585 §3, of If-Match
 OF_CURSORS = '["2xx", "400", "401", "403", "404", "409", "412", "422"]'
 
 
@@ -97,7 +98,8 @@ def fuzz(folder: Path, world: dict[str, Any], *, seed: int, examples: int, phase
     lines = [
         f'[auth.openapi.token]\nbearer = "{world["EVERYTHING"]}"',
         f"[checks]\npositive_data_acceptance.expected-statuses = {REFUSALS}\n"
-        f"negative_data_rejection.expected-statuses = {NEGATIVE}",
+        f"negative_data_rejection.expected-statuses = {NEGATIVE}\n"
+        f"missing_required_header.expected-statuses = {HEADERLESS}",
     ]
     for methods in contract()["paths"].values():
         for one in methods.values():
