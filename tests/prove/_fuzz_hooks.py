@@ -86,6 +86,9 @@ def _believable(part: dict[str, Any], turn: int) -> None:
     if "minutes" in part:
         part.pop("duration", None)
         part["minutes"] = abs(part["minutes"]) % 60 + 1 if turn % 4 else part["minutes"]
+    for name in {"text", "reason", "description"} & part.keys() if turn % 4 else ():
+        if isinstance(part[name], str):
+            part[name] = re.sub(r"[^\w ]", "", part[name]).strip() or "Said"
     part.pop("version", None)  # of what was read: nothing was
     if part.get("evidence"):
         part["evidence"] = ["https://example.org/atlas/1"]

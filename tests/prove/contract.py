@@ -87,8 +87,9 @@ def run(*words: str, cwd: Path, env: dict[str, str] | None = None, seconds: int 
     done = subprocess.run(
         words, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=seconds, check=False
     )
-    assert done.returncode == 0, f"{' '.join(words)[:120]}\n{(done.stdout + done.stderr)[-20000:]}"
-    return done.stdout + done.stderr
+    said = "\n".join(line[:1000] for line in (done.stdout + done.stderr).splitlines())
+    assert done.returncode == 0, f"{' '.join(words)[:120]}\n{said[-20000:]}"
+    return said
 
 
 def fuzz(folder: Path, world: dict[str, Any], *, seed: int, examples: int, phases: str) -> None:
