@@ -113,7 +113,7 @@ def fuzz(folder: Path, world: dict[str, Any], *, seed: int, examples: int, phase
     told = run(
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{world['url']}/v1/openapi.json",
         "--url", world["url"], "--checks", "all", "--mode", "all", "--phases", phases, "--max-examples", str(examples),
-        "--seed", str(seed), "--continue-on-failure", "--rate-limit", "590/m", "--no-color",
+        "--seed", str(seed), "--continue-on-failure", "--rate-limit", "590/m", "--request-timeout", "60", "--no-color",
         "--generation-database", "none",
         cwd=folder, seconds=7200,
         env={"SCHEMATHESIS_HOOKS": "tests.prove._fuzz_hooks", "TRONC_REAL": json.dumps(world["REAL"])},
