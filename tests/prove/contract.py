@@ -27,7 +27,7 @@ from tests.prove._contract_house import house
 PARTS = ("schemathesis", "clients", "linters")
 HERE = Path(__file__).resolve().parent
 PHASES, SHORT_PHASES = "examples,coverage,fuzzing,stateful", "examples,fuzzing"
-SHORT = {"seed": 20261121, "examples": 10}
+SHORT = {"seed": 20261121, "examples": 4}
 TOOLS = HERE.parents[1] / "deploy" / "requirements" / "clients.txt"  # the generators, and what their clients import
 LINTERS = ("@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0")
 # A well-formed request may be refused by the rules of the house, which no schema tells; one with a cursor also because
