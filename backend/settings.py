@@ -80,6 +80,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "backend.core.logs.RequestLog",
+    "backend.core.bodies.WholeRequest",
     "backend.web.middleware.BrowserHeaders",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -60,7 +60,7 @@ FACTS: dict[str, Reader | Optional] = {
     "metadata": Optional(texts, None),
 }
 BODY: dict[str, Reader | Optional] = {"budget": text, **FACTS}
-BATCH: dict[str, Reader | Optional] = {"items": items(BODY, own.MAX_BATCH)}
+BATCH: dict[str, Reader | Optional] = {"items": told(items(BODY, own.MAX_BATCH), minItems=1)}
 ABSENT = object()
 CHANGES: dict[str, Reader | Optional] = {
     name: Optional(one.read if isinstance(one, Optional) else one, ABSENT) for name, one in FACTS.items()

@@ -37,10 +37,14 @@ _R = TypeVar("_R", bound=Reader)
 
 @dataclass(frozen=True)
 class Optional:
-    """A field that may be absent, and what it then is."""
+    """A field that may be absent, and what it then is.
+
+    needed: the domain refuses what it then is, once it has looked at the rights: the contract says that it is required.
+    """
 
     read: Reader
     default: Any
+    needed: bool = False
 
 
 def says(**schema: Any) -> Callable[[_R], _R]:
@@ -57,13 +61,13 @@ def schema_of(read: "Reader | Optional") -> Schema:
     """What a reader said. Raises: KeyError when it said nothing."""
     if not isinstance(read, Optional):
         return dict(vars(read)["said"])
-    plain_default = read.default if isinstance(read.default, str | int | bool) else None
+    plain_default = read.default if isinstance(read.default, str | int | bool) and not read.needed else None
     return schema_of(read.read) | ({} if plain_default is None else {"default": plain_default})
 
 
 def object_schema(readers: "Mapping[str, Reader | Optional]") -> Schema:
     """The schema of an object that these readers read: no other member is taken."""
-    required = [name for name, read in readers.items() if not isinstance(read, Optional)]
+    required = [name for name, read in readers.items() if not isinstance(read, Optional) or read.needed]
     return {
         "type": "object",
         "properties": {name: schema_of(read) for name, read in readers.items()},
@@ -145,7 +149,7 @@ def money(value: Any, pointer: str) -> tuple[int, str]:
     return found["value"], found["currency"]
 
 
-@says(type="array", items={"type": "string"}, maxItems=MAX_LIST)
+@says(type="array", items={"type": "string", "maxLength": 500}, maxItems=MAX_LIST)
 def links(value: Any, pointer: str) -> list[str]:
     """A list of addresses; the domain says how many, and which schemes."""
     if not isinstance(value, list):

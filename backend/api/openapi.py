@@ -58,6 +58,7 @@ class ContractSchema(AutoSchema):
         found: dict[str, Any] = {
             "operationId": of.name,
             "summary": of.summary,
+            "description": f"The token needs the scope `{scope}`." if scope else "It wants no token.",
             "tags": [view.tag or type(view).__module__.rpartition(".")[2]],
             "security": [] if of.public else [{"token": [] if scope == ANY_SCOPE else [scope]}],
         }
@@ -94,12 +95,12 @@ def _in_header(of: Operation, method: str) -> list[Schema]:
     wanted = [
         ("Idempotency-Key", of.needs_key, True, "^[!-~]{1,255}$"),
         ("If-Match", of.matched, True, f"^{tags}$"),
-        ("If-None-Match", of.tagged and method == "GET", False, f"^(W/)?{tags}$"),
+        ("If-None-Match", of.tagged and method == "GET", False, ""),  # what is no tag matches nothing: never refused
     ]
     return [
         {
             "name": name, "in": "header", "required": needed, "description": HEADERS[name],
-            "schema": {"type": "string", "pattern": pattern},
+            "schema": {"type": "string", **({"pattern": pattern} if pattern else {})},
         }
         for name, there, needed, pattern in wanted
         if there
@@ -152,6 +153,8 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
         answers[str(of.status)]["content"] = {"application/json": content}
     if of.tagged and method == "GET":
         answers["304"] = {"description": STATUSES[304], "headers": good}
+    if of.parameters:
+        answers["414"] = {"description": STATUSES[414]}
     for status, codes in of.codes().items():
         made = _refusal(status, codes)
         if status not in of.problems and not of.public:
@@ -163,7 +166,7 @@ def _answers(of: Operation, method: str, example: Example, registry: ComponentRe
             parts = "".join(kind for kind, there in kinds.items() if there) * (status in {400, 422})
             made = _named(registry, "responses", f"Refused{status}{parts}", made)
         answers[str(status)] = made
-    return answers
+    return dict(sorted(answers.items()))
 
 
 def _refusal(status: int, codes: list[str]) -> Schema:

@@ -19,6 +19,7 @@ from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.core.errors import Invalid, NotFound
 from backend.identity.models import HostBankAccount, Organisation, User
+from backend.pledges.making import MOST_PARTS
 from backend.pledges.models import Instalment, Pledge
 from backend.pledges.services import (
     Changes,
@@ -29,6 +30,7 @@ from backend.pledges.services import (
     pause_pledge,
     resume_pledge,
 )
+from backend.pledges.terms import REASON_LENGTH
 
 SHOWN = told(text, enum=[visibility for visibility, _name in Pledge.VISIBILITIES])
 PAPER = told(text, enum=[paper for paper, _name in Pledge.PAPERS])
@@ -36,7 +38,7 @@ PART: dict[str, Reader | Optional] = {"budget": text, "amount": money}
 BODY: dict[str, Reader | Optional] = {
     "budget": Optional(text, None),
     "amount": Optional(money, None),
-    "parts": Optional(items(PART), None),
+    "parts": Optional(told(items(PART), minItems=1, maxItems=MOST_PARTS), None),
     "organisation": or_null(text),
     "rhythm": Optional(told(text, enum=[rhythm for rhythm, _name in Pledge.RHYTHMS]), "once"),
     "starts_on": Optional(or_null(day), None),
@@ -61,7 +63,9 @@ CHANGES: dict[str, Reader | Optional] = {
     "paper": Optional(PAPER, KEPT),
 }
 # Who may not pause it is told so before the reason they did not give.
-PAUSE: dict[str, Reader | Optional] = {"reason": Optional(text, "")}
+PAUSE: dict[str, Reader | Optional] = {
+    "reason": Optional(told(text_up_to(REASON_LENGTH), minLength=1), "", needed=True)
+}
 POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
 
 

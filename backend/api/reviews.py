@@ -23,13 +23,14 @@ from backend.core.errors import NotFound
 REVIEW: dict[str, Reader | Optional] = {
     "verdict": told(text, enum=[verdict for verdict, _name in Review.VERDICTS]),
     "reason": Optional(text_up_to(500), ""),
-    "minutes": Optional(whole, None),
+    "minutes": Optional(told(whole, minimum=0), None),
     "version": Optional(whole, None),
 }
-QUESTION: dict[str, Reader | Optional] = {"text": text_up_to(1000), "version": Optional(whole, None)}
-ANSWER: dict[str, Reader | Optional] = {"text": text_up_to(1000)}
-OBJECTION: dict[str, Reader | Optional] = {"reason": text_up_to(1000), "version": Optional(whole, None)}
-OPINION: dict[str, Reader | Optional] = {"upholds": flag, "reason": text_up_to(500)}
+SAID = told(text_up_to(1000), minLength=1)
+QUESTION: dict[str, Reader | Optional] = {"text": SAID, "version": Optional(whole, None)}
+ANSWER: dict[str, Reader | Optional] = {"text": SAID}
+OBJECTION: dict[str, Reader | Optional] = {"reason": SAID, "version": Optional(whole, None)}
+OPINION: dict[str, Reader | Optional] = {"upholds": flag, "reason": told(text_up_to(500), minLength=1)}
 
 
 class Said(Resource):

@@ -54,6 +54,7 @@ STATUSES: dict[int, object] = {
     409: _("Not possible in the present state."),
     412: _("It was changed meanwhile: read it again."),
     413: _("The body is too large."),
+    414: _("The address is too long: it is refused before it is read, without a code."),
     415: _("The body is not announced as JSON."),
     422: _("The fields are understood and refused."),
     428: _("The header If-Match is missing."),

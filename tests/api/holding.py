@@ -120,11 +120,13 @@ def complaints(  # noqa: PLR0917 - a request is all this
     found += _body(said.get("content", {}), answer, method)
     found += [
         f"the header {name} is missing"
-        for name, one in said["headers"].items()
+        for name, one in said.get("headers", {}).items()
         if one.get("required") and name not in answer
     ]
     found += [
-        f"the header {name} is not in the contract" for name in TOLD if name in answer and name not in said["headers"]
+        f"the header {name} is not in the contract"
+        for name in TOLD
+        if name in answer and name not in said.get("headers", {})
     ]
     if not refused:
         found += _request(promised, query, headers, body)
