@@ -14,7 +14,7 @@ from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
-from backend.identity.permissions import counting, holds
+from backend.identity.permissions import roles_held
 
 __all__ = [
     "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Objection",
@@ -127,9 +127,10 @@ class Contribution(models.Model):
         A draft is seen by its contributor alone.
         """
         told = ~Q(state="draft")
-        if holds(actor, "treasurer", "auditor"):
+        held = roles_held(actor)
+        if any(kind in ("treasurer", "auditor") for kind, _scope in held):
             return cls.objects.filter(told | Q(contributor=actor))
-        budgets = counting(actor).filter(scope__startswith="bud_").values("scope")
+        budgets = {scope for _kind, scope in held if scope.startswith("bud_")}
         inside = Q(budget_id__in=budgets) | Q(budget__parent_id__in=budgets)
         return cls.objects.filter((inside & told) | Q(contributor=actor))
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import base32, new_id
+from backend.core.reads import Read
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import ApiToken, Organisation, User
@@ -104,6 +105,16 @@ def of_another_environment(text: str) -> bool:
     return shape is not None and _checksum(shape[2]) == shape[3] and shape[1] != own_prefix()
 
 
+_COLUMNS, _OWNER = ([column.attname for column in model._meta.concrete_fields] for model in (ApiToken, User))
+# Asked at every request; what it names is as it stands at that moment.
+_live = Read(
+    "digest",
+    rows=lambda digest: ApiToken.objects.filter(
+        digest=digest, revoked_at=None, user__is_active=True
+    ).values_list(*_COLUMNS, *(f"user__{name}" for name in _OWNER)),
+)
+
+
 def token_owner(text: str, *, now: datetime) -> ApiToken | None:
     """The live token of this text with its user, or None (unknown, revoked, expired, or its owner is disabled).
 
@@ -112,16 +123,16 @@ def token_owner(text: str, *, now: datetime) -> ApiToken | None:
     shape = _SHAPE.fullmatch(text)
     if shape is None or shape[1] != own_prefix() or _checksum(shape[2]) != shape[3]:
         return None
-    token = (
-        ApiToken.objects.select_related("user")
-        .filter(digest=_digest(text), revoked_at=None, expires_at__gt=now)
-        .filter(user__is_active=True)
-        .first()
-    )
-    if token is not None:
-        minute = now.replace(second=0, microsecond=0)
-        if token.last_used_at is None or token.last_used_at < minute:
-            ApiToken.objects.filter(pk=token.pk).update(last_used_at=minute)
+    found = _live(digest=_digest(text))
+    if not found:
+        return None
+    token = ApiToken.from_db(DEFAULT_DB_ALIAS, _COLUMNS, found[0][: len(_COLUMNS)])
+    if token.expires_at <= now:
+        return None
+    token.user = User.from_db(DEFAULT_DB_ALIAS, _OWNER, found[0][len(_COLUMNS) :])
+    minute = now.replace(second=0, microsecond=0)
+    if token.last_used_at is None or token.last_used_at < minute:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=minute)
     return token
 
 
