@@ -33,7 +33,7 @@ from backend.api.fields import (
     told,
     whole,
 )
-from backend.api.idempotency import form_key, require_key, write
+from backend.api.idempotency import Done, form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
 from backend.api.preconditions import etag, require_match, required_tags
 from backend.api.serialize import as_json
@@ -220,13 +220,13 @@ class ContributionList(Resource):
         require_budget_in_reach(request, given["budget"])
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             budget = get_budget(given["budget"])
             row = services.declare(
                 actor=caller(request), budget=budget, form_key=form_key(request), now=now,
                 **facts_of(given, budget.currency),
             )  # fmt: skip
-            return serialize.whole_contribution(row), f"/v1/contributions/{row.pk}"
+            return lambda: serialize.whole_contribution(row), f"/v1/contributions/{row.pk}"
 
         return write(request, now=now, status=201, act=act, tagged=True)
 
@@ -277,13 +277,13 @@ class Batch(Resource):
             require_budget_in_reach(request, name)
             return get_budget(name)
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             if faults:
                 raise own.InBatch(faults)
             rows = own.declare_many(
                 actor=caller(request), items=facts, form_key=form_key(request), now=now, budget_of=budget_of
             )
-            return {"data": serialize.contributions(rows)}, ""
+            return lambda: {"data": serialize.contributions(rows)}, ""
 
         try:
             return write(request, now=now, status=201, act=act)
@@ -409,9 +409,9 @@ class Act(Resource):
         given = read_fields(request.data, self.body)
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             row = type(self).does(actor=caller(request), contribution_id=contribution_id, now=now, **self.words(given))
-            return serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
+            return lambda: serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
 
         return write(request, now=now, status=201, act=act, tagged=True)
 

@@ -109,9 +109,9 @@ _COLUMNS, _OWNER = ([column.attname for column in model._meta.concrete_fields] f
 # Asked at every request; what it names is as it stands at that moment.
 _live = Read(
     "digest",
-    rows=lambda digest: ApiToken.objects.filter(
-        digest=digest, revoked_at=None, user__is_active=True
-    ).values_list(*_COLUMNS, *(f"user__{name}" for name in _OWNER)),
+    rows=lambda digest: ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True).values_list(
+        *_COLUMNS, *(f"user__{name}" for name in _OWNER)
+    ),
 )
 
 
