@@ -1,6 +1,5 @@
 """`/v1/periods`: the dated stretches of a budget, and their closing, which moves no money."""
 
-
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _

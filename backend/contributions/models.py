@@ -1,5 +1,6 @@
 """Contributions and their reviews."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from django.db import models
@@ -13,6 +14,7 @@ from backend.contributions.forge_models import ForgeCommit, ForgeDelivery, Forge
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
+from backend.core.reads import Given, among
 from backend.identity.models import User
 from backend.identity.permissions import roles_held
 
@@ -115,6 +117,11 @@ class Contribution(models.Model):
             models.Index(fields=["source"], name="contribution_source", condition=~Q(source="")),
         ]
 
+    @cached_property
+    def contributor_name(self) -> str:
+        """Who did the work; lists read it with the row (`annotate`) without the rest of the person."""
+        return self.contributor.name
+
     @property
     def amount_counts(self) -> bool:
         """Whether the charter of its period looks at amounts asked for this kind; else it shares by time or equally."""
@@ -126,13 +133,23 @@ class Contribution(models.Model):
 
         A draft is seen by its contributor alone.
         """
-        told = ~Q(state="draft")
+        return cls.seen_by(actor.pk, cls.budgets_seen(actor))
+
+    @classmethod
+    def budgets_seen(cls, actor: User) -> list[str] | None:
+        """The budgets whose contributions a person sees, with those under them; None for who sees all."""
         held = roles_held(actor)
         if any(kind in ("treasurer", "auditor") for kind, _scope in held):
-            return cls.objects.filter(told | Q(contributor=actor))
-        budgets = {scope for _kind, scope in held if scope.startswith("bud_")}
-        inside = Q(budget_id__in=budgets) | Q(budget__parent_id__in=budgets)
-        return cls.objects.filter((inside & told) | Q(contributor=actor))
+            return None
+        return [scope for _kind, scope in held if scope.startswith("bud_")]
+
+    @classmethod
+    def seen_by(cls, person: str | Given, budgets: list[str] | Given | None) -> "models.QuerySet[Contribution]":
+        """As `visible_to`, of the id of a person and what `budgets_seen` says of them."""
+        told = ~Q(state="draft")
+        if budgets is not None:
+            told &= Q(among("budget", budgets)) | Q(among("budget__parent", budgets))
+        return cls.objects.filter(told | Q(contributor=person))
 
 
 class Review(models.Model):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -105,12 +105,11 @@ def of_another_environment(text: str) -> bool:
     return shape is not None and _checksum(shape[2]) == shape[3] and shape[1] != own_prefix()
 
 
-_COLUMNS, _OWNER = ([column.attname for column in model._meta.concrete_fields] for model in (ApiToken, User))
-# Asked at every request; what it names is as it stands at that moment.
 _live = Read(
     "digest",
-    rows=lambda digest: ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True).values_list(
-        *_COLUMNS, *(f"user__{name}" for name in _OWNER)
+    "now",
+    rows=lambda digest, now: ApiToken.objects.select_related("user").filter(
+        digest=digest, revoked_at=None, expires_at__gt=now, user__is_active=True
     ),
 )
 
@@ -123,16 +122,11 @@ def token_owner(text: str, *, now: datetime) -> ApiToken | None:
     shape = _SHAPE.fullmatch(text)
     if shape is None or shape[1] != own_prefix() or _checksum(shape[2]) != shape[3]:
         return None
-    found = _live(digest=_digest(text))
-    if not found:
-        return None
-    token = ApiToken.from_db(DEFAULT_DB_ALIAS, _COLUMNS, found[0][: len(_COLUMNS)])
-    if token.expires_at <= now:
-        return None
-    token.user = User.from_db(DEFAULT_DB_ALIAS, _OWNER, found[0][len(_COLUMNS) :])
-    minute = now.replace(second=0, microsecond=0)
-    if token.last_used_at is None or token.last_used_at < minute:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=minute)
+    token = next(iter(_live(digest=_digest(text), now=now)), None)
+    if token is not None:
+        minute = now.replace(second=0, microsecond=0)
+        if token.last_used_at is None or token.last_used_at < minute:
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=minute)
     return token
 
 
