@@ -24,21 +24,21 @@ people = Read("ids", rows=lambda ids: User.objects.filter(among("pk", ids)).pref
 def _person(name: str, *kinds: str) -> User:
     user = User.objects.create_user(f"{name}@example.org", name=name)
     for kind in kinds:
-        Role.objects.create(user=user, kind=kind, scope="org_1", created_at=timezone.now())
+        Role.objects.create(user=user, kind=kind, scope="bud_1", created_at=timezone.now())
     return user
 
 
 @pytest.mark.django_db
 def test_each_call_reads_what_is_true_by_its_values(django_assert_num_queries: Any) -> None:
-    ana, bo = _person("Ana", "organisation_member", "contributor"), _person("Bo", "contributor")
-    both = ["contributor", "organisation_member"]
+    ana, bo = _person("Ana", "steward", "contributor"), _person("Bo", "contributor")
+    both = ["contributor", "steward"]
     with django_assert_num_queries(4):
         assert roles(person=ana.pk, kinds=both) == both
         assert roles(person=bo.pk, kinds=both) == ["contributor"]
         assert roles(person=ana.pk, kinds=["treasurer"]) == []
         assert roles(person=ana.pk, kinds=[]) == []
     Role.objects.filter(user=ana, kind="contributor").delete()
-    assert roles(person=ana.pk, kinds=both) == ["organisation_member"]
+    assert roles(person=ana.pk, kinds=both) == ["steward"]
 
 
 @pytest.mark.django_db
