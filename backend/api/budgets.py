@@ -210,6 +210,8 @@ class EstimateOne(Resource):
                 "asked": serialize.money(found.asked, money),
                 "share": serialize.money(found.share, money),
                 "of_this": serialize.money(found.of_this, money),
+                "held_back": serialize.money(found.held_back, money),
+                "minutes_held": found.minutes_held,
                 "share_of_asked_ppm": found.share_of_asked_ppm,
             }
         )

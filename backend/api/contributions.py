@@ -1,10 +1,11 @@
 """`/v1/contributions`: work that is declared, amended, waived or taken back by its contributor."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -33,7 +34,7 @@ from backend.api.fields import (
     told,
     whole,
 )
-from backend.api.idempotency import form_key, require_key, write
+from backend.api.idempotency import Done, form_key, require_key, write
 from backend.api.pagination import PAGING, choice, page, read_parameters
 from backend.api.preconditions import etag, require_match, required_tags
 from backend.api.serialize import as_json
@@ -45,6 +46,8 @@ from backend.contributions import own, services
 from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution
 from backend.core.errors import Invalid, NotFound
+from backend.core.reads import Given, Read
+from backend.identity.models import ApiToken
 
 POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
 # What a contribution says, as it is declared; `duration` is another way to write `minutes`.
@@ -93,7 +96,7 @@ FILTERS: dict[str, Reader] = {
 }
 LOOKUPS = {
     "state": "state", "budget": "budget", "kind": "kind", "contributor": "contributor", "source": "source",
-    "from": "worked_on__gte", "to": "worked_on__lt",
+    "from": "worked_on__gte", "to": "worked_on__lt", "cursor": "pk__lt", "only": "budget__commons",
 }  # fmt: skip
 
 
@@ -151,10 +154,24 @@ def expanded(request: Request, body: list[dict[str, Any]], rows: list[Contributi
             shown["period"] = serialize.period(row.period)
 
 
+@lru_cache(maxsize=256)
+def _listed(given: frozenset[str], names: tuple[str, ...], size: int) -> Read[Contribution]:
+    """What reads a page of the list, newest first; given: the filters, and `budgets` unless all of them are seen."""
+
+    def rows(person: Given, **values: Given) -> "QuerySet[Contribution]":
+        asked = {LOOKUPS[name]: value for name, value in values.items() if name in LOOKUPS}
+        seen = Contribution.seen_by(person, values.get("budgets"))
+        return loaded(seen.filter(**asked), names).order_by("-pk")[:size]
+
+    return Read("person", *given, rows=rows)
+
+
 def loaded(rows: "QuerySet[Contribution]", names: Any) -> "QuerySet[Contribution]":
     """With what its JSON names, in one query."""
     joins = {"budget": ("budget__commons",), "period": ("period",)}
-    return rows.select_related("contributor", *(join for name in names or () for join in joins[name]))
+    joined = rows.select_related(*(join for name in names for join in joins[name])) if names else rows
+    # The same words as the property's, so that it asks for nothing.
+    return joined.annotate(contributor_name=F("contributor__name"))  # type: ignore[no-redef]
 
 
 _FACTS = (
@@ -197,19 +214,25 @@ class ContributionList(Resource):
     def get(self, request: Request) -> HttpResponse:
         """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
         wanted = read_parameters(request._request, FILTERS)
-        names = wanted.get("expand")
+        names = wanted.get("expand", ())
         if wanted.get("contributor") == "me":
             wanted["contributor"] = caller(request).pk
-        rows = within(request, Contribution.visible_to(caller(request))).filter(
-            Q(**{LOOKUPS[name]: value for name, value in wanted.items() if name in LOOKUPS})
-        )
+        given = {name: value for name, value in wanted.items() if name in LOOKUPS}
+        budgets = Contribution.budgets_seen(caller(request))
+        if budgets is not None:
+            given["budgets"] = budgets
+        if cast(ApiToken, request.auth).only:
+            given["only"] = cast(ApiToken, request.auth).only
+
+        def rows(size: int) -> list[Contribution]:
+            return _listed(frozenset(given), names, size)(person=caller(request).pk, **given)
 
         def shown(found: list[Contribution]) -> list[dict[str, Any]]:
             body = serialize.contributions(found)
             expanded(request, body, found, names)
             return body
 
-        body, headers = page(request._request, loaded(rows, names), shown, wanted)
+        body, headers = page(request._request, rows, shown, wanted)
         return answer(body, headers=headers)
 
     def post(self, request: Request) -> HttpResponse:
@@ -220,13 +243,13 @@ class ContributionList(Resource):
         require_budget_in_reach(request, given["budget"])
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             budget = get_budget(given["budget"])
             row = services.declare(
                 actor=caller(request), budget=budget, form_key=form_key(request), now=now,
                 **facts_of(given, budget.currency),
             )  # fmt: skip
-            return serialize.whole_contribution(row), f"/v1/contributions/{row.pk}"
+            return lambda: serialize.whole_contribution(row), f"/v1/contributions/{row.pk}"
 
         return write(request, now=now, status=201, act=act, tagged=True)
 
@@ -277,13 +300,13 @@ class Batch(Resource):
             require_budget_in_reach(request, name)
             return get_budget(name)
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             if faults:
                 raise own.InBatch(faults)
             rows = own.declare_many(
                 actor=caller(request), items=facts, form_key=form_key(request), now=now, budget_of=budget_of
             )
-            return {"data": serialize.contributions(rows)}, ""
+            return lambda: {"data": serialize.contributions(rows)}, ""
 
         try:
             return write(request, now=now, status=201, act=act)
@@ -409,9 +432,9 @@ class Act(Resource):
         given = read_fields(request.data, self.body)
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             row = type(self).does(actor=caller(request), contribution_id=contribution_id, now=now, **self.words(given))
-            return serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
+            return lambda: serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
 
         return write(request, now=now, status=201, act=act, tagged=True)
 

@@ -18,6 +18,8 @@ from backend.api.serialize import as_json
 from backend.core.errors import DomainError, Forbidden, NotFound
 from backend.core.idempotency import fingerprint, once
 
+# What an act gives: what writes its answer, and the address of what it made (or "").
+Done = tuple[Callable[[], dict[str, Any]], str]
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -70,7 +72,7 @@ def write(
     *,
     now: datetime,
     status: int,
-    act: Callable[[], tuple[dict[str, Any], str]],
+    act: Callable[[], Done],
     tagged: bool = False,
 ) -> HttpResponse:
     """Do an act once for the key of the request and answer; a repetition gets the same bytes.
@@ -78,15 +80,15 @@ def write(
     Keys belong to the person, so that a new token does not repeat the acts of the one it replaces. What was kept is
     told again only while the caller may still do the act: the refusal that it would meet now comes instead.
 
-    Args: status: of the answer. act: makes the effect, gives the JSON body and the address of what it made (or "").
-        tagged: whether the body is the whole of a resource, so that its ETag goes with it.
+    Args: status: of the answer. act: makes the effect; what it gives to write the JSON body is called the first time
+        alone. tagged: whether the body is the whole of a resource, so that its ETag goes with it.
     Raises: what `core.idempotency.once` and `act` raise; nothing is kept then.
     """
 
     def effect() -> tuple[int, dict[str, str]]:
         body, location = act()
         # Kept as text: a jsonb column would give the members back in another order.
-        return status, {"text": as_json(body), "location": location}
+        return status, {"text": as_json(body()), "location": location}
 
     kept_status, kept, replayed = once(
         scope=caller(request).pk,

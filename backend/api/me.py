@@ -29,6 +29,7 @@ from backend.payees.models import Payee
 
 STATEMENT: dict[str, Reader] = {**POSTINGS, "currency": choice(dict.fromkeys(CURRENCIES)), "from": day, "to": day}
 SIDE = NATURE["payee"][0]
+MOST_BUDGETS = 200
 
 
 class Me(Resource):
@@ -39,10 +40,11 @@ class Me(Resource):
     contract = {"get": Operation("read_me", _("Read who you are and what the token may do"), ME)}
 
     def get(self, request: Request) -> HttpResponse:
-        """Show who they are, what the token may do, and the budgets they may declare work in."""
+        """Show who they are, what the token may do, and the first budgets, by name, they may declare work in."""
         read_parameters(request._request, {})
         me, token = caller(request), cast(ApiToken, request.auth)
-        budgets = list(within(request, declarable(me)))
+        found = list(within(request, declarable(me))[: MOST_BUDGETS + 1])
+        budgets = found[:MOST_BUDGETS]
         known = commons_of(budgets)
         return answer(
             {
@@ -60,6 +62,7 @@ class Me(Resource):
                     {"id": one.pk, "name": one.name, "currency": one.currency, "commons": known[one.pk]}
                     for one in budgets
                 ],
+                "more_budgets": len(found) > MOST_BUDGETS,
             }
         )
 

@@ -85,17 +85,23 @@ PAGING: dict[str, Reader] = {"limit": limit, "cursor": cursor}
 
 
 def page(
-    request: HttpRequest, rows: "QuerySet[Any]", shown: Callable[[list[Any]], list[Any]], wanted: Mapping[str, Any]
+    request: HttpRequest,
+    rows: "QuerySet[Any] | Callable[[int], list[Any]]",
+    shown: Callable[[list[Any]], list[Any]],
+    wanted: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """One page of a list, newest first, in one query.
 
-    Args: rows: filtered, not ordered. shown: turns the rows into JSON. wanted: what read_parameters gave.
+    Args: rows: filtered, not ordered; or what reads so many of them, after the cursor and in order. shown: turns the
+        rows into JSON. wanted: what read_parameters gave.
     Returns: the body, and the headers with the link to the next page.
     """
     size = wanted.get("limit", DEFAULT_LIMIT)
-    if "cursor" in wanted:
-        rows = rows.filter(pk__lt=wanted["cursor"])
-    found = list(rows.order_by("-pk")[: size + 1])
+    if isinstance(rows, QuerySet):
+        after = rows.filter(pk__lt=wanted["cursor"]) if "cursor" in wanted else rows
+        found = list(after.order_by("-pk")[: size + 1])
+    else:
+        found = rows(size + 1)
     more = len(found) > size
     found = found[:size]
     following = base64.urlsafe_b64encode(found[-1].pk.encode()).decode().rstrip("=") if more else None

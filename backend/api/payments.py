@@ -15,7 +15,7 @@ from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
 from backend.api.fields import Optional, Reader, read_fields, text, told
-from backend.api.idempotency import require_key, write
+from backend.api.idempotency import Done, require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
 from backend.api.shapes import PAYMENT, listing
 from backend.api.views import Resource, answer
@@ -118,7 +118,7 @@ class PaymentList(Resource):
             require_payer(caller(request), pledge)
             return pledge
 
-        def kept() -> tuple[dict[str, Any], str]:
+        def kept() -> Done:
             known()
             raise _NotBegun("not_begun", "")
 
@@ -137,9 +137,9 @@ class PaymentList(Resource):
         body = shown(made, pays=True)
         where = f"/v1/pledges/{pledge_id}/payments/{made.pk}"
 
-        def told() -> tuple[dict[str, Any], str]:
+        def told() -> Done:
             known()
-            return body, where
+            return lambda: body, where
 
         return write(request, now=now, status=201, act=told)
 

@@ -1,7 +1,5 @@
 """`/v1/periods`: the dated stretches of a budget, and their closing, which moves no money."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +10,7 @@ from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
 from backend.api.distributions import in_full
 from backend.api.fields import read_fields
-from backend.api.idempotency import require_key, write
+from backend.api.idempotency import Done, require_key, write
 from backend.api.pagination import read_parameters
 from backend.api.shapes import DISTRIBUTION, PERIOD_IN_FULL
 from backend.api.views import Resource, answer
@@ -72,8 +70,8 @@ class Closure(Resource):
             raise _no_period()
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             distribution = close_period(actor=caller(request), period_id=period_id, now=now)
-            return in_full(distribution), f"/v1/distributions/{distribution.pk}"
+            return lambda: in_full(distribution), f"/v1/distributions/{distribution.pk}"
 
         return write(request, now=now, status=202, act=act)

@@ -11,7 +11,7 @@ from backend.api import serialize
 from backend.api.auth import caller, held_back, held_to_organisation, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
 from backend.api.fields import Optional, Reader, day, items, money, or_null, read_fields, text, text_up_to, told
-from backend.api.idempotency import form_key, require_key, write
+from backend.api.idempotency import Done, form_key, require_key, write
 from backend.api.pagination import PAGING, page, read_parameters
 from backend.api.shapes import PLEDGE, PLEDGE_IN_FULL, listing
 from backend.api.views import Resource, answer
@@ -179,7 +179,7 @@ class PledgeList(Resource):
         now = timezone.now()
         terms = Terms(**{name: given[name] for name in Terms.__dataclass_fields__})
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             actor = caller(request)
             made = make_pledges(
                 actor=actor,
@@ -191,7 +191,7 @@ class PledgeList(Resource):
                 form_key=form_key(request),
                 now=now,
             )
-            return _in_full(request, made[0]), f"/v1/pledges/{made[0].pk}"
+            return lambda: _in_full(request, made[0]), f"/v1/pledges/{made[0].pk}"
 
         return write(request, now=now, status=201, act=act)
 
@@ -251,7 +251,7 @@ class Change(Resource):
             raise _no_pledge()
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             actor = caller(request)
             if "amount" in given:
                 value, currency = given["amount"]
@@ -261,7 +261,7 @@ class Change(Resource):
             else:
                 changes = cast(Changes, given)
             pledge = change_pledge(actor=actor, pledge_id=pledge_id, changes=changes, now=now)
-            return _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
+            return lambda: _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
 
         return write(request, now=now, status=201, act=act)
 
@@ -291,9 +291,9 @@ class Cancellation(Resource):
             raise _no_pledge()
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             pledge = cancel_pledge(actor=caller(request), pledge_id=pledge_id, now=now)
-            return _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
+            return lambda: _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
 
         return write(request, now=now, status=201, act=act)
 
@@ -323,9 +323,9 @@ class Pause(Resource):
         given = read_fields(request.data, PAUSE)
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             pledge = pause_pledge(actor=caller(request), pledge_id=pledge_id, reason=given["reason"], now=now)
-            return _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
+            return lambda: _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
 
         return write(request, now=now, status=201, act=act)
 
@@ -355,8 +355,8 @@ class Resumption(Resource):
         read_fields(request.data, {})
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             pledge = resume_pledge(actor=caller(request), pledge_id=pledge_id, now=now)
-            return _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
+            return lambda: _in_full(request, pledge), f"/v1/pledges/{pledge_id}"
 
         return write(request, now=now, status=201, act=act)

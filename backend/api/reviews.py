@@ -12,7 +12,7 @@ from backend.api.auth import caller
 from backend.api.contract import RIGHTS, Operation
 from backend.api.contributions import require_in_reach
 from backend.api.fields import Optional, Reader, flag, read_fields, text, text_up_to, told, whole
-from backend.api.idempotency import require_key, write
+from backend.api.idempotency import Done, require_key, write
 from backend.api.pagination import read_parameters
 from backend.api.shapes import CONTRIBUTION_IN_FULL, REVIEW_DONE
 from backend.api.views import Resource
@@ -50,11 +50,13 @@ class Said(Resource):
         given = read_fields(request.data, fields)
         now = timezone.now()
 
-        def once() -> tuple[dict[str, Any], str]:
-            act(actor=caller(request), now=now, **given)
+        def shown() -> dict[str, Any]:
             rows = Contribution.visible_to(caller(request)).select_related("contributor")
-            row = rows.get(pk=contribution_id)
-            return serialize.whole_contribution(row), f"/v1/contributions/{contribution_id}"
+            return serialize.whole_contribution(rows.get(pk=contribution_id))
+
+        def once() -> Done:
+            act(actor=caller(request), now=now, **given)
+            return shown, f"/v1/contributions/{contribution_id}"
 
         return write(request, now=now, status=201, act=once, tagged=True)
 
@@ -88,10 +90,14 @@ class ReviewList(Resource):
         given = read_fields(request.data, REVIEW)
         now = timezone.now()
 
-        def act() -> tuple[dict[str, Any], str]:
+        def act() -> Done:
             said = services.review(actor=caller(request), contribution_id=contribution_id, now=now, **given)
-            state = Contribution.objects.values_list("state", flat=True).get(pk=contribution_id)
-            return {**serialize.review(said), "contribution_state": state}, f"/v1/contributions/{contribution_id}"
+
+            def shown() -> dict[str, Any]:
+                state = Contribution.objects.values_list("state", flat=True).get(pk=contribution_id)
+                return {**serialize.review(said), "contribution_state": state}
+
+            return shown, f"/v1/contributions/{contribution_id}"
 
         return write(request, now=now, status=201, act=act)
 

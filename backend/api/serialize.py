@@ -11,6 +11,7 @@ from django.utils import timezone
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.contributions.models import Contribution, Objection, Opinion, Question, Review
+from backend.core.reads import Read
 from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
 from backend.distributions.services import approvable_from
 from backend.identity.models import HostBankAccount, Recording, User
@@ -206,7 +207,7 @@ def _contribution(row: Contribution) -> dict[str, Any]:
         "id": row.pk,
         "budget": row.budget_id,
         "period": row.period_id,
-        "contributor": person(row.contributor),
+        "contributor": {"id": row.contributor_id, "name": row.contributor_name},
         "worked_on": row.worked_on.isoformat(),
         "kind": row.kind,
         "minutes": row.minutes,
@@ -220,6 +221,9 @@ def _contribution(row: Contribution) -> dict[str, Any]:
         "source": row.source or None,
         "source_gone_at": moment(row.source_gone_at),
         "remainder_of": row.remainder_of_id,
+        "corrects": row.corrects_id,
+        "held_back": money(row.held_back, row.currency),
+        "minutes_held": row.minutes_held,
         "accepted_at": moment(row.accepted_at),
         "seconds_left": row.seconds_left,
         "validated_at": moment(row.validated_at),
@@ -276,16 +280,26 @@ def objection(row: Objection) -> dict[str, Any]:
     }
 
 
+_reviews = Read("of", rows=lambda of: Review.objects.filter(contribution=of).select_related("reviewer").order_by("pk"))
+_questions = Read("of", rows=lambda of: Question.objects.filter(contribution=of).select_related("asker").order_by("pk"))
+_objections = Read(
+    "of",
+    rows=lambda of: (
+        Objection.objects.filter(contribution=of)
+        .select_related("objector")
+        .prefetch_related(Prefetch("opinions", Opinion.objects.select_related("steward").order_by("pk")))
+        .order_by("pk")
+    ),
+)
+
+
 def whole_contribution(row: Contribution) -> dict[str, Any]:
     """A contribution with all that was said of it, in the order it was said: what its ETag is computed of."""
-    objections = row.objections.select_related("objector").prefetch_related(
-        Prefetch("opinions", Opinion.objects.select_related("steward").order_by("pk"))
-    )
     return {
         **contributions([row])[0],
-        "reviews": [review(one) for one in row.reviews.select_related("reviewer").order_by("pk")],
-        "questions": [question(one) for one in row.questions.select_related("asker").order_by("pk")],
-        "objections": [objection(one) for one in objections.order_by("pk")],
+        "reviews": [review(one) for one in _reviews(of=row.pk)],
+        "questions": [question(one) for one in _questions(of=row.pk)],
+        "objections": [objection(one) for one in _objections(of=row.pk)],
     }
 
 

@@ -147,7 +147,8 @@ ESTIMATE = shape(
     {
         "estimate": {"type": "boolean", "const": True}, "label": TEXT, "at": MOMENT, "budget": ident("bud"),
         "period": PERIOD_OF_CHARTER, "kind": or_null(word(KINDS)), "minutes": WHOLE, "amount": MONEY,
-        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "share_of_asked_ppm": or_null(WHOLE),
+        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "held_back": MONEY,
+        "minutes_held": WHOLE, "share_of_asked_ppm": or_null(WHOLE),
     },
 )  # fmt: skip
 TOKEN = shape(
@@ -159,7 +160,17 @@ TOKEN = shape(
 )  # fmt: skip
 ROLE = shape("Role", {"kind": TEXT, "scope": TEXT})
 OWN_BUDGET = shape("OwnBudget", {"id": ident("bud"), "name": TEXT, "currency": TEXT, "commons": COMMONS_NAMED})
-ME = shape("Me", {"id": ident("usr"), "name": TEXT, "token": TOKEN, "roles": many(ROLE), "budgets": many(OWN_BUDGET)})
+ME = shape(
+    "Me",
+    {
+        "id": ident("usr"),
+        "name": TEXT,
+        "token": TOKEN,
+        "roles": many(ROLE),
+        "budgets": many(OWN_BUDGET),
+        "more_budgets": TRUTH,
+    },
+)
 EVENT = shape("Event", {"id": ident("evt"), "kind": TEXT, "subject": TEXT, "scopes": many(TEXT), "created_at": MOMENT})
 
 # --- contributions --------------------------------------------------------------------------------------------------
@@ -173,7 +184,8 @@ _CONTRIBUTION: dict[str, Schema] = {
     "kind": word(KINDS), "minutes": WHOLE, "amount": MONEY, "waived": MONEY, "description": TEXT,
     "evidence": many(TEXT), "over_cap_reason": TEXT,
     "metadata": {"type": "object", "additionalProperties": TEXT}, "version": WHOLE, "source": or_null(TEXT),
-    "source_gone_at": or_null(MOMENT), "remainder_of": or_null(ident("ctr")), "accepted_at": or_null(MOMENT),
+    "source_gone_at": or_null(MOMENT), "remainder_of": or_null(ident("ctr")),
+    "corrects": or_null(ident("ctr")), "held_back": MONEY, "minutes_held": WHOLE, "accepted_at": or_null(MOMENT),
     "seconds_left": or_null(WHOLE), "validated_at": or_null(MOMENT),
     "state": word(Contribution.STATES), "settled_amount": or_null(MONEY), "created_at": MOMENT,
     "description_withdrawn": TRUTH, "recorded": or_null(RECORDED),

@@ -19,6 +19,7 @@ from backend.commons.proposed import require_as_read
 from backend.commons.services import free_name, give_pot, tree_of
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
+from backend.core.reads import Read, among
 from backend.events.services import record
 from backend.identity.inviting import Named, person_named, require_apart
 from backend.identity.models import User
@@ -364,10 +365,14 @@ def _switch(before: str, after: str, *, actor: User, budget_id: str, reason: str
 class Veil:
     """What is withdrawn of the public texts of some things, read in one query."""
 
+    _withdrawn = Read(
+        "subjects",
+        rows=lambda subjects: Moderation.objects.filter(among("subject", subjects), lifted_at=None),
+    )
+
     def __init__(self, subjects: Iterable[str]) -> None:
         """Read it; subjects: ids of commons, contributions, people, organisations."""
-        rows = Moderation.objects.filter(subject__in=list(subjects), lifted_at=None)
-        self.rows = {(row.subject, row.field): row for row in rows}
+        self.rows = {(row.subject, row.field): row for row in self._withdrawn(subjects=list(subjects))}
 
     def hides(self, subject: str, field: str) -> bool:
         """Whether this text is withdrawn."""

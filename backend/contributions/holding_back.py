@@ -1,66 +1,112 @@
 """Keeps agreed adjustments back from the work that a closing takes in, never below zero; the rest waits."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from backend.commons.models import Charter
 from backend.commons.words import EXPENSE
 from backend.contributions.adjustment_models import Adjustment, AdjustmentPart
 from backend.contributions.models import Contribution
 from backend.events.services import record
 
 
+@dataclass
+class Bearer:
+    """Work that something can be kept back from: its validated minutes and its amount, minor units."""
+
+    contribution: str
+    person: str
+    budget: str
+    kind: str
+    minutes: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What of an adjustment is kept back from one contribution."""
+
+    adjustment: Adjustment
+    contribution: str
+    minutes: int
+    amount: int
+
+
+def waiting_for(people: Iterable[str]) -> "QuerySet[Adjustment]":
+    """What is still to be kept back from the work of these people, in the order in which it is."""
+    rows = Adjustment.objects.select_related("contribution").filter(
+        Q(minutes_left__gt=0) | Q(amount_left__gt=0), state="agreed", contributor__in=list(people)
+    )
+    return rows.order_by("created_at", "pk")
+
+
+def keep_back(work: Iterable[Bearer], waiting: Iterable[Adjustment], *, by_amount: Callable[[str], bool]) -> list[Kept]:
+    """Lower the work by what its people were given too much earlier, and say how. Writes nothing.
+
+    From each person's work for the same budget, first what comes first: requests where requests are read, validated
+    minutes where time is shared; never from an expense, which is money that was spent.
+    Args: by_amount: whether requests for a kind of work are read.
+    """
+    found: dict[tuple[str, str], list[Bearer]] = defaultdict(list)
+    for one in work:
+        if one.kind != EXPENSE:
+            found[one.person, one.budget].append(one)
+    kept = []
+    for adjustment in waiting:
+        minutes_left, amount_left = adjustment.minutes_left, adjustment.amount_left
+        for one in found.get((adjustment.contributor_id, adjustment.contribution.budget_id), ()):
+            counts = by_amount(one.kind)
+            minutes, amount = (0, min(amount_left, one.amount)) if counts else (min(minutes_left, one.minutes), 0)
+            if minutes or amount:
+                minutes_left, amount_left = minutes_left - minutes, amount_left - amount
+                one.minutes, one.amount = one.minutes - minutes, one.amount - amount
+                kept.append(Kept(adjustment, one.contribution, minutes, amount))
+    return kept
+
+
 def hold_back(
     rows: Sequence[Contribution],
     *,
+    charter: Charter,
     minutes_of: Callable[[Iterable[Contribution]], Mapping[str, tuple[int, int]]],
     now: datetime,
 ) -> None:
-    """Lower validated contributions, which the caller holds, by what their people were given too much earlier.
+    """Keep back from validated contributions, which the caller holds, oldest validation first, and write it down.
 
-    From each person's work for the same budget, oldest validation first: requests where requests are read, validated
-    minutes where time is shared; never from an expense, which is money that was spent.
-    Args: minutes_of: contribution id → (validated minutes, how many validated them).
+    Args: charter: of the period that is closed. minutes_of: contribution id → (validated minutes, how many validated).
     """
-    found: dict[tuple[str, str], list[Contribution]] = {}
-    for row in sorted(rows, key=lambda one: (one.validated_at is None, one.validated_at, one.pk)):
-        if row.kind != EXPENSE:
-            found.setdefault((row.contributor_id, row.budget_id), []).append(row)
-    people = {person for person, _budget in found}
-    waiting = Adjustment.objects.select_for_update(of=("self",)).select_related("contribution").filter(
-        Q(minutes_left__gt=0) | Q(amount_left__gt=0), state="agreed", contributor__in=people
-    )  # fmt: skip
-    for adjustment in waiting.order_by("created_at", "pk"):
-        for row in found.get((adjustment.contributor_id, adjustment.contribution.budget_id), ()):
-            minutes, amount = _taken(adjustment, row, minutes_of)
-            if minutes or amount:
-                _apply(adjustment, row, minutes, amount, now)
+    by_name = {
+        row.pk: row for row in sorted(rows, key=lambda one: (one.validated_at is None, one.validated_at, one.pk))
+    }
+    waiting = list(waiting_for({row.contributor_id for row in rows}).select_for_update(of=("self",)))
+    if not waiting:
+        return
+    validated = minutes_of(rows)
+    work = [
+        Bearer(name, row.contributor_id, row.budget_id, row.kind, validated[name][0], row.amount)
+        for name, row in by_name.items()
+    ]
+    for kept in keep_back(work, waiting, by_amount=charter.reads_requests):
+        _apply(kept, by_name[kept.contribution], now)
 
 
-def _taken(
-    adjustment: Adjustment,
-    row: Contribution,
-    minutes_of: Callable[[Iterable[Contribution]], Mapping[str, tuple[int, int]]],
-) -> tuple[int, int]:
-    """How much of an adjustment a contribution can bear: minutes, minor units."""
-    if row.amount_counts:
-        return 0, min(adjustment.amount_left, row.amount)
-    return (min(adjustment.minutes_left, minutes_of([row])[row.pk][0]), 0) if adjustment.minutes_left else (0, 0)
-
-
-def _apply(adjustment: Adjustment, row: Contribution, minutes: int, amount: int, now: datetime) -> None:
-    adjustment.minutes_left -= minutes
-    adjustment.amount_left -= amount
+def _apply(kept: Kept, row: Contribution, now: datetime) -> None:
+    adjustment = kept.adjustment
+    adjustment.minutes_left -= kept.minutes
+    adjustment.amount_left -= kept.amount
     adjustment.save(update_fields=["minutes_left", "amount_left"])
-    row.amount -= amount
-    row.held_back += amount
-    row.minutes_held += minutes
+    row.amount -= kept.amount
+    row.held_back += kept.amount
+    row.minutes_held += kept.minutes
     row.save(update_fields=["amount", "held_back", "minutes_held"])
     AdjustmentPart.objects.create(
-        adjustment=adjustment, contribution=row, minutes=minutes, amount=amount, applied_at=now
+        adjustment=adjustment, contribution=row, minutes=kept.minutes, amount=kept.amount, applied_at=now
     )
     record(
         "adjustment.kept_back", actor=None, subject=adjustment.pk, now=now, scopes=[row.budget_id],
-        contribution=row.pk, minutes=minutes, amount=amount, currency=row.currency,
+        contribution=row.pk, minutes=kept.minutes, amount=kept.amount, currency=row.currency,
     )  # fmt: skip

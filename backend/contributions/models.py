@@ -1,5 +1,6 @@
 """Contributions and their reviews."""
 
+from functools import cached_property
 from typing import ClassVar
 
 from django.db import models
@@ -14,8 +15,9 @@ from backend.contributions.import_models import Import
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.volunteering_models import TimeRate
 from backend.core.ids import ID_LENGTH
+from backend.core.reads import Given, among
 from backend.identity.models import User
-from backend.identity.permissions import counting, holds
+from backend.identity.permissions import roles_held
 
 __all__ = [
     "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Import",
@@ -116,6 +118,11 @@ class Contribution(models.Model):
             models.Index(fields=["source"], name="contribution_source", condition=~Q(source="")),
         ]
 
+    @cached_property
+    def contributor_name(self) -> str:
+        """Who did the work; lists read it with the row (`annotate`) without the rest of the person."""
+        return self.contributor.name
+
     @property
     def amount_counts(self) -> bool:
         """Whether the charter of its period looks at amounts asked for this kind; else it shares by time or equally."""
@@ -127,12 +134,23 @@ class Contribution(models.Model):
 
         A draft is seen by its contributor alone.
         """
+        return cls.seen_by(actor.pk, cls.budgets_seen(actor))
+
+    @classmethod
+    def budgets_seen(cls, actor: User) -> list[str] | None:
+        """The budgets whose contributions a person sees, with those under them; None for who sees all."""
+        held = roles_held(actor)
+        if any(kind in ("treasurer", "auditor") for kind, _scope in held):
+            return None
+        return [scope for _kind, scope in held if scope.startswith("bud_")]
+
+    @classmethod
+    def seen_by(cls, person: str | Given, budgets: list[str] | Given | None) -> "models.QuerySet[Contribution]":
+        """As `visible_to`, of the id of a person and what `budgets_seen` says of them."""
         told = ~Q(state="draft")
-        if holds(actor, "treasurer", "auditor"):
-            return cls.objects.filter(told | Q(contributor=actor))
-        budgets = counting(actor).filter(scope__startswith="bud_").values("scope")
-        inside = Q(budget_id__in=budgets) | Q(budget__parent_id__in=budgets)
-        return cls.objects.filter((inside & told) | Q(contributor=actor))
+        if budgets is not None:
+            told &= Q(among("budget", budgets)) | Q(among("budget__parent", budgets))
+        return cls.objects.filter(told | Q(contributor=person))
 
 
 class Review(models.Model):

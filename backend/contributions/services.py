@@ -379,7 +379,7 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
     for one in mine.filter(state="declared", accepted_at__lte=now).order_by("accepted_at", "pk"):
         accept(one, now=now)
     included = list(mine.filter(state="validated").select_related("period__charter").order_by("id"))
-    hold_back(included, minutes_of=validated_minutes, now=now)
+    hold_back(included, charter=period.charter, minutes_of=validated_minutes, now=now)
     # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
     Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
     mine.filter(state__in=["draft", *UNDER_REVIEW, "validated"]).update(period=following)

@@ -26,7 +26,8 @@ class Estimate:
     """What a person would get if the period were closed now, minor units of the budget's currency.
 
     available: what the period has to share, all its purses together. asked, share: of this person, all their work of
-    the period together. of_this: what of the share is for the contribution that was imagined.
+    the period together. of_this: what of the share is for the contribution that was imagined. held_back, minutes_held:
+    what a closing would keep back of this work, since earlier work was given too much; `asked` is without it.
     """
 
     period: Period
@@ -35,6 +36,8 @@ class Estimate:
     asked: int
     share: int
     of_this: int
+    held_back: int
+    minutes_held: int
 
     @property
     def share_of_asked_ppm(self) -> int | None:
@@ -70,29 +73,28 @@ def estimate(
     if minutes or amount:
         # A reason above the soft cap can be given later: the cap that cannot be passed is the hard one.
         require_within_charter(charter, kind=kind, amount=amount, why="…", currency=budget.currency)
-    read = snapshot.inputs(period, charter.document, include_declared=True)
-    if minutes or amount:
-        read["lines"].append(
-            {
-                "contribution": IMAGINED,
-                "person": actor.pk,
-                "purse": budget.pk,
-                "kind": kind,
-                "declared": minutes,
-                "validated": minutes,
-                "validators": charter.approvals,
-                "claim": amount,
-                "rank": len(read["lines"]) + 1,
-                "age": 0,
-            }
-        )
+    line = {
+        "contribution": IMAGINED,
+        "person": actor.pk,
+        "purse": budget.pk,
+        "kind": kind,
+        "declared": minutes,
+        "validated": minutes,
+        "validators": charter.approvals,
+        "claim": amount,
+        "age": 0,
+    }
+    read = snapshot.foreseen(
+        period, charter.document, now=now, include_declared=True, imagined=[line] if minutes or amount else []
+    )
     try:
         trace = trace_of(
-            charter.document, read, pot=period.budget_id, period=period.pk, currency=budget.currency, charter={},
+            charter.document, read.inputs, pot=period.budget_id, period=period.pk, currency=budget.currency, charter={},
             simulated_on=host_day(now).isoformat(),
         )  # fmt: skip
     except AllocationError as refusal:
         raise Invalid("charter_invalid", str(refusal)) from refusal
+    minutes_held, held_back = read.kept_back.get(actor.pk, (0, 0))
     mine = next((row for row in trace["persons"] if row["id"] == actor.pk), None)
     return Estimate(
         period=period,
@@ -101,6 +103,8 @@ def estimate(
         asked=mine["claim"] if mine else 0,
         share=mine["cents"] if mine else 0,
         of_this=mine["per_contribution"].get(IMAGINED, 0) if mine else 0,
+        held_back=held_back,
+        minutes_held=minutes_held,
     )
 
 

@@ -77,7 +77,7 @@ def _trace(
     include_declared: bool,
 ) -> dict[str, Any]:
     if frozen is None:
-        read = snapshot.inputs(period, document, include_declared=include_declared)
+        read = snapshot.foreseen(period, document, now=now, include_declared=include_declared).inputs
     else:
         history, counted = snapshot.earlier(period, document)
         closed = snapshot.closed_targets(document)

@@ -1,38 +1,88 @@
 """What a closing computes from: the money of its purses, the validated work, what was given before. Reads only."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from backend.allocation.closing import counted_by
 from backend.allocation.rules import RULES
 from backend.allocation.terms import reads_claims
 from backend.commons.models import Budget, Period
 from backend.commons.services import following, ruling_budget
+from backend.contributions.holding_back import Bearer, keep_back, waiting_for
 from backend.contributions.models import Contribution
 from backend.contributions.services import validated_minutes
 from backend.distributions.models import Distribution, DistributionMove, Share, SharePart
 from backend.ledger.services import balance, balances, receipts_of
 
 OVER = ("closed", "archived")
+TAKEN_IN = ("included", "settled")  # states of the contributions of a closed period that it shares
 RECEIVING = ("draft", "open", "suspended")  # states of a pot that money can be sent to
 CLAIM_RULES = frozenset(name for name, rule in RULES.items() if rule.tie == "claim")  # those that read requests
 KINDS_OF_RECEIPTS = ("payment.received", "upstream.received")
 
 
-def inputs(period: Period, document: Mapping[str, Any], *, include_declared: bool = False) -> dict[str, Any]:
-    """All that the computation of a period reads, as JSON: ids, whole numbers and texts.
+@dataclass(frozen=True)
+class Foreseen:
+    """What a closing would compute from: as `inputs`, and person → (minutes, minor units) it would keep back."""
 
-    Of a closed period its included work, of an open one what is validated so far. For a closing the caller holds the
-    lock of the period, so that no receipt, transfer or review passes meanwhile.
-    Args: document: the charter; it says how far back earlier work and pay are read. include_declared: count work that
-        awaits its review as if it were validated as declared.
+    inputs: dict[str, Any]
+    kept_back: dict[str, tuple[int, int]]
+
+
+def inputs(period: Period, document: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the computation of a closed period reads, as JSON: ids, whole numbers and texts.
+
+    For a closing the caller holds the lock of the period, so that no receipt, transfer or review passes meanwhile.
+    Args: document: the charter; it says how far back earlier work and pay are read.
     """
+    return _inputs(period, document, _lines(Contribution.objects.filter(period=period, state__in=TAKEN_IN)))
+
+
+def foreseen(
+    period: Period,
+    document: Mapping[str, Any],
+    *,
+    now: datetime,
+    include_declared: bool = False,
+    imagined: Sequence[Mapping[str, Any]] = (),
+) -> Foreseen:
+    """What the computation of an open period would read if it were closed now under a charter. Writes nothing.
+
+    As a closing does, it takes what nobody objected to in time for validated, and keeps back what people were given
+    too much earlier.
+    Args: include_declared: count work that awaits its review as if it were validated as declared. imagined: lines of
+        work that is not there, without their rank: they come last.
+    """
+    counts = Q(state="validated") | Q(state="declared", accepted_at__lte=now)
+    if include_declared:
+        counts |= Q(state__in=["declared", "questioned"])
+    lines = _lines(Contribution.objects.filter(counts, period=period), now=now)
+    lines += [{**line, "rank": rank} for rank, line in enumerate(imagined, start=len(lines) + 1)]
+    work = [
+        Bearer(line["contribution"], line["person"], line["purse"], line["kind"], line["validated"], line["claim"])
+        for line in lines
+    ]
+    kept = keep_back(
+        work,
+        waiting_for({line["person"] for line in lines}),
+        by_amount=lambda kind: reads_claims(document["tiers"], kind),
+    )
+    for line, one in zip(lines, work, strict=True):
+        line["validated"], line["claim"] = one.minutes, one.amount
+    totals: dict[str, tuple[int, int]] = {}
+    for part in kept:
+        minutes, amount = totals.get(part.adjustment.contributor_id, (0, 0))
+        totals[part.adjustment.contributor_id] = (minutes + part.minutes, amount + part.amount)
+    return Foreseen(_inputs(period, document, lines), totals)
+
+
+def _inputs(period: Period, document: Mapping[str, Any], lines: list[dict[str, Any]]) -> dict[str, Any]:
     ruling = period.budget
-    lines = _lines(period, include_declared=include_declared)
     history, counted = earlier(period, document)
     return {
         "purses": _purses(ruling, {line["purse"] for line in lines}),
@@ -128,12 +178,16 @@ def _receipts(ruling: Budget) -> list[dict[str, Any]]:
     ]
 
 
-def _lines(period: Period, *, include_declared: bool) -> list[dict[str, Any]]:
-    """The work that counts, in the order of its validation; what awaits its review comes last."""
-    states = ["validated"] if period.state == "open" else ["included", "settled"]
-    awaiting = ["declared", "questioned"] if period.state == "open" and include_declared else []
-    rows = list(Contribution.objects.filter(period=period, state__in=[*states, *awaiting]))
+def _lines(work: "QuerySet[Contribution]", *, now: datetime | None = None) -> list[dict[str, Any]]:
+    """The work that counts, in the order of its validation; what awaits its review comes last.
+
+    Args: now: when a closing would validate what nobody objected to by then.
+    """
+    rows = list(work)
     validated = validated_minutes(rows)
+    for row in rows:
+        if now is not None and row.accepted_at is not None and row.accepted_at <= now:
+            row.validated_at = row.accepted_at
     rows.sort(key=lambda row: (row.validated_at is None, row.validated_at or row.created_at, row.pk))
     return [
         {

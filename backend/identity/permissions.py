@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Forbidden
+from backend.core.reads import Read
 from backend.identity.factors import has_factor
 from backend.identity.models import Role, User
 
@@ -100,7 +101,19 @@ ACTIONS: dict[str, set[str]] = {
 
 def counting(user: User) -> "QuerySet[Role]":
     """The roles of a person that count now: strong ones sleep while the person has no second factor."""
-    return Role.objects.filter(~Q(kind__in=STRONG_ROLES) | has_factor("user_id"), user_id=user.pk)
+    return _counting(user.pk)
+
+
+def _counting(user_id: str) -> "QuerySet[Role]":
+    return Role.objects.filter(~Q(kind__in=STRONG_ROLES) | has_factor("user_id"), user_id=user_id)
+
+
+_held = Read("user_id", rows=lambda user_id: _counting(user_id).values_list("kind", "scope"))
+
+
+def roles_held(user: User) -> list[tuple[str, str]]:
+    """Kind and scope of each role of a person that counts now; `counting` where a query goes on from them."""
+    return [(kind, scope) for kind, scope in _held(user_id=user.pk)]
 
 
 def dormant(user: User) -> set[str]:
@@ -111,7 +124,7 @@ def dormant(user: User) -> set[str]:
 
 def holds(actor: User, *kinds: str) -> bool:
     """Whether a person holds one of these roles anywhere."""
-    return counting(actor).filter(kind__in=kinds).exists()
+    return any(kind in kinds for kind, _scope in roles_held(actor))
 
 
 def may(actor: User, action: str, *, scopes: Iterable[str] = ()) -> bool:
@@ -123,7 +136,7 @@ def may(actor: User, action: str, *, scopes: Iterable[str] = ()) -> bool:
         return False
     if EVERYBODY in ACTIONS[action]:
         return True
-    return _reaches(counting(actor).filter(kind__in=ACTIONS[action]), scopes)
+    return _reaches((scope for kind, scope in roles_held(actor) if kind in ACTIONS[action]), scopes)
 
 
 def require(actor: User, action: str, *, scopes: Iterable[str] = ()) -> None:
@@ -136,7 +149,7 @@ def require(actor: User, action: str, *, scopes: Iterable[str] = ()) -> None:
         return
     if actor is not None and actor.is_active and dormant(actor) & ACTIONS[action]:
         asleep = Role.objects.filter(user_id=actor.pk, kind__in=ACTIONS[action] & STRONG_ROLES)
-        if _reaches(asleep, wanted):
+        if _reaches(asleep.values_list("scope", flat=True), wanted):
             raise Forbidden(
                 "second_factor_missing",
                 _("Your role counts once you have a second factor: add one to your account. Nothing was changed."),
@@ -145,7 +158,7 @@ def require(actor: User, action: str, *, scopes: Iterable[str] = ()) -> None:
     raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."), action=action)
 
 
-def _reaches(roles: "QuerySet[Role]", scopes: Iterable[str]) -> bool:
-    """Whether one of these roles is held in the host, or in one of the scopes."""
+def _reaches(held: Iterable[str], scopes: Iterable[str]) -> bool:
+    """Whether one of the scopes where roles are held is the host, or one of those named."""
     wanted = set(scopes)
-    return any(scope.startswith("hst_") or scope in wanted for scope in roles.values_list("scope", flat=True))
+    return any(scope.startswith("hst_") or scope in wanted for scope in held)

@@ -232,7 +232,8 @@ def send_again(*, actor: User, recording_id: str, now: datetime) -> None:
 
 def recordings_of(subjects: Iterable[str]) -> dict[str, Recording]:
     """Id of a pledge or contribution → what is known of its recording, for those that were recorded."""
-    rows = Recording.objects.select_related("recorded_by").filter(subject__in=list(subjects))
+    named = list(subjects)
+    rows = Recording.objects.select_related("recorded_by").filter(subject__in=named) if named else ()
     return {row.subject: row for row in rows}
 
 

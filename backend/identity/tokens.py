@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import base32, new_id
+from backend.core.reads import Read
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import ApiToken, Organisation, User
@@ -104,6 +105,15 @@ def of_another_environment(text: str) -> bool:
     return shape is not None and _checksum(shape[2]) == shape[3] and shape[1] != own_prefix()
 
 
+_live = Read(
+    "digest",
+    "now",
+    rows=lambda digest, now: ApiToken.objects.select_related("user").filter(
+        digest=digest, revoked_at=None, expires_at__gt=now, user__is_active=True
+    ),
+)
+
+
 def token_owner(text: str, *, now: datetime) -> ApiToken | None:
     """The live token of this text with its user, or None (unknown, revoked, expired, or its owner is disabled).
 
@@ -112,12 +122,7 @@ def token_owner(text: str, *, now: datetime) -> ApiToken | None:
     shape = _SHAPE.fullmatch(text)
     if shape is None or shape[1] != own_prefix() or _checksum(shape[2]) != shape[3]:
         return None
-    token = (
-        ApiToken.objects.select_related("user")
-        .filter(digest=_digest(text), revoked_at=None, expires_at__gt=now)
-        .filter(user__is_active=True)
-        .first()
-    )
+    token = next(iter(_live(digest=_digest(text), now=now)), None)
     if token is not None:
         minute = now.replace(second=0, microsecond=0)
         if token.last_used_at is None or token.last_used_at < minute:

@@ -70,6 +70,7 @@ def test_a_token_says_whose_it_is_and_where_one_may_declare(play: Any, call: Any
             {"id": world.budget.pk, "name": "Cartolibre", "currency": "EUR", "commons": place},
             {"id": envelope.pk, "name": "Docs", "currency": "EUR", "commons": place},
         ],
+        "more_budgets": False,
     }
     assert shown(call(world.users["ana"]).get("me"), 200)["budgets"] == []
 
@@ -335,3 +336,19 @@ def test_one_row_costs_as_many_queries_as_fifty(play: Any, call: Any, django_ass
         assert costs[0] == costs[1] <= 12, (path, costs)
     with django_assert_max_num_queries(12):
         assert len(shown(bo.get("me"), 200)["budgets"]) == 51
+
+
+def test_a_token_shows_the_first_budgets_by_name_and_that_there_are_more(
+    play: Any, call: Any, monkeypatch: Any, django_assert_max_num_queries: Any
+) -> None:
+    world = play("make_house")
+    monkeypatch.setattr("backend.api.me.MOST_BUDGETS", 3)
+    bo = call(world.users["bo"])
+    for name in ("Docs", "Art"):
+        open_envelope(actor=world.users["sacha"], parent=world.budget, name=name, own_rules=False, now=world.now)
+    body = shown(bo.get("me"), 200)
+    assert ([one["name"] for one in body["budgets"]], body["more_budgets"]) == (["Art", "Cartolibre", "Docs"], False)
+    open_envelope(actor=world.users["sacha"], parent=world.budget, name="Build", own_rules=False, now=world.now)
+    with django_assert_max_num_queries(12):
+        body = shown(bo.get("me"), 200)
+    assert ([one["name"] for one in body["budgets"]], body["more_budgets"]) == (["Art", "Build", "Cartolibre"], True)

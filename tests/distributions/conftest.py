@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.api.conftest import call
 from tests.distributions.pots import Pots
+
+__all__ = ["call", "pots"]
 
 
 @pytest.fixture

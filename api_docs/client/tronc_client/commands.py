@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -18,6 +19,7 @@ from tronc_client.store import Waiting, config_file, read_config, write_private
 
 NEEDED = ("contributions:read", "contributions:write")
 MOST_AT_ONCE = 500
+AN_ID = re.compile(r"bud_[0-9A-Z]{36}")
 STATES = ("draft", "declared", "questioned", "validated", "included", "settled", "withdrawn", "rejected", "waived")
 
 
@@ -25,8 +27,13 @@ def _here() -> Instance:
     return Instance(*read_config())
 
 
-def _budgets(instance: Instance) -> list[dict[str, Any]]:
-    return list(instance.get("me")["budgets"])
+def _budgets(instance: Instance, name: str = "") -> list[dict[str, Any]]:
+    """Those where one may declare work; beyond those that the instance lists, the one whose id is given."""
+    me = instance.get("me")
+    budgets = list(me["budgets"])
+    if me.get("more_budgets") and AN_ID.fullmatch(name.strip()) and all(one["id"] != name.strip() for one in budgets):
+        budgets.append(instance.get(f"budgets/{name.strip()}"))
+    return budgets
 
 
 def _label(budget: dict[str, Any]) -> str:
@@ -66,6 +73,10 @@ def find_budget(budgets: list[dict[str, Any]], name: str) -> dict[str, Any]:
             raise Failure(_("“%s” means several budgets: write one of %s.") % (clean(name), clean(names)))
     known = ", ".join(sorted(map(_label, budgets)))
     raise Failure(_("You have no budget called “%s”. Yours: %s.") % (clean(name), known))
+
+
+def _budget(instance: Instance, name: str) -> dict[str, Any]:
+    return find_budget(_budgets(instance, name), name)
 
 
 # --- login ------------------------------------------------------------------------------------------------------------
@@ -111,7 +122,7 @@ def log(asked: Namespace) -> int:
         raise Failure(_("Say how long and what: tronc log 1h30 BUDGET -m “what was done”."))
     minutes, worked_on = reading.minutes(asked.duration), reading.day(asked.on)
     instance = _here()
-    budget = find_budget(_budgets(instance), asked.budget or asked.in_budget or "")
+    budget = _budget(instance, asked.budget or asked.in_budget or "")
     body: dict[str, Any] = {
         "budget": budget["id"],
         "worked_on": worked_on.isoformat(),
@@ -177,7 +188,7 @@ def _log_from_git(asked: Namespace) -> int:
     repository = Repository(asked.repo)
     authors = {one.lower() for one in asked.author} or {repository.me()}
     instance = _here()
-    budget = find_budget(_budgets(instance), asked.in_budget or "")
+    budget = _budget(instance, asked.in_budget or "")
     since = None
     if not asked.from_git:
         period = instance.get(f"budgets/{budget['id']}/estimate")["period"]
@@ -324,7 +335,7 @@ def status(_asked: Namespace) -> int:
 def estimate(asked: Namespace) -> int:
     """What one would get now in a budget, with one more contribution."""
     instance = _here()
-    budget = find_budget(_budgets(instance), asked.budget or "")
+    budget = _budget(instance, asked.budget or "")
     words: dict[str, Any] = {}
     if asked.minutes:
         words["minutes"] = reading.minutes(asked.minutes)
@@ -346,7 +357,7 @@ def list_mine(asked: Namespace) -> int:
     instance = _here()
     words: dict[str, Any] = {"contributor": "me", "state": asked.state}
     if asked.budget:
-        words["budget"] = find_budget(_budgets(instance), asked.budget)["id"]
+        words["budget"] = _budget(instance, asked.budget)["id"]
     rows = list(instance.rows("contributions", asked.limit, **words))
     if asked.json:
         say_json(rows)
