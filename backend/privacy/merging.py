@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from backend.commons.models import Budget
 from backend.contributions.following import UNDER_WAY, follow_merge, hold_work, said_of_each_other, said_twice
 from backend.contributions.models import Adjustment, Contribution, ForgePerson, Objection
 from backend.core.errors import Conflict
@@ -21,6 +22,7 @@ from backend.identity.models import (
     ApiToken,
     KnownDevice,
     Offer,
+    Organisation,
     PersonMerge,
     Proposal,
     Recording,
@@ -57,16 +59,25 @@ class Going:
 
     work: int
     drafts: int
-    roles: list[Role]
+    roles: list[dict[str, str]]
 
 
 def going(other: User) -> Going:
     """What there is of an account that would end."""
     rows = Contribution.objects.filter(contributor=other)
+    roles = list(Role.objects.filter(user=other).order_by("kind", "pk"))
+    scopes = [role.scope for role in roles]
+    budgets, organisations = (
+        Budget.objects.select_related("commons").in_bulk(scopes),
+        Organisation.objects.in_bulk(scopes),
+    )
+    names = {key: row.full_name for key, row in budgets.items()} | {
+        key: row.name for key, row in organisations.items()
+    }  # fmt: skip
     return Going(
         work=rows.filter(state__in=UNDER_WAY[1:]).count(),
         drafts=rows.filter(state="draft").count(),
-        roles=list(Role.objects.filter(user=other).order_by("kind", "pk")),
+        roles=[{"kind": role.get_kind_display(), "scope": names.get(role.scope, "")} for role in roles],
     )
 
 
