@@ -37,11 +37,9 @@ def ask_merge(*, actor: User, address: str, now: datetime) -> PersonMerge:
     _expire(actor, now)
     if PersonMerge.objects.filter(kept=actor, state="awaited").exists():
         raise Conflict("merge_awaited", _("One request of yours waits already: take it back first."), param="address")
-    proven = EmailAddress.objects.filter(email__iexact=clean, verified=True, user__is_active=True)
-    found = proven.select_related("user").first()
     row = PersonMerge.objects.create(
-        id=new_id("mrg"), kept=actor, other=found.user if found else None, address=clean, asked_at=now
-    )
+        id=new_id("mrg"), kept=actor, other=_whose(clean), address=clean, asked_at=now
+    )  # fmt: skip
     record("person.merge_asked", actor=actor, subject=row.pk, now=now, scopes=[actor.pk])
     if row.other is not None:  # an event of its own, which whoever asked does not read
         asked = row.other.pk
@@ -89,6 +87,14 @@ def end(row: PersonMerge, state: str, now: datetime) -> None:
     """End a request; the address of somebody else is not kept longer than it serves."""
     row.state, row.ended_at = state, now
     row.save(update_fields=["state", "ended_at"])
+
+
+def _whose(address: str) -> User | None:
+    """Whose account this is: the one that confirmed the address, else the one that was made for it, by a recording for
+    instance; signing in to that one confirms it."""
+    proven = EmailAddress.objects.filter(email__iexact=address, verified=True).select_related("user").first()
+    found = proven.user if proven is not None else User.objects.filter(email=address).first()
+    return found if found is not None and found.is_active else None
 
 
 def _expire(actor: User, now: datetime) -> None:

@@ -67,13 +67,8 @@ def going(other: User) -> Going:
     rows = Contribution.objects.filter(contributor=other)
     roles = list(Role.objects.filter(user=other).order_by("kind", "pk"))
     scopes = [role.scope for role in roles]
-    budgets, organisations = (
-        Budget.objects.select_related("commons").in_bulk(scopes),
-        Organisation.objects.in_bulk(scopes),
-    )
-    names = {key: row.full_name for key, row in budgets.items()} | {
-        key: row.name for key, row in organisations.items()
-    }  # fmt: skip
+    names = {row.pk: row.name for row in Organisation.objects.filter(pk__in=scopes)}
+    names |= {row.pk: row.full_name for row in Budget.objects.select_related("commons").filter(pk__in=scopes)}
     return Going(
         work=rows.filter(state__in=UNDER_WAY[1:]).count(),
         drafts=rows.filter(state="draft").count(),
@@ -133,6 +128,12 @@ def _told(work: Contribution) -> dict[str, str]:
 
 def _of_money(other: User) -> Iterator[Conflict]:
     """What is booked stays on the account it was booked for, so nothing of it may still be under way."""
+    included = Contribution.objects.filter(contributor=other, state="included").exists()
+    if included or ArbitrationLine.objects.filter(person=other, arbitration__state="waiting").exists():
+        yield Conflict(
+            "merge_being_shared",
+            _("Work of the account that ends is in a distribution: wait until that one is approved and paid."),
+        )
     if is_owed(other):
         yield Conflict(
             "merge_money_owed",
@@ -140,12 +141,6 @@ def _of_money(other: User) -> Iterator[Conflict]:
                 "Money is owed to the account that ends, or on its way. Wait until it is paid and seen on the bank’s "
                 "statement."
             ),
-        )
-    included = Contribution.objects.filter(contributor=other, state="included").exists()
-    if included or ArbitrationLine.objects.filter(person=other, arbitration__state="waiting").exists():
-        yield Conflict(
-            "merge_being_shared",
-            _("Work of the account that ends is in a distribution: wait until that one is approved and paid."),
         )
     if Contribution.objects.filter(contributor=other, state__in=UNDER_WAY, corrects__isnull=False).exists():
         yield Conflict(
