@@ -12,7 +12,7 @@ ROUTE_RATES: dict[str, str] = {
     "record_pledge": "60/h/user",
     "record_work": "60/h/user",
     "recording_again": "30/h/user",
-    "merge": "5/h/user,10/d/user",
+    "merge": "10/d/user",
     "host_change": "20/h/user",
     "host_account_new": "20/h/user",
     # these hide, erase or carry away what people wrote
