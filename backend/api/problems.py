@@ -10,6 +10,7 @@ from backend.api.problems_of_donations import PROBLEMS as OF_DONATIONS
 from backend.api.problems_of_exports import PROBLEMS as OF_EXPORTS
 from backend.api.problems_of_forges import PROBLEMS as OF_FORGES
 from backend.api.problems_of_ledger import PROBLEMS as OF_LEDGER
+from backend.api.problems_of_merges import PROBLEMS as OF_MERGES
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
 from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
 from backend.api.problems_of_organisations import PROBLEMS as OF_ORGANISATIONS
@@ -34,7 +35,7 @@ Texts = tuple[object, object, object]
 # code → (title, cause, what to do), in the language of the reader when they are shown
 CATALOGUE: dict[str, Texts] = {
     **OF_REQUESTS, **OF_ACCOUNTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
-    **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY,
+    **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY, **OF_MERGES,
     **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
     **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS, **OF_FORGES, **OF_ROUNDS, **OF_VOLUNTEERING, **OF_ADJUSTMENTS,
 }  # fmt: skip

@@ -174,8 +174,13 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Let them change it in their account."),
     ),
     "address_of_another": (
-        _("This address has an account, and this work was reviewed already"),
-        _("Work that was reviewed keeps the person it was reviewed for."),
-        _("Withdraw it, and record it again for that account."),
+        _("This address is that of somebody who spoke of this work"),
+        _("Its account recorded, reviewed or questioned work of this person: nobody does that of their own."),
+        _("Check the address. If it is the same person, withdraw the work and record it again for that account."),
+    ),
+    "address_while_paid": (
+        _("Work of this person is being shared out"),
+        _("What is booked stays under the name it was booked for, so it is paid before the work goes over."),
+        _("Wait until it is paid, then note the address again."),
     ),
 }  # fmt: skip

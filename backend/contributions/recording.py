@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.contributions.models import Contribution, Objection, Question, Review
+from backend.contributions.following import follow_merge, hold_work, is_owed, said_of_each_other
+from backend.contributions.models import Contribution
 from backend.contributions.services import take_back, write_contribution
 from backend.core.errors import Conflict, Invalid
 from backend.identity.addresses import somebody_named, take_address
@@ -153,7 +154,9 @@ def retract_contribution(*, actor: User, recording_id: str, reason: str, now: da
 def give_contributor_address(*, actor: User, recording_id: str, email: str, now: datetime) -> User:
     """Note the e-mail address of somebody who had none; with an account at it already, their work goes to that account.
 
-    Raises: Forbidden; Conflict `address_known`, `address_of_another`; Invalid `email_invalid`, `recorded_for_oneself`.
+    What peers said of work under way goes with it. What is shared out stays where it was booked.
+    Raises: Forbidden; Conflict `address_known`, `address_of_another`, `address_while_paid`, `merge_busy`; Invalid
+        `email_invalid`, `recorded_for_oneself`.
     """
     row = Recording.objects.select_for_update(of=("self",)).select_related("asked").get(pk=recording_id)
     contribution = Contribution.objects.select_related("budget__parent").get(pk=row.subject)
@@ -161,19 +164,26 @@ def give_contributor_address(*, actor: User, recording_id: str, email: str, now:
     before = row.asked
     person = take_address(actor=actor, person=before, email=email, scopes=[contribution.budget_id], now=now)
     if person.pk != before.pk:
-        work = Contribution.objects.select_for_update(of=("self",)).filter(contributor=before)
-        said = (Review, Question, Objection)
-        if any(model.objects.filter(contributor=before).exists() for model in said) or any(
-            one.recorded_by_id == person.pk for one in work
-        ):
+        hold_work(before)
+        if said_of_each_other(before, person) is not None:
             raise Conflict(
                 "address_of_another",
                 _(
-                    "This address has an account, and this work was reviewed already under their name: withdraw it "
-                    "and record it for that account. Nothing was changed."
+                    "Whoever has this address recorded, reviewed or questioned work of this person: nobody does that "
+                    "of their own. Withdraw it and record it for that account. Nothing was changed."
                 ),
+                param="email",
             )
-        work.update(contributor=person)
+        if Contribution.objects.filter(contributor=before, state="included").exists() or is_owed(before):
+            raise Conflict(
+                "address_while_paid",
+                _(
+                    "Work of this person is being shared out, or money is owed to them: wait until it is paid, then "
+                    "note the address again. Nothing was changed."
+                ),
+                param="email",
+            )
+        follow_merge(before, person, now=now)
     return person
 
 

@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.allocation.closing import median
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
 from backend.commons.words import EXPENSE
+from backend.contributions.following import is_one
 from backend.contributions.holding_back import hold_back
 from backend.contributions.models import Contribution, Review
 from backend.contributions.peers import (
@@ -230,6 +231,10 @@ def write_contribution(
             )  # fmt: skip
             around_commit("contribution.declared")
     except IntegrityError as twin:
+        if "its account is merged" in str(twin):  # while this was being sent
+            raise Conflict(
+                "account_merged", _("This account is merged into another one of yours: declare the work there.")
+            ) from None
         if "one_contribution_per_form" not in str(twin):
             raise
         return _same_contribution(Contribution.objects.get(contributor=contributor, form_key=form_key), facts)
@@ -269,7 +274,7 @@ def review(
         require(actor, "contribution.review", scopes=tree_of(contribution.budget))
         if contribution.contributor_id == actor.pk:
             raise Forbidden("own_contribution", _("Nobody reviews their own contribution: ask another steward."))
-        if contribution.recorded_by_id == actor.pk:
+        if contribution.recorded_by_id is not None and is_one(actor, contribution.recorded_by_id):
             raise Forbidden(
                 "own_recording",
                 _("You recorded this contribution: somebody else reviews it."),
@@ -294,7 +299,8 @@ def review(
                 _("This charter validates by consent: ask a question, or object with a reason. Nothing was changed."),
             )
         require_state(contribution, *(UNDER_REVIEW if verdict == "reject" else ("declared",)))
-        if contribution.reviews.filter(reviewer=actor, version=contribution.version).exists():
+        mine = Q(reviewer=actor) | Q(reviewer__merged_into=actor)  # also by an account that is this one now
+        if contribution.reviews.filter(mine, version=contribution.version).exists():
             raise Conflict("already_reviewed", _("You have already reviewed this contribution."))
         said = Review.objects.create(
             id=new_id("rev"), contribution=contribution, contributor_id=contribution.contributor_id, reviewer=actor,

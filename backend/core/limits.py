@@ -12,6 +12,7 @@ ROUTE_RATES: dict[str, str] = {
     "record_pledge": "60/h/user",
     "record_work": "60/h/user",
     "recording_again": "30/h/user",
+    "merge": "10/d/user",
     "host_change": "20/h/user",
     "host_account_new": "20/h/user",
     # these hide, erase or carry away what people wrote
@@ -21,6 +22,7 @@ ROUTE_RATES: dict[str, str] = {
     "erasures": "30/h/user",
     "audit_file": "20/h/user",
     "tokens": "30/h/user",
+    "merge_confirm": "30/15m/user",
     # without an account: secrets in addresses and codes are guessed at no more often than this
     "give": "20/h/ip,60/d/ip",
     "gift_pay": "30/15m/ip",

@@ -31,7 +31,10 @@ SECRETS: list[tuple[re.Pattern[str], str]] = [
     # One-time addresses sent by mail: who reads them could use them.
     # All that follows, in whatever form a path is written: a doubled slash must not show the key after it.
     (
-        re.compile(r"(?i)(/(?:confirm-email|confirm|reset/+key|invitations?|set-?up|first|sign-in|gifts)/)[^\s\"'?]+"),
+        re.compile(
+            r"(?i)(/(?:confirm-email|confirm|reset/+key|invitations?|set-?up|first|sign-in|gifts|account/+merge)/)"
+            r"[^\s\"'?]+"
+        ),
         rf"\1{HIDDEN}",
     ),
     # Query strings: searches hold names, links hold keys. The route says enough.

@@ -60,6 +60,7 @@ ACTION_WORDS: dict[str, Any] = {
     "freeze.start": _("freeze payouts"),
     "freeze.lift": _("lift the freeze of payouts"),
     "factor.reset": _("remove somebody’s second factors"),
+    "person.merge": _("make two of one’s own accounts one"),
     "personal.erase": _("record an erasure for somebody"),
     "people.read": _("read who holds which role"),
     "role.grant": _("grant roles in the host"),

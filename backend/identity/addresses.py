@@ -41,10 +41,10 @@ def take_address(*, actor: User, person: User, email: str, scopes: Iterable[str]
     """Note the address of somebody who had none. The caller has checked the right, and moves what is not of identity.
 
     An account that has this address already is that person: roles and recordings go over to it, and the account without
-    an address closes.
+    an address closes, merged into it.
     Args: scopes: of the event, which tells ids and never the address.
     Returns: whoever has the address now.
-    Raises: Conflict `address_known`; Invalid `email_invalid`, `recorded_for_oneself`.
+    Raises: Conflict `address_known`, `address_of_another`; Invalid `email_invalid`, `recorded_for_oneself`.
     """
     held = User.objects.select_for_update().get(pk=person.pk)
     if held.has_address or not held.is_active:
@@ -69,6 +69,12 @@ def take_address(*, actor: User, person: User, email: str, scopes: Iterable[str]
 
 def _join(other: User, owner: User) -> None:
     """Give the roles and recordings of a person without an address to the account that they turned out to have."""
+    if Recording.objects.filter(asked=other, recorded_by=owner).exists():
+        raise Conflict(
+            "address_of_another",
+            _("Whoever has this address recorded something for this person: it is not theirs. Nothing was changed."),
+            param="email",
+        )
     for role in Role.objects.filter(user=other):
         if Role.objects.filter(user=owner, scope=role.scope, kind=role.kind).exists():
             role.delete()
@@ -77,5 +83,5 @@ def _join(other: User, owner: User) -> None:
             role.save(update_fields=["user"])
     Recording.objects.filter(asked=other).update(asked=owner)
     Recording.objects.filter(on_behalf_of=other.pk).update(on_behalf_of=owner.pk)
-    other.is_active = False
-    other.save(update_fields=["is_active"])
+    other.is_active, other.merged_into = False, owner
+    other.save(update_fields=["is_active", "merged_into"])

@@ -10,12 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from backend.core.ids import ID_LENGTH, new_id
+from backend.identity.merge_models import PersonMerge
 from backend.identity.offer_models import Offer
 from backend.identity.recording_models import Recording
 
 __all__ = [
-    "ApiToken", "Host", "HostBankAccount", "KnownDevice", "Offer", "Organisation", "Proposal", "Recording", "Role",
-    "SpendingLimit", "User", "UserManager",
+    "ApiToken", "Host", "HostBankAccount", "KnownDevice", "Offer", "Organisation", "PersonMerge", "Proposal",
+    "Recording", "Role", "SpendingLimit", "User", "UserManager",
 ]  # fmt: skip
 
 
@@ -46,6 +47,8 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     # Whether keys of one letter act on the pages of review; who dictates or trembles switches them off.
     shortcuts = models.BooleanField(default=True, db_default=True)
+    # The account of the same person that stays: this one is closed, and what was booked under it stays under it.
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     # What Django's account machinery asks of a user; nobody is staff here, there is no admin site.
     is_staff = False
     is_superuser = False
@@ -59,7 +62,13 @@ class User(AbstractBaseUser):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(language__in=["fr", "en"]), name="user_language_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(language__in=["fr", "en"]), name="user_language_known"),
+            models.CheckConstraint(
+                condition=Q(merged_into=None) | (Q(is_active=False) & ~Q(merged_into=F("id"))),
+                name="merged_account_is_closed",
+            ),
+        ]
 
     def __str__(self) -> str:
         """The name shown to others."""

@@ -72,6 +72,7 @@ ACTIONS: dict[str, set[str]] = {
     "factor.reset": {"administrator"},
     "freeze.lift": {"treasurer", "administrator"},
     "personal.erase": {"administrator"},
+    "person.merge": {EVERYBODY},  # one's own accounts
     "people.read": {"administrator", "treasurer", "auditor", "steward"},
     "role.grant": {"administrator"},
     "role.grant_pot": {"steward"},

@@ -20,6 +20,7 @@ from backend.notifications.recipes_of_accounts import account_changed, factor_re
 from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
+from backend.notifications.recipes_of_merges import MERGE_RECIPES
 from backend.notifications.recipes_of_peers import PEER_RECIPES
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
@@ -350,6 +351,7 @@ def _month_asked(event: Event) -> Letter:
 RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PEOPLE_RECIPES,
     **PRIVACY_RECIPES,
+    **MERGE_RECIPES,
     **PEER_RECIPES,
     **ROUND_RECIPES,
     **ADJUSTMENT_RECIPES,

@@ -160,6 +160,15 @@ def _erase(erasure: Erasure, now: datetime) -> None:
                 code=hindrance.code,
             )  # fmt: skip
         return
+    for former in User.objects.select_for_update().filter(merged_into=person).order_by("pk"):
+        if former.erasures.filter(done_at__isnull=False).exists():
+            continue
+        with_it = _waiting(former) or _ask(former, cause="asked", reason="", actor=None, due_at=now, now=now)
+        _forget(with_it, former, now)  # an account of the same person, which they cannot sign in to
+    _forget(erasure, person, now)
+
+
+def _forget(erasure: Erasure, person: User, now: datetime) -> None:
     forget(person, now=now)
     erasure.hindered_by, erasure.done_at = "", now
     erasure.save(update_fields=["hindered_by", "done_at"])

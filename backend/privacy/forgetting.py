@@ -31,6 +31,7 @@ from backend.identity.models import (
     KnownDevice,
     Offer,
     Organisation,
+    PersonMerge,
     Proposal,
     Recording,
     Role,
@@ -78,6 +79,8 @@ def forget(user: User, *, now: datetime) -> None:
     _mails(addresses, [name for name in names if not _borne_by_others(name, user)], shown)
     _at(Organisation, "email", addresses).update(email="")
     Recording.objects.filter(Q(asked=user) | Q(on_behalf_of=user.pk)).update(address_hint="", address_index="")
+    PersonMerge.objects.filter(Q(kept=user) | Q(other=user)).update(address="")
+    PersonMerge.objects.filter(kept=user, state="awaited").update(state="withdrawn", ended_at=now)
     IdempotencyRecord.objects.filter(scope__contains=user.pk).delete()
     user.name, user.public_name = shown, ""
     user.email = f"{secrets.token_hex(16)}@{ERASED_DOMAIN}"

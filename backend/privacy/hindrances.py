@@ -28,7 +28,7 @@ def hindrances(user: User) -> Iterator[Conflict]:
     The codes: `erasure_money_owed`, `erasure_work_waits`, `erasure_only_treasurer`, `erasure_only_administrator`,
     `erasure_only_manager`, `erasure_only_steward`.
     """
-    if _is_owed(user):
+    if any(is_owed(one) for one in (user, *User.objects.filter(merged_into=user))):
         yield Conflict(
             "erasure_money_owed",
             _("Money is still owed, or on its way. Wait until it is paid and seen on the bank’s statement."),
@@ -39,10 +39,11 @@ def hindrances(user: User) -> Iterator[Conflict]:
             "erasure_work_waits",
             _("Work waits to be reviewed or shared. Withdraw it, or wait until its period is paid."),
         )
-    yield from _only_holder(user)
+    yield from only_holder(user)
 
 
-def _is_owed(user: User) -> bool:
+def is_owed(user: User) -> bool:
+    """Whether money is owed to a person, or on its way to them."""
     if refund_waits(Pledge.objects.filter(Q(person=user) | Q(donor__claimed_by=user))):
         return True
     payee = Payee.objects.filter(user=user).first()
@@ -54,7 +55,8 @@ def _is_owed(user: User) -> bool:
     return any(balances(kind="payee", owners=[payee.pk]).values())
 
 
-def _only_holder(user: User) -> Iterator[Conflict]:
+def only_holder(user: User) -> Iterator[Conflict]:
+    """The roles of a person that nobody else holds, and that somebody must."""
     for role in Role.objects.filter(user=user).order_by("pk"):
         others = Role.objects.filter(kind=role.kind, user__is_active=True).exclude(user=user)
         if role.kind == "treasurer" and not others.exists():

@@ -18,7 +18,7 @@ from backend.core.idempotency import KEEP, try_lock
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
 from backend.events.services import record
-from backend.identity.models import ApiToken, Host, KnownDevice, Recording, User
+from backend.identity.models import ApiToken, Host, KnownDevice, PersonMerge, Recording, User
 from backend.notifications.models import OutgoingMail
 from backend.payments.models import Notice
 from backend.pledges.donations import UNPAID_KEPT, unpaid_donors
@@ -138,6 +138,10 @@ CLASSES: dict[str, Class] = {
         lambda now: ForgeDelivery.objects.filter(received_at__lt=now - DELIVERY_KEPT),
     ),
     "tokens": Class(_("API tokens that ended"), 12 * MONTH, _("since they ended or were revoked"), _tokens),
+    "merges": Class(
+        _("Requests to merge two accounts that came to nothing"), timedelta(days=30), _("since they were made"),
+        lambda now: PersonMerge.objects.filter(asked_at__lt=now - timedelta(days=30)).exclude(state="merged"),
+    ),
     "unused": Class(
         _("Accounts that were never opened"), UNUSED, _("since the invitation or the sign-up"), _unused,
         _announce("unused", timedelta(0)),

@@ -38,7 +38,7 @@ THINGS: dict[str, Any] = {
     "eml": gettext_lazy("message"), "prp": gettext_lazy("proposal"), "blk": gettext_lazy("head of the log"),
     "rec": gettext_lazy("record"), "mod": gettext_lazy("moderation"), "dev": gettext_lazy("device"),
     "ers": gettext_lazy("erasure"), "key": gettext_lazy("key"), "tkb": gettext_lazy("payment taken back"),
-    "lin": gettext_lazy("bank line"), "rpo": gettext_lazy("repository"),
+    "mrg": gettext_lazy("merge of accounts"), "lin": gettext_lazy("bank line"), "rpo": gettext_lazy("repository"),
 }  # fmt: skip
 # Prefix of an id → its page, which every reader of the whole trail may open.
 PAGES = {"plg": "pledge_page", "dis": "distribution_page", "bat": "batch_page", "trf": "transfer_page",

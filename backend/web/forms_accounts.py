@@ -42,3 +42,14 @@ class ResetForm(forms.Form):
         """Say it in words when the reason is missing."""
         super().__init__(*args, **kwargs)
         self.fields["reason"].error_messages["required"] = _("Say how you made sure that it is them.")
+
+
+class MergeForm(forms.Form):
+    """The address of another account of one's own."""
+
+    address = forms.EmailField(
+        label=_("E-mail address of the other account"),
+        max_length=254,
+        help_text=_("A link is sent to it, to be opened while you are signed in with that account."),
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )

@@ -19,7 +19,7 @@ from backend.contributions.repositories import connect_repository
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
 from backend.identity.inviting import Named, invite_person
-from backend.identity.models import ApiToken, KnownDevice, Role, User
+from backend.identity.models import ApiToken, KnownDevice, PersonMerge, Role, User
 from backend.identity.services import grant_role
 from backend.identity.tokens import create_token
 from backend.notifications.models import OutgoingMail
@@ -77,6 +77,10 @@ def plant(world: Any, late: timedelta) -> None:
         id="fgd_1", repository=repository, delivery_id="d", event="push", body=b"{}", size=2,
         received_at=kept["deliveries"], next_try_at=NOW,
     )  # fmt: skip
+    PersonMerge.objects.create(id="mrg_1", kept=bo, address="b@example.net", asked_at=kept["merges"])
+    PersonMerge.objects.create(
+        id="mrg_2", kept=bo, other=world.users["ana"], state="merged", asked_at=kept["merges"], ended_at=NOW
+    )
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM core_cache")
         cursor.execute("INSERT INTO core_cache VALUES ('a', 'b', %s), ('c', 'd', %s)", [NOW - late, NOW + DAY])
@@ -96,7 +100,7 @@ def test_each_class_goes_after_its_time_and_its_neighbours_stay(play: Play) -> N
     wanted = {
         "sessions": 1, "listed_sessions": 1, "devices": 1, "mails": 1, "account_mails": 1, "idempotency": 1,
         "tokens": 2, "notices": 1, "unused": 0, "donors": 0, "refunds": 0, "inactive": 0, "limits": 1,
-        "deliveries": 1,
+        "deliveries": 1, "merges": 1,
     }  # fmt: skip
     assert count_due(NOW) == wanted
     assert count_due(NOW) == wanted  # counting changes nothing
@@ -132,7 +136,7 @@ def test_the_job_runs_once_a_day_whoever_asks(play: Play, committed: str) -> Non
     plant(world, SECOND)
     cache.clear()
     treated = at_once(lambda number: retain(NOW), times=5)
-    assert sorted(treated) == [0, 0, 0, 0, 10]
+    assert sorted(treated) == [0, 0, 0, 0, 11]
     assert RetentionRun.objects.get().removed["devices"] == 1
     assert retain(NOW + DAY - SECOND) == 0
     assert RetentionRun.objects.count() == 1

@@ -13,6 +13,7 @@ from backend.commons.life import propose_commons
 from backend.commons.models import Commons
 from backend.documents.services import Item, Party, issue
 from backend.identity.inviting import Named
+from backend.identity.merges import ask_merge, merge_token
 from backend.identity.models import Offer, Organisation, Recording, User
 from backend.identity.offers import offer_membership
 from backend.identity.proposals import propose_treasurer
@@ -87,6 +88,13 @@ def add_waiting(house: "House") -> None:
     _proposals(house)
     _recordings(house)
     _sessions(house)
+    asked = ask_merge(actor=outsider, address="elsewhere@example.org", now=house.now)
+    to_outsider = ask_merge(actor=house.berta, address=outsider.email, now=house.now)
+    to_otto = ask_merge(actor=users["denis"], address=house.otto.email, now=house.now)
+    house.things |= {
+        "merge": {"own": {"merge_id": asked.pk}, "foreign": {"merge_id": to_outsider.pk}},
+        "merge to confirm": {"own": {"token": merge_token(to_outsider)}, "foreign": {"token": merge_token(to_otto)}},
+    }
     house.things["erasure"] = {
         "own": {"erasure_id": ask_erasure(user=outsider, typed=outsider.email, now=house.now).pk},
         "foreign": {

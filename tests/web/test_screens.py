@@ -85,6 +85,7 @@ ELSEWHERE = {
     "draft_delete", "draft_declare",  # while there is a draft: tests/web/test_talk.py
     "question_new", "question_answer", "objection_new", "objection_lift", "objection_decide", "reviews_approve",
     "reviews_shortcuts",  # forms alone lead there: tests/web/test_talk.py, test_reviews.py
+    "merge_withdraw", "merge_confirm",  # a form, and the link of a mail: tests/web/test_merges.py
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
