@@ -75,5 +75,5 @@ CREATE TRIGGER one_voice_per_person BEFORE INSERT ON contributions_review
 class Migration(migrations.Migration):
     """Three guards."""
 
-    dependencies: ClassVar = [("contributions", "0014_kept_back_stays"), ("identity", "0011_people_merges")]
+    dependencies: ClassVar = [("contributions", "0015_imports"), ("identity", "0011_people_merges")]
     operations: ClassVar = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]
