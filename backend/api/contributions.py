@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -40,7 +40,7 @@ from backend.api.preconditions import etag, require_match, required_tags
 from backend.api.serialize import as_json
 from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, CONTRIBUTIONS, listing
 from backend.api.views import Resource, answer
-from backend.commons.models import Budget
+from backend.commons.models import Budget, Moderation
 from backend.commons.services import get_budget
 from backend.contributions import own, services
 from backend.contributions.models import Contribution
@@ -170,8 +170,9 @@ def loaded(rows: "QuerySet[Contribution]", names: Any) -> "QuerySet[Contribution
     """With what its JSON names, in one query."""
     joins = {"budget": ("budget__commons",), "period": ("period",)}
     joined = rows.select_related(*(join for name in names for join in joins[name])) if names else rows
-    # The same words as the property's, so that it asks for nothing.
-    return joined.annotate(contributor_name=F("contributor__name"))  # type: ignore[no-redef]
+    hidden = Moderation.objects.filter(subject=OuterRef("pk"), field="description", lifted_at=None)
+    # The name of the property, so that it asks for nothing.
+    return joined.annotate(contributor_name=F("contributor__name"), withdrawn=Exists(hidden))  # type: ignore[no-redef]
 
 
 _FACTS = (

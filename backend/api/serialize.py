@@ -190,11 +190,12 @@ def charter(row: Charter, *, adopted_by: User | None) -> dict[str, Any]:
 def contributions(rows: Sequence[Contribution]) -> list[dict[str, Any]]:
     """Contributions, whose people work together: a withdrawn description is theirs to read, and marked."""
     known = recordings_of([row.pk for row in rows if row.recorded_by_id])
-    veil = Veil([row.pk for row in rows])
+    marked = {row.pk: getattr(row, "withdrawn", None) for row in rows}  # lists read it with the row
+    veil = Veil([pk for pk, withdrawn in marked.items() if withdrawn is None])
     return [
         {
             **_contribution(row),
-            "description_withdrawn": veil.hides(row.pk, "description"),
+            "description_withdrawn": bool(marked[row.pk]) or veil.hides(row.pk, "description"),
             "recorded": recorded(known.get(row.pk)),
         }
         for row in rows

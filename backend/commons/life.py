@@ -372,7 +372,9 @@ class Veil:
 
     def __init__(self, subjects: Iterable[str]) -> None:
         """Read it; subjects: ids of commons, contributions, people, organisations."""
-        self.rows = {(row.subject, row.field): row for row in self._withdrawn(subjects=list(subjects))}
+        named = list(subjects)
+        rows = self._withdrawn(subjects=named) if named else ()
+        self.rows = {(row.subject, row.field): row for row in rows}
 
     def hides(self, subject: str, field: str) -> bool:
         """Whether this text is withdrawn."""

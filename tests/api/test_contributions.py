@@ -9,6 +9,7 @@ from backend.contributions.services import declare
 from backend.core.models import IdempotencyRecord
 from backend.events.models import Event
 from backend.identity.models import User
+from backend.operations.moderation import give_back, withdraw_text
 from tests.api.conftest import refused, shown, work
 
 
@@ -319,3 +320,26 @@ def test_others_see_a_contribution_only_inside_its_budget(play: Any, call: Any) 
             refused(caller.post(f"contributions/{one}/withdrawal"), 404, "contribution_not_found")
             assert shown(caller.get("contributions"), 200)["data"] == []
     assert Review.objects.count() == 2
+
+
+def test_a_withdrawn_description_is_marked_wherever_the_contribution_is_read(play: Any, call: Any) -> None:
+    world = play("receive")
+    bo, claire = call(world.users["bo"]), world.users["claire"]
+    names = [shown(bo.post("contributions", work(world)), 201)["id"] for _number in range(2)]
+
+    def marked() -> list[bool]:
+        listed = {row["id"]: row for row in shown(bo.get("contributions"), 200)["data"]}
+        one = bo.get(f"contributions/{names[0]}")
+        tag = one.headers["ETag"]
+        amended = bo.patch(f"contributions/{names[0]}", {"description": "Else"}, match=tag)
+        answers = [listed[names[0]], shown(one, 200), shown(amended, 200), listed[names[1]]]
+        return [answer["description_withdrawn"] for answer in answers]
+
+    assert marked() == [False] * 4
+    row = withdraw_text(
+        actor=claire, subject=names[0], field="description", reason="Insults.", appeal_to="appeal@example.org",
+        now=timezone.now(),
+    )  # fmt: skip
+    assert marked() == [True, True, True, False]
+    give_back(actor=claire, moderation_id=row.pk, now=timezone.now())
+    assert marked() == [False] * 4

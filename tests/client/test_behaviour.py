@@ -191,6 +191,26 @@ def test_budgets_are_found_by_what_people_call_them() -> None:
 # --- messages of commits ----------------------------------------------------------------------------------------------
 
 
+def test_a_budget_beyond_those_listed_is_found_by_its_id(shell: Shell, between: Any) -> None:
+    server: Between = between()
+    far = "bud_" + "0" * 36
+    one = {**ME["budgets"][0], "id": far, "name": "Zoo"}  # type: ignore[index]
+    told: dict[str, Any] = {**ME, "more_budgets": True}
+    page = {"data": [], "has_more": False, "next_cursor": None}
+
+    def gives(path: str) -> Any:
+        bodies = {"/v1/me": told, f"/v1/budgets/{far}": one}
+        return as_json(200, bodies.get(path.partition("?")[0], page))
+
+    server.gives = gives
+    shell.login(server.url, TOKEN)
+    assert shell.tronc("list", "--budget", far).stdout == "Nothing yet.\n"
+    assert f"/v1/budgets/{far}" in str(server.asked)
+    assert f"budget={far}" in str(server.asked)
+    told["more_budgets"] = False
+    assert "You have no budget called" in shell.tronc("list", "--budget", far, code=2).stderr
+
+
 def test_lines_of_a_message_are_found_wherever_they_stand() -> None:
     for message, found in [
         ("x\n\nContribution: 1h30", ["1h30"]),
