@@ -17,6 +17,7 @@ from backend.api.auth import ANY_SCOPE
 from backend.api.contract import Operation
 from backend.api.examples import Example, curated
 from backend.api.fields import Schema, object_schema, schema_of
+from backend.api.preconditions import MATCH, MATCH_LENGTH
 from backend.api.problems import CATALOGUE
 from backend.api.shapes import COMPONENTS, PROBLEM
 from backend.api.words import HEADERS, STATUSES, TAGS, word_of
@@ -91,18 +92,17 @@ def _in_query(of: Operation) -> list[Schema]:
 
 
 def _in_header(of: Operation, method: str) -> list[Schema]:
-    tags = '("[!-~]+"(, ?"[!-~]+")*|\\*)'
-    wanted = [
-        ("Idempotency-Key", of.needs_key, True, "^[!-~]{1,255}$"),
-        ("If-Match", of.matched, True, f"^{tags}$"),
-        ("If-None-Match", of.tagged and method == "GET", False, ""),  # what is no tag matches nothing: never refused
+    wanted: list[tuple[str, bool, bool, Schema]] = [
+        ("Idempotency-Key", of.needs_key, True, {"pattern": "^[!-~]{1,255}$"}),
+        ("If-Match", of.matched, True, {"pattern": MATCH, "maxLength": MATCH_LENGTH}),
+        ("If-None-Match", of.tagged and method == "GET", False, {}),  # what is no tag matches nothing: never refused
     ]
     return [
         {
             "name": name, "in": "header", "required": needed, "description": HEADERS[name],
-            "schema": {"type": "string", **({"pattern": pattern} if pattern else {})},
+            "schema": {"type": "string", **more},
         }
-        for name, there, needed, pattern in wanted
+        for name, there, needed, more in wanted
         if there
     ]  # fmt: skip
 

@@ -30,7 +30,19 @@ def test_what_was_read_is_amended_and_gets_another_tag(play: Any, call: Any) -> 
     assert problem["errors"][0]["header"] == "If-Match"
     refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match=f"W/{answer['ETag']}"), 412, "changed_meanwhile")
     refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match=""), 428, "if_match_missing")
-    refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match="tag"), 400, "if_match_invalid")
+    for no_tag in (
+        "tag",
+        '"a',
+        '"a"b"',
+        '"a" "b"',
+        '"a",, "b"',
+        '*, "a"',
+        '"' + "a" * 201 + '"',
+        '"a", ' * 400 + '"a"',
+    ):
+        refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match=no_tag), 400, "if_match_invalid")
+    for other in ('""', '"a" ,\t"b"', 'W/"a"'):
+        refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match=other), 412, "changed_meanwhile")
     assert Contribution.objects.get().minutes == 75
     shown(bo.patch(f"contributions/{name}", {"minutes": 5}, match=f'"other", {answer["ETag"]}'), 200)
 
