@@ -206,7 +206,7 @@ class ContributionList(Resource):
             problems={
                 403: RIGHTS,
                 404: "budget_not_found charter_not_found",
-                409: "budget_not_open period_closed form_key_reused",
+                409: "budget_not_open period_closed form_key_reused account_merged",
                 422: _FACTS,
             },
         ),
