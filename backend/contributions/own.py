@@ -100,6 +100,8 @@ def amend(
     if facts == before:
         return contribution
     _require_declarable(contribution, facts, now=now)
+    # What was given up and is asked again was not given.
+    contribution.waived = max(0, contribution.waived - max(0, facts["amount"] - contribution.amount))
     for name, value in facts.items():
         setattr(contribution, name, value)
     if contribution.state == "draft":

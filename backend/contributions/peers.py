@@ -27,11 +27,13 @@ def hold_contribution(actor: User, contribution_id: str) -> Contribution:
 
     Raises: NotFound `contribution_not_found`.
     """
-    rows = Contribution.visible_to(actor).select_related("budget__parent", "period__charter", "contributor")
-    found = rows.select_for_update(of=("self",)).filter(pk=contribution_id).first()
-    if found is None:
+    held = Contribution.visible_to(actor).select_for_update(of=("self",)).filter(pk=contribution_id)
+    if held.only("pk").first() is None:
         raise NotFound("contribution_not_found", _("There is no such contribution."))
-    return found
+    # Read once it is held: a closing that was waited for has put it in another period, and PostgreSQL gives no row of
+    # a join that is true no more.
+    rows = Contribution.objects.select_related("budget__parent", "period__charter", "contributor")
+    return rows.get(pk=contribution_id)
 
 
 def require_version(contribution: Contribution, version: int | None) -> None:
