@@ -51,6 +51,7 @@ class InBatch(Invalid):
             param=f"{place}/{first.param}" if first.param else str(place),
         )
         self.refused = list(refused)
+        self.within = tuple(one for _place, one in refused)
 
 
 def require_own(actor: User, contribution: Contribution) -> None:

@@ -9,7 +9,7 @@ from backend.commons.services import tree_of
 from backend.contributions.models import Contribution, Objection, Opinion, Question
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
-from backend.core.text import plain
+from backend.core.text import blank, plain
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -280,7 +280,7 @@ def _open_to_talk(actor: User, contribution_id: str, version: int | None, now: d
 
 def _said(text: str, field: str, most: int = MAX_SAID) -> str:
     found = plain(text).strip()
-    if not found or len(found) > most:
+    if blank(found) or len(found) > most:
         raise Invalid("said_length", _("Write 1 to %(most)s characters here.") % {"most": most}, param=field)
     return found
 

@@ -31,6 +31,7 @@ from backend.identity.recordings import (
 from backend.identity.services import grant_role
 
 WITHDRAWABLE = {"declared", "questioned", "validated"}
+SHARED = {"included", "settled"}  # in a distribution: by consent it may be there without a review
 
 
 def known_people(actor: User, budgets: Sequence[Budget]) -> list[User]:
@@ -165,7 +166,7 @@ def give_contributor_address(*, actor: User, recording_id: str, email: str, now:
         work = Contribution.objects.select_for_update(of=("self",)).filter(contributor=before)
         said = (Review, Question, Objection)
         if any(model.objects.filter(contributor=before).exists() for model in said) or any(
-            one.recorded_by_id == person.pk for one in work
+            one.recorded_by_id == person.pk or one.state in SHARED for one in work
         ):
             raise Conflict(
                 "address_of_another",

@@ -9,9 +9,7 @@ from backend.contributions.services import review
 from tests.contributions.peers import Play, by_consent, say
 
 WORK = "UPDATE contributions_contribution SET"
-COLUMNS = (
-    "budget_id, period_id, contributor_id, worked_on, kind, currency, description, evidence, over_cap_reason, created_at"
-)
+COLUMNS = "budget_id, period_id, contributor_id, worked_on, kind, currency, description, evidence, over_cap_reason, created_at"
 BORN = (
     "INSERT INTO contributions_contribution (id, form_key, minutes, amount, state, validated_at, remainder_of_id, "
     f"{COLUMNS}) SELECT 'ctr_x', 'x', {{minutes}}, {{amount}}, '{{state}}', {{at}}, {{of}}, {COLUMNS} "
@@ -21,7 +19,7 @@ REVIEW = (
     "INSERT INTO contributions_review (id, contribution_id, contributor_id, reviewer_id, verdict, reason, version, "
     "minutes, created_at) SELECT 'rev_x', one.id, one.contributor_id, "
     "(SELECT id FROM identity_user WHERE email = 'claire@example.org'), 'approve', '', one.version, 1, now() "
-    "FROM contributions_contribution one WHERE one.state = '{state}' ORDER BY id LIMIT 1"
+    "FROM contributions_contribution one WHERE one.state = '{state}' ORDER BY one.id LIMIT 1"
 )
 
 
@@ -57,8 +55,9 @@ def test_work_is_born_declared(play: Play, facts: dict[str, str], by: str) -> No
 def test_nothing_is_carried_on_of_what_was_paid(play: Play) -> None:
     row = play("approve_distribution").contributions[0]
     row.refresh_from_db()
-    assert (row.state, row.settled_amount) == ("settled", row.amount)
-    more = BORN.format(state="validated", at="validated_at", of="id", minutes="0", amount="1")
+    assert row.state == "settled"
+    left = row.amount - row.settled_amount
+    more = BORN.format(state="validated", at="validated_at", of="id", minutes="0", amount=str(left + 1))
     assert refused(more.replace("ORDER BY id", f"WHERE id = '{row.pk}'")) == "contribution_born_declared"
 
 

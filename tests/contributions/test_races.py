@@ -24,9 +24,7 @@ Act = Callable[[Any, Contribution], Any]
 def somebody_waits() -> bool:
     """Whether another connection to this database waits for a row."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         return cursor.fetchone() is not None
 
 
