@@ -62,7 +62,10 @@ def _rehearse(act: Callable[[], Any]) -> None:
                 act()
         except (Forbidden, NotFound):
             raise
-        except (DomainError, DatabaseError):
+        except DomainError as refusal:
+            if any(isinstance(one, Forbidden | NotFound) for one in refusal.within):
+                raise
+        except DatabaseError:
             pass
         transaction.set_rollback(True)
 

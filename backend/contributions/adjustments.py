@@ -15,7 +15,7 @@ from backend.contributions.services import validated_minutes
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import format_money
-from backend.core.text import plain
+from backend.core.text import blank, plain
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -153,7 +153,7 @@ def _require_waiting(row: Adjustment) -> None:
 
 def _said(reason: str) -> str:
     found = plain(reason).strip()
-    if not found or len(found) > 500:
+    if blank(found) or len(found) > 500:
         raise Invalid("reason_missing", _("Give the reason in 1 to 500 characters."), param="reason")
     return found
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=90)
 BATCH = 200  # deliveries of one turn
+MOST_NOTED = 500  # trailers of one delivery: a turn ends in time, whatever somebody wrote in their messages
 TRIES = 5
 PAUSE = timedelta(minutes=2)
 USUAL = "development"  # the kind of a commit that names none
@@ -139,6 +140,8 @@ def _note(row: ForgeDelivery, facts: Facts, now: datetime) -> None:
         if facts.about == "merge" or not one.subject.startswith("Merge ")
         for trailer in trailers(one.text)
     ]
+    row.left_out += max(0, len(found) - MOST_NOTED)
+    found = found[:MOST_NOTED]
     retold = Rewriting(row, facts, [(one, _mark(one, trailer)) for one, trailer in found])
     for one, trailer in found:
         mark = _mark(one, trailer)

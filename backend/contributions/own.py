@@ -51,6 +51,7 @@ class InBatch(Invalid):
             param=f"{place}/{first.param}" if first.param else str(place),
         )
         self.refused = list(refused)
+        self.within = tuple(one for _place, one in refused)
 
 
 def require_own(actor: User, contribution: Contribution) -> None:
@@ -100,6 +101,8 @@ def amend(
     if facts == before:
         return contribution
     _require_declarable(contribution, facts, now=now)
+    # What was given up and is asked again was not given.
+    contribution.waived = max(0, contribution.waived - max(0, facts["amount"] - contribution.amount))
     for name, value in facts.items():
         setattr(contribution, name, value)
     if contribution.state == "draft":

@@ -9,7 +9,7 @@ from backend.commons.services import tree_of
 from backend.contributions.models import Contribution, Objection, Opinion, Question
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
-from backend.core.text import plain
+from backend.core.text import blank, plain
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -27,11 +27,13 @@ def hold_contribution(actor: User, contribution_id: str) -> Contribution:
 
     Raises: NotFound `contribution_not_found`.
     """
-    rows = Contribution.visible_to(actor).select_related("budget__parent", "period__charter", "contributor")
-    found = rows.select_for_update(of=("self",)).filter(pk=contribution_id).first()
-    if found is None:
+    held = Contribution.visible_to(actor).select_for_update(of=("self",)).filter(pk=contribution_id)
+    if held.only("pk").first() is None:
         raise NotFound("contribution_not_found", _("There is no such contribution."))
-    return found
+    # Read once it is held: a closing that was waited for has put it in another period, and PostgreSQL gives no row of
+    # a join that is true no more.
+    rows = Contribution.objects.select_related("budget__parent", "period__charter", "contributor")
+    return rows.get(pk=contribution_id)
 
 
 def require_version(contribution: Contribution, version: int | None) -> None:
@@ -278,7 +280,7 @@ def _open_to_talk(actor: User, contribution_id: str, version: int | None, now: d
 
 def _said(text: str, field: str, most: int = MAX_SAID) -> str:
     found = plain(text).strip()
-    if not found or len(found) > most:
+    if blank(found) or len(found) > most:
         raise Invalid("said_length", _("Write 1 to %(most)s characters here.") % {"most": most}, param=field)
     return found
 

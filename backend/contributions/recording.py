@@ -38,7 +38,8 @@ def known_people(actor: User, budgets: Sequence[Budget]) -> list[User]:
     """The people of budgets whose work may be recorded: who has a role in them, or declared something there."""
     trees = [scope for budget in budgets for scope in tree_of(budget)]
     inside = Role.objects.filter(scope__in=trees, kind__in=["contributor", "steward"]).values("user")
-    before = Contribution.objects.filter(budget__in=[budget.pk for budget in budgets]).values("contributor")
+    declared = Contribution.objects.exclude(state="draft")  # nobody else knows of a draft
+    before = declared.filter(budget__in=[budget.pk for budget in budgets]).values("contributor")
     rows = User.objects.filter(Q(pk__in=inside) | Q(pk__in=before), is_active=True)
     return list(rows.exclude(pk=actor.pk).order_by("name"))
 

@@ -30,6 +30,7 @@ from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
+from backend.core.text import blank
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -68,7 +69,7 @@ def require_facts(facts: Mapping[str, Any]) -> None:
         raise Invalid("expense_without_paper", _("Give a link to the receipt or invoice."), param="evidence")
     if not minutes and not amount:
         raise Invalid("nothing_declared", _("Give a duration, an amount, or both."), param="minutes")
-    if not description.strip() or len(description) > 500:
+    if blank(description) or len(description) > 500:
         raise Invalid("description_length", _("Describe the work in 1 to 500 characters."), param="description")
     if len(evidence) > MAX_EVIDENCE:
         raise Invalid("evidence_too_many", _("Give at most 10 links."), param="evidence")
@@ -282,7 +283,7 @@ def review(
             )
         if verdict not in dict(Review.VERDICTS):
             raise Invalid("verdict_unknown", _("The verdict is “approve” or “reject”."), param="verdict")
-        if verdict == "reject" and not reason.strip():
+        if verdict == "reject" and blank(reason):
             raise Invalid("reason_missing", _("Say why the contribution is rejected."), param="reason")
         whole = not isinstance(minutes, bool) and isinstance(minutes, int) and 0 <= minutes <= contribution.minutes
         if minutes is not None and (verdict == "reject" or not whole):

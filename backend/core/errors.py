@@ -19,6 +19,8 @@ class DomainError(Exception):
     """A refusal with a stable code, a sentence for people, and the name of the field it is about."""
 
     status: ClassVar[int]
+    # The refusals that this one sums up, where many things were asked at once.
+    within: "tuple[DomainError, ...]" = ()
 
     def __init__(self, code: str, message: "str | _StrPromise", *, param: str = "") -> None:
         """Keep what the handlers of the API and of the pages need."""

@@ -32,6 +32,11 @@ def seen(text: str) -> str:
     return name if any(unicodedata.category(sign)[0] in "LNS" for sign in name) else ""
 
 
+def blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: no letter, figure, sign or punctuation."""
+    return not any(unicodedata.category(sign)[0] in "LNSP" for sign in _UNSEEN.sub("", text))
+
+
 def holds_address(text: str) -> bool:
     """Whether a name holds an address of the web: it would be shown, or sent, to others under our own name."""
     return _ADDRESS.search(text) is not None

@@ -70,6 +70,6 @@ def forge_delivery(request: HttpRequest, repository_id: str) -> HttpResponse:
 
 
 bare = [
-    path("hooks/forges/<str:repository_id>/", forge_delivery, name="forge_delivery"),
+    path("hooks/forges/<slug:repository_id>/", forge_delivery, name="forge_delivery"),
     path("hooks/<slug:provider>/", provider_notices, name="provider_notices"),
 ]

@@ -220,3 +220,21 @@ def test_ten_at_once_with_one_key_make_one_row(committed: str, play: Any, call: 
     assert Contribution.objects.count() == 1
     assert Pledge.objects.filter(amount=7700).count() == 1
     assert IdempotencyRecord.objects.count() == 2
+
+
+def test_a_batch_that_is_out_of_reach_now_is_not_told_again(play: Any, call: Any) -> None:
+    world = play("receive")
+    bo = call(world.users["bo"])
+    body = {"items": [work(world), work(world, minutes=5)]}
+    first = bo.post("contributions/batch", body, key="many")
+    shown(first, 201)
+    assert bo.post("contributions/batch", body, key="many").content == first.content
+    before = Contribution.objects.count()
+    other = Commons.objects.create(id=new_id("com"), slug="other", name="Other", summary="x", created_at=world.now)
+    held = call(world.users["bo"], only=other.pk).post("contributions/batch", body, key="many")
+    told = refused(held, 422, "batch_refused")["errors"]
+    assert [one["code"] for one in told] == ["budget_not_found"] * 2
+    Role.objects.filter(user=world.users["bo"]).delete()
+    told = refused(bo.post("contributions/batch", body, key="many"), 422, "batch_refused")["errors"]
+    assert [one["code"] for one in told] == ["not_allowed"] * 2
+    assert Contribution.objects.count() == before

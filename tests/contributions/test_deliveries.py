@@ -446,3 +446,50 @@ def test_who_is_forgotten_is_forgotten_here(play: Play) -> None:
     erase(bo, world.now)
     assert not ForgePerson.objects.exists()
     assert bytes(ForgeDelivery.objects.get().body) == b""
+
+
+ODD: list[dict[str, Any]] = [
+    {"at": "9999-12-31T23:59:59Z"}, {"at": "0001-01-01T00:00:00+14:00"}, {"email": "bo\0@example.org"},
+]  # fmt: skip
+
+
+@EACH
+@pytest.mark.parametrize("odd", ODD, ids=["last day", "first day", "NUL"])
+def test_one_odd_commit_does_not_hold_up_the_others(play: Play, forge: str, odd: dict[str, Any]) -> None:
+    world = play("make_house")
+    hook = Hook(world, forge)
+    row = hook.tell(
+        push(
+            forge, hook.commit("a", "One\n\nContribution: 90", at=when(world)),
+            hook.commit("b", "Two\n\nContribution: 30", **odd),
+        )
+    )  # fmt: skip
+    assert (row.state, row.attempts) == ("treated", 0)
+    assert "One" in [one.description for one in drafts()]
+    assert all(one.worked_on <= world.today for one in drafts())
+
+
+@pytest.mark.parametrize(("forge", "name"), [("forgejo", "total_commits"), ("gitlab", "total_commits_count")])
+def test_a_count_that_no_column_holds_is_cut(play: Play, forge: str, name: str) -> None:
+    world = play("make_house")
+    hook = Hook(world, forge)
+    for number, count in enumerate((10**30, 2**40, -(2**40), 2**31 - 1)):
+        told = hook.commit(f"c{number}", f"One {number}\n\nContribution: 90", at=when(world))
+        row = hook.tell(push(forge, told, **{name: count}))
+        assert (row.state, row.attempts, 0 <= row.left_out < 2**31) == ("treated", 0, True)
+    assert len(drafts()) == 4
+
+
+def test_a_delivery_makes_so_many_drafts_and_says_what_it_left_out(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "MOST_NOTED", 5)
+    world = play("make_house")
+    hook = Hook(world)
+    text = "Much\n\n" + "Contribution: 5\n" * 4
+    row = hook.tell(push("forgejo", *(hook.commit(name, text, at=when(world)) for name in ("a", "b", "c"))))
+    assert (row.state, len(drafts()), row.left_out) == ("treated", 5, 7)
+
+
+@pytest.mark.parametrize("name", ["%00", "rpo_%00", "a b", "%ED%A0%80"])
+def test_no_address_of_the_door_breaks_it(play: Play, name: str) -> None:
+    play("make_house")
+    assert Client().post(f"/hooks/forges/{name}/", b"{}", content_type="application/json").status_code == 404

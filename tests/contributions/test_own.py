@@ -6,7 +6,9 @@ import pytest
 
 from backend.contributions.models import Contribution, Review
 from backend.contributions.own import InBatch, amend, declare_draft, declare_many, delete_draft, draft, waive
+from backend.contributions.peers import ask_question
 from backend.contributions.services import review, validated_minutes, withdraw
+from backend.contributions.volunteering import given_minutes
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.distributions.services import close_period
 from backend.events.models import Event
@@ -252,3 +254,40 @@ def test_the_same_batch_ten_times_at_once_is_kept_once(committed: str, play: Pla
     results = at_once(lambda _number: [one.pk for one in batch(world, [item(world), item(world, minutes=5)])], 5)
     assert Contribution.objects.count() == 2
     assert len({tuple(one) for one in results}) == 1
+
+
+def test_what_is_given_up_and_asked_again_is_not_volunteering(play: Play) -> None:
+    world = play("make_house")
+    row, bo = say(world, amount=100_00, minutes=60), world.users["bo"]
+    for _turn in range(3):
+        waive(actor=bo, contribution_id=row.pk, amount=99_00, now=world.now)
+        after = amend(actor=bo, contribution_id=row.pk, changes={"amount": 100_00}, now=world.now)
+        assert (after.amount, after.waived) == (100_00, 0)
+    review(actor=world.users["sacha"], contribution_id=row.pk, verdict="approve", now=world.now)
+    assert given_minutes(again(row), 60) == 0
+
+
+def test_an_amendment_keeps_what_stays_given_up(play: Play) -> None:
+    world = play("make_house")
+    row, bo = say(world, amount=100_00, minutes=60), world.users["bo"]
+    waive(actor=bo, contribution_id=row.pk, amount=60_00, now=world.now)
+    told = [
+        amend(actor=bo, contribution_id=row.pk, changes=changes, now=world.now)
+        for changes in ({"description": "Said better"}, {"amount": 50_00}, {"amount": 20_00})
+    ]
+    assert [(one.amount, one.waived) for one in told] == [(40_00, 60_00), (50_00, 50_00), (20_00, 50_00)]
+
+
+@pytest.mark.parametrize("nothing", ["\u200b", "\u3164\ufeff", "\u2060 \u00ad", "\u0301"])
+def test_words_that_cannot_be_seen_are_none(play: Play, nothing: str) -> None:
+    world = play("make_house")
+    with pytest.raises(Invalid) as refusal:
+        say(world, description=nothing)
+    assert refusal.value.code == "description_length"
+    row = say(world)
+    with pytest.raises(Invalid) as unread:
+        ask_question(actor=world.users["sacha"], contribution_id=row.pk, text=nothing, now=world.now)
+    assert (unread.value.code, again(row).state) == ("said_length", "declared")
+    with pytest.raises(Invalid):
+        review(actor=world.users["sacha"], contribution_id=row.pk, verdict="reject", reason=nothing, now=world.now)
+    assert ask_question(actor=world.users["sacha"], contribution_id=row.pk, text="?", now=world.now).text == "?"

@@ -11,7 +11,10 @@ from typing import Any, Literal, Protocol
 Headers = Mapping[str, str]
 NOWHERE = "0" * 40  # before a branch, and after its end
 MOST = 500  # commits of one delivery
+MOST_LEFT_OUT = 2**31 - 1
 LONGEST_TEXT = 65_536  # characters of a message or description
+LARGEST = 2**53  # numbers of accounts and of commits are below it
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 BRANCH = "refs/heads/"
 
 
@@ -119,15 +122,15 @@ def at(thing: Any, *names: str) -> Any:
 
 
 def text(thing: Any, *names: str, most: int = 500) -> str:
-    """A text found by names, cut, halves of characters replaced; empty for anything else."""
+    """A text found by names, cut, halves of characters and NULs replaced; empty for anything else."""
     found = at(thing, *names)
-    return found[:most].encode("utf-8", "replace").decode() if isinstance(found, str) else ""
+    return found[:most].encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(found, str) else ""
 
 
 def number(thing: Any, *names: str) -> int:
-    """A whole number found by names; 0 for anything else."""
+    """A count found by names; 0 for anything else, and for what no forge counts to."""
     found = at(thing, *names)
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < LARGEST else 0
 
 
 def sha_of(thing: Any, *names: str) -> str:
@@ -142,9 +145,11 @@ def moment(thing: Any, *names: str) -> datetime | None:
     found = text(thing, *names, most=40).strip().replace(" UTC", "+00:00")
     try:
         when = datetime.fromisoformat(found)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+        told = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    # A commit says what its author wants: at the ends of the calendar there is no other day of the host's.
+    return told if FIRST_YEAR <= told.year <= LAST_YEAR else None
 
 
 def addresses(*found: str) -> tuple[str, ...]:
@@ -171,7 +176,7 @@ def push_facts(told: dict[str, Any], *, repository: str, default_branch: str, to
         "push", repository, tuple(commits), before=before, after=after,
         # Back to an older commit: there is something else now, and nothing new.
         forced=at(told, "forced") is True or (continued and not rows and not total),
-        left_out=max(0, total - len(rows)),
+        left_out=min(max(0, total - len(rows)), MOST_LEFT_OUT),
     )  # fmt: skip
 
 
