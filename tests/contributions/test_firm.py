@@ -9,7 +9,10 @@ from backend.contributions.services import review
 from tests.contributions.peers import Play, by_consent, say
 
 WORK = "UPDATE contributions_contribution SET"
-COLUMNS = "budget_id, period_id, contributor_id, worked_on, kind, currency, description, evidence, over_cap_reason, created_at"
+COLUMNS = (
+    "budget_id, period_id, contributor_id, worked_on, kind, currency, description, evidence, over_cap_reason, "
+    "created_at"
+)
 BORN = (
     "INSERT INTO contributions_contribution (id, form_key, minutes, amount, state, validated_at, remainder_of_id, "
     f"{COLUMNS}) SELECT 'ctr_x', 'x', {{minutes}}, {{amount}}, '{{state}}', {{at}}, {{of}}, {COLUMNS} "
