@@ -85,13 +85,14 @@ ACTS: list[tuple[str, Act, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("act", "expected"), [one[1:] for one in ACTS], ids=[one[0] for one in ACTS])
+@pytest.mark.parametrize("act", ACTS, ids=[one[0] for one in ACTS])
 def test_what_awaited_review_when_its_period_closed_goes_on_in_the_next(
-    committed: str, play: Play, monkeypatch: pytest.MonkeyPatch, act: Act, expected: Any
+    committed: str, play: Play, monkeypatch: pytest.MonkeyPatch, act: tuple[str, Act, Any]
 ) -> None:
     world = play("receive")
     row = say(world)
-    assert while_closing(world, monkeypatch, lambda: act(world, row)) == expected
+    _name, does, expected = act
+    assert while_closing(world, monkeypatch, lambda: does(world, row)) == expected
     after = again(row)
     assert after.period_id != world.period.pk
 

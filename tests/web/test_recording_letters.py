@@ -10,7 +10,10 @@ from django.test import Client
 
 from backend.contributions import recording as of_work
 from backend.contributions.models import Contribution
+from backend.contributions.own import declare_draft
+from backend.contributions.recording import give_contributor_address, known_people
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid
+from backend.distributions.services import close_period
 from backend.events.models import Event
 from backend.identity.addresses import take_address
 from backend.identity.inviting import Named, person_named
@@ -22,6 +25,8 @@ from backend.notifications.outbox import OutboxBackend
 from backend.notifications.services import compose_due
 from backend.pledges import recording as of_pledges
 from backend.pledges.models import Pledge
+from tests.contributions.peers import CONSENT, under
+from tests.contributions.test_own import drafted
 from tests.web.test_recordings import address, pledged, recording, told, worked
 from tests.work import bring_to
 
@@ -191,6 +196,31 @@ def test_an_address_given_later_is_theirs_or_that_of_their_account(play: Play, s
     with pytest.raises(Conflict) as known:
         take_address(actor=sacha, person=bo, email="other@example.org", scopes=[], now=world.now)
     assert known.value.code == "address_known"
+
+
+def test_work_that_was_shared_by_consent_stays_with_who_it_was_shared_for(play: Play) -> None:
+    world = play("receive")
+    under(world, **CONSENT)
+    made, later = by_letter(world), world.now + timedelta(days=8)
+    close_period(actor=world.users["claire"], period_id=world.period.pk, now=later)
+    made.refresh_from_db()
+    assert (made.state, made.reviews.count()) == ("included", 0)
+    with pytest.raises(Conflict) as refusal:
+        give_contributor_address(
+            actor=world.users["sacha"], recording_id=recording(made).pk, email=world.users["bo"].email, now=later
+        )
+    assert refusal.value.code == "address_of_another"
+    assert not made.contributor.has_address
+
+
+def test_nobody_learns_of_somebody_s_drafts_by_the_list_of_people(play: Play) -> None:
+    world = play("make_house")
+    Role.objects.filter(user=world.users["bo"]).delete()
+    under(world, declare="everyone")
+    made = drafted(world)
+    assert world.users["bo"] not in known_people(world.users["sacha"], [world.budget])
+    declare_draft(actor=world.users["bo"], contribution_id=made.pk, now=world.now)
+    assert world.users["bo"] in known_people(world.users["sacha"], [world.budget])
 
 
 # --- taken back -------------------------------------------------------------------------------------------------------
