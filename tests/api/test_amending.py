@@ -206,7 +206,7 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_fifty(
     bo = call(world.users["bo"])
     shown(bo.post("contributions/batch", {"items": [work(world) for _ in range(count)]}), 201)
     bo.get("contributions")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         assert len(shown(bo.get("contributions?expand=budget"), 200)["data"]) == count
 
 

@@ -209,7 +209,7 @@ def test_work_that_was_shared_by_consent_stays_with_who_it_was_shared_for(play: 
         give_contributor_address(
             actor=world.users["sacha"], recording_id=recording(made).pk, email=world.users["bo"].email, now=later
         )
-    assert refusal.value.code == "address_of_another"
+    assert refusal.value.code == "address_while_paid"
     assert not made.contributor.has_address
 
 
