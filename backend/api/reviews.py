@@ -20,16 +20,17 @@ from backend.contributions import peers, services
 from backend.contributions.models import Contribution, Objection, Question, Review
 from backend.core.errors import NotFound
 
+FIRST = 1  # the version that is meant where none is named: nobody approves an amendment that they did not read
 REVIEW: dict[str, Reader | Optional] = {
     "verdict": told(text, enum=[verdict for verdict, _name in Review.VERDICTS]),
     "reason": Optional(text_up_to(500), ""),
     "minutes": Optional(told(whole, minimum=0), None),
-    "version": Optional(whole, None),
+    "version": Optional(whole, FIRST),
 }
 SAID = told(text_up_to(1000), minLength=1)
-QUESTION: dict[str, Reader | Optional] = {"text": SAID, "version": Optional(whole, None)}
+QUESTION: dict[str, Reader | Optional] = {"text": SAID, "version": Optional(whole, FIRST)}
 ANSWER: dict[str, Reader | Optional] = {"text": SAID}
-OBJECTION: dict[str, Reader | Optional] = {"reason": SAID, "version": Optional(whole, None)}
+OBJECTION: dict[str, Reader | Optional] = {"reason": SAID, "version": Optional(whole, FIRST)}
 OPINION: dict[str, Reader | Optional] = {"upholds": flag, "reason": told(text_up_to(500), minLength=1)}
 
 

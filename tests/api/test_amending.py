@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from backend.contributions.models import Contribution, Objection, Question
+from backend.contributions.models import Contribution, Objection, Question, Review
 from backend.contributions.own import draft
 from tests.api.conftest import refused, shown, work
 from tests.api.test_contributions import rows
@@ -53,6 +53,19 @@ def test_a_review_changes_the_tag(play: Any, call: Any) -> None:
     name, tag = declared(bo, world)
     shown(sacha.post(f"contributions/{name}/questions", {"text": "Why?"}), 201)
     refused(bo.patch(f"contributions/{name}", {"minutes": 5}, match=tag), 412, "changed_meanwhile")
+
+
+def test_nobody_approves_an_amendment_that_they_did_not_read(play: Any, call: Any) -> None:
+    world = play("make_house")
+    bo, sacha = call(world.users["bo"]), call(world.users["sacha"])
+    name, tag = declared(bo, world)
+    shown(bo.patch(f"contributions/{name}", {"amount": {"value": 90_00, "currency": "EUR"}}, match=tag), 200)
+    for path, body in (("reviews", {"verdict": "approve"}), ("questions", {"text": "Why?"}),
+                       ("objections", {"reason": "Twice"})):  # fmt: skip
+        refused(sacha.post(f"contributions/{name}/{path}", body), 409, "contribution_amended")
+    assert (Review.objects.count(), Question.objects.count(), Contribution.objects.get().state) == (0, 0, "declared")
+    approved = shown(sacha.post(f"contributions/{name}/reviews", {"verdict": "approve", "version": 2}), 201)
+    assert (approved["version"], approved["contribution_state"]) == (2, "validated")
 
 
 def test_a_bad_change_names_its_field_and_changes_nothing(play: Any, call: Any) -> None:
