@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.db import DatabaseError, transaction
 
@@ -111,6 +113,8 @@ def test_work_under_way_goes_over_with_what_peers_said(play: Play, sign_in: Any)
     assert person_of(("bo@forge.example",)) == bo
     assert person_of(("bo2@example.net",)) == bo
     assert token_owner(text, now=now) is None
+    assert not UserSession.objects.filter(user=two).exists()
+    assert not Session.objects.filter(session_key=browser.session.session_key).exists()
     assert browser.get("/en/work/").status_code == 302
     event = Event.objects.get(kind="person.merged")
     assert (event.actor_id, event.subject, event.after) == (two.pk, two.pk, {"merged_into": bo.pk})
