@@ -1,11 +1,9 @@
 """`/v1/contributions`: work that is declared, amended, waived or taken back by its contributor."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -15,9 +13,9 @@ from rest_framework.request import Request
 from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
+from backend.api.contribution_rows import EXPANDING, FILTERS, expanded, loaded, newest
 from backend.api.errors import Refused, fault
 from backend.api.fields import (
-    FieldFaults,
     Optional,
     Reader,
     day,
@@ -27,7 +25,6 @@ from backend.api.fields import (
     money,
     or_null,
     read_fields,
-    says,
     text,
     text_up_to,
     texts,
@@ -35,19 +32,17 @@ from backend.api.fields import (
     whole,
 )
 from backend.api.idempotency import Done, form_key, require_key, write
-from backend.api.pagination import PAGING, choice, page, read_parameters
+from backend.api.pagination import page, read_parameters
 from backend.api.preconditions import etag, require_match, required_tags
 from backend.api.serialize import as_json
 from backend.api.shapes import CONTRIBUTION, CONTRIBUTION_IN_FULL, CONTRIBUTIONS, listing
 from backend.api.views import Resource, answer
-from backend.commons.models import Budget, Moderation
+from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.contributions import own, services
 from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution
 from backend.core.errors import Invalid, NotFound
-from backend.core.reads import Given, Read
-from backend.identity.models import ApiToken
 
 POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
 # What a contribution says, as it is declared; `duration` is another way to write `minutes`.
@@ -69,35 +64,6 @@ CHANGES: dict[str, Reader | Optional] = {
     name: Optional(one.read if isinstance(one, Optional) else one, ABSENT) for name, one in FACTS.items()
 }
 WAIVER: dict[str, Reader | Optional] = {"amount": Optional(or_null(money), None)}
-EXPANDABLE = ("budget", "period")
-
-
-@says(type="string", pattern="^(budget|period)(,(budget|period))*$", examples=["budget,period"])
-def expansions(value: Any, pointer: str) -> tuple[str, ...]:
-    """What to show whole instead of by its id: `budget`, `period`, or both with a comma."""
-    names = tuple(dict.fromkeys(text(value, pointer).split(",")))
-    if not set(names) <= set(EXPANDABLE):
-        message = _("This cannot be expanded. Use: %(known)s.") % {"known": ", ".join(EXPANDABLE)}
-        raise FieldFaults([fault("pointer", pointer, "parameter_invalid", message)])
-    return names
-
-
-EXPANDING: dict[str, Reader] = {"expand": expansions}
-FILTERS: dict[str, Reader] = {
-    **PAGING,
-    **EXPANDING,
-    "state": choice(dict(Contribution.STATES)),
-    "budget": text,
-    "kind": choice(dict(Contribution.KINDS)),
-    "contributor": text,
-    "source": text,
-    "from": day,
-    "to": day,
-}
-LOOKUPS = {
-    "state": "state", "budget": "budget", "kind": "kind", "contributor": "contributor", "source": "source",
-    "from": "worked_on__gte", "to": "worked_on__lt", "cursor": "pk__lt", "only": "budget__commons",
-}  # fmt: skip
 
 
 def no_contribution() -> NotFound:
@@ -137,42 +103,6 @@ def facts_of(given: Mapping[str, Any], currency: str, *, whole: bool = True) -> 
         found = {"minutes": 0, "metadata": None, **found}
         found["metadata"] = found["metadata"] or {}
     return found
-
-
-def expanded(request: Request, body: list[dict[str, Any]], rows: list[Contribution], names: Any) -> None:
-    """Put things whole in the place of their ids."""
-    for shown, row in zip(body, rows, strict=True):
-        if "budget" in (names or ()):
-            budget = row.budget
-            shown["budget"] = {
-                "id": budget.pk, "name": budget.name, "currency": budget.currency, "state": budget.state,
-                "commons": {
-                    "id": budget.commons_id, "slug": budget.commons.slug, "name": budget.commons.name,
-                },
-            }  # fmt: skip
-        if "period" in (names or ()):
-            shown["period"] = serialize.period(row.period)
-
-
-@lru_cache(maxsize=256)
-def _listed(given: frozenset[str], names: tuple[str, ...], size: int) -> Read[Contribution]:
-    """What reads a page of the list, newest first; given: the filters, and `budgets` unless all of them are seen."""
-
-    def rows(person: Given, **values: Given) -> "QuerySet[Contribution]":
-        asked = {LOOKUPS[name]: value for name, value in values.items() if name in LOOKUPS}
-        seen = Contribution.seen_by(person, values.get("budgets"))
-        return loaded(seen.filter(**asked), names).order_by("-pk")[:size]
-
-    return Read("person", *given, rows=rows)
-
-
-def loaded(rows: "QuerySet[Contribution]", names: Any) -> "QuerySet[Contribution]":
-    """With what its JSON names, in one query."""
-    joins = {"budget": ("budget__commons",), "period": ("period",)}
-    joined = rows.select_related(*(join for name in names for join in joins[name])) if names else rows
-    hidden = Moderation.objects.filter(subject=OuterRef("pk"), field="description", lifted_at=None)
-    # The name of the property, so that it asks for nothing.
-    return joined.annotate(contributor_name=F("contributor__name"), withdrawn=Exists(hidden))  # type: ignore[no-redef]
 
 
 _FACTS = (
@@ -216,21 +146,13 @@ class ContributionList(Resource):
         """List them, newest first: `from` is the first day of the work, `to` the first day left out."""
         wanted = read_parameters(request._request, FILTERS)
         names = wanted.get("expand", ())
-        if wanted.get("contributor") == "me":
-            wanted["contributor"] = caller(request).pk
-        given = {name: value for name, value in wanted.items() if name in LOOKUPS}
-        budgets = Contribution.budgets_seen(caller(request))
-        if budgets is not None:
-            given["budgets"] = budgets
-        if cast(ApiToken, request.auth).only:
-            given["only"] = cast(ApiToken, request.auth).only
 
         def rows(size: int) -> list[Contribution]:
-            return _listed(frozenset(given), names, size)(person=caller(request).pk, **given)
+            return newest(request, wanted, size)
 
         def shown(found: list[Contribution]) -> list[dict[str, Any]]:
             body = serialize.contributions(found)
-            expanded(request, body, found, names)
+            expanded(body, found, names)
             return body
 
         body, headers = page(request._request, rows, shown, wanted)
@@ -377,7 +299,7 @@ class ContributionOne(Resource):
             raise no_contribution()
         body = serialize.whole_contribution(row)
         tag = etag(as_json(body))
-        expanded(request, [body], [row], names)
+        expanded([body], [row], names)
         found = answer(body, headers={"ETag": tag})
         known = get_conditional_response(request._request, etag=tag, response=found)
         return known or found
