@@ -85,6 +85,7 @@ _BUDGET = _("The id of the budget.")
 _SHOWN = _("How the public reads it.")
 _REFERENCE = _("What to write in the reference of the transfer.")
 
+_VERSION_READ = _("The version you read, the first one unless told: refused if it was amended since.")
 FIELDS: dict[str, object] = {
     # --- lists, amounts, people, refusals -----------------------------------------------------------------------------
     "data": _("The rows."),
@@ -186,9 +187,9 @@ FIELDS: dict[str, object] = {
     "ContributionInFull.version": _("Counts the amendments: reviews are of the version they name."),
     "Review.version": _("The version of the contribution that was looked at."),
     "ReviewDone.version": _("The version of the contribution that was looked at."),
-    "review_contribution.version": _("The version you read, the first one unless told: refused if it was amended since."),
-    "ask_question.version": _("The version you read, the first one unless told: refused if it was amended since."),
-    "object_to_contribution.version": _("The version you read, the first one unless told: refused if it was amended since."),
+    "review_contribution.version": _VERSION_READ,
+    "ask_question.version": _VERSION_READ,
+    "object_to_contribution.version": _VERSION_READ,
     "source": _("The import or the repository it came from, or null."),
     "list_contributions.source": _("Only what came from this import or repository."),
     "source_gone_at": _("When its commit was no longer in its repository, or null."),
