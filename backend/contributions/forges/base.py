@@ -124,7 +124,7 @@ def at(thing: Any, *names: str) -> Any:
 def text(thing: Any, *names: str, most: int = 500) -> str:
     """A text found by names, cut, halves of characters and NULs replaced; empty for anything else."""
     found = at(thing, *names)
-    return found[:most].encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(found, str) else ""
+    return found[:most].encode("utf-8", "replace").decode().replace("\0", " ") if isinstance(found, str) else ""
 
 
 def number(thing: Any, *names: str) -> int:
