@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -118,10 +119,13 @@ class Stage:
         own = connections["default"].copy()
         own.settings_dict["NAME"] = name
         made = time.monotonic()
+        said = structlog.contextvars.get_contextvars()
+        structlog.contextvars.clear_contextvars()  # of a request that this test made: the world is of none
         with _served_by(own), transaction.atomic():
             self.seeded = filled()
             world = pickle.dumps(play(step, now))
             own.run_on_commit.clear()  # in a test that rolls back nobody is told either
+        structlog.contextvars.bind_contextvars(**said)
         return Kept(name, world, made, own)
 
     def _forget(self, key: Any) -> None:
