@@ -13,8 +13,10 @@ from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from backend.contributions.services import declare, review
 from backend.core.errors import Conflict
 from backend.identity.models import Host
+from backend.operations import demo
 from backend.operations.figures import Figures, five_figures
 from backend.pledges.references import printed
 from backend.web import public
@@ -162,16 +164,14 @@ def test_no_private_fact_is_public(play: Play, client: Client) -> None:
 
 
 def test_a_volunteer_is_shown_as_one(play: Play, client: Client) -> None:
-    from backend.contributions.models import Contribution
-
-    world = play("settle")
-    Contribution.objects.create(
-        id="ctr_volunteer", budget=world.budget, period=world.period, contributor=world.users["bo"],
-        worked_on=world.today, kind="support", minutes=45, amount=0, currency="EUR",
-        description="Accueil sur le forum", state="validated", form_key="volunteer", created_at=world.now,
+    world = play("work")
+    row = declare(
+        actor=world.users["bo"], budget=world.budget, worked_on=world.today, kind="support", minutes=45, amount=0,
+        description="Accueil sur le forum", form_key="volunteer", now=world.now,
     )  # fmt: skip
-    Contribution.objects.filter(pk="ctr_volunteer").update(state="included")
-    Contribution.objects.filter(pk="ctr_volunteer").update(state="settled", settled_amount=0)
+    review(actor=world.users["sacha"], contribution_id=row.pk, verdict="approve", now=world.now)
+    for act in (demo.close, demo.approve_distribution, demo.pay, demo.settle):
+        act(world)
     text = text_of(client.get("/en/commons/cartolibre/"))
     assert "Accueil sur le forum Bo volunteer 45 min €0.00" in text
     assert "Total 5 h 45 €95.00" in text
