@@ -73,26 +73,49 @@ class Distribution(models.Model):
 
 
 class Share(models.Model):
-    """One contributor's part of a distribution, in minor units: all purses together, see `parts`."""
+    """One contributor's part of a distribution, in minor units: all purses together, see `parts`.
+
+    `amount` is what was shared and never changes once booked; `waived` is what of it the person gave back since.
+    """
 
     STATES: ClassVar = [
         ("owed", _("owed")),
+        ("documented", pgettext_lazy("share", "supporting document to check")),
+        ("payable", pgettext_lazy("share", "ready to be paid")),
         ("batched", _("in a payout batch")),
         ("paid", _("paid")),
+        ("returned", pgettext_lazy("share", "sent back by the bank, to be paid again")),
+        ("waived", pgettext_lazy("share", "waived")),
     ]
+    # What a payout batch may hold.
+    READY: ClassVar = ("owed", "payable", "returned")
+    # What is owed and that no batch holds: it may still be waived.
+    DUE: ClassVar = ("owed", "documented", "payable", "returned")
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     distribution = models.ForeignKey(Distribution, on_delete=models.PROTECT, related_name="shares")
     contributor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="shares")
     payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="shares")
     asked = models.BigIntegerField()
     amount = models.BigIntegerField()
+    waived = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=12, choices=STATES, default="owed")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["distribution", "contributor"], name="one_share_per_person"),
             models.CheckConstraint(condition=Q(amount__gte=0, asked__gte=0), name="share_not_negative"),
+            models.CheckConstraint(
+                condition=Q(waived__gte=0, waived__lte=F("amount")), name="share_waived_at_most_all"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="waived") | Q(waived=F("amount")), name="share_waived_is_all_waived"
+            ),
         ]
+
+    @property
+    def due(self) -> int:
+        """What is, or was, to be paid of it, minor units: the amount less what was waived."""
+        return self.amount - self.waived
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Share]":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from backend.allocation.closing import counted_by
 from backend.allocation.rules import RULES
@@ -249,11 +249,13 @@ def given(distribution: Distribution) -> dict[str, int]:
 def _owed(ruling: Budget) -> dict[str, int]:
     """Person → booked shares of this pot that no batch pays yet, minor units."""
     unpaid = Share.objects.filter(
-        state="owed", amount__gt=0, distribution__state="booked", distribution__period__budget=ruling
+        state__in=Share.DUE, amount__gt=F("waived"), distribution__state="booked", distribution__period__budget=ruling
     )
     return {
         person: int(total)
-        for person, total in unpaid.order_by("contributor").values_list("contributor").annotate(total=Sum("amount"))
+        for person, total in unpaid.order_by("contributor")
+        .values_list("contributor")
+        .annotate(total=Sum(F("amount") - F("waived")))
     }
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from backend.commons.models import Budget
 from backend.commons.services import charter_of
@@ -31,10 +31,10 @@ def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
 
 def below_minimum(share: Share) -> bool:
     """Whether a booked share waits because its pot owes the person less in all than the charter's smallest payment."""
-    if share.state != "owed" or share.distribution.state != "booked":
+    if share.state not in Share.READY or share.distribution.state != "booked":
         return False
     together = Share.objects.filter(
-        contributor=share.contributor_id, state="owed", amount__gt=0, distribution__state="booked",
+        contributor=share.contributor_id, state__in=Share.READY, amount__gt=F("waived"), distribution__state="booked",
         distribution__period__budget=share.distribution.period.budget_id,
     ).select_related("distribution__period__budget__commons")  # fmt: skip
     return share.pk in {one.pk for one in too_small(together)}
@@ -43,7 +43,12 @@ def below_minimum(share: Share) -> bool:
 def _owed(currency: str) -> list[Share]:
     """The booked shares that no batch pays, by payee."""
     return list(
-        Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked", distribution__currency=currency)
+        Share.objects.filter(
+            state__in=Share.READY,
+            amount__gt=F("waived"),
+            distribution__state="booked",
+            distribution__currency=currency,
+        )
         .select_related("payee", "contributor", "distribution__period__budget__commons")
         .order_by("payee__name", "id")
     )
@@ -61,7 +66,7 @@ def too_small(shares: Iterable[Share]) -> list[Share]:
     return [
         share
         for (pot, _person), mine in groups.items()
-        if sum(share.amount for share in mine) < least[pot]
+        if sum(share.due for share in mine) < least[pot]
         for share in mine
     ]
 

@@ -64,7 +64,7 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
             require_thawed()
             owed = [share for share in payable_shares(currency=account.currency) if share.payee.iban_sealed]
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
-            still = set(locked.filter(state="owed").order_by("pk").values_list("pk", flat=True))
+            still = set(locked.filter(state__in=Share.READY).order_by("pk").values_list("pk", flat=True))
             owed = [share for share in owed if share.pk in still]
             low = {share.pk for share in too_small(owed)}  # another batch may have taken the rest of a debt
             owed = [share for share in owed if share.pk not in low]
@@ -121,7 +121,7 @@ def _write_batch(
         payee = Payee.objects.select_for_update(of=("self",)).get(pk=shares[0].payee_id)
         payout_id = new_id("pyt")
         end_to_end = _transfer_key(share.pk for share in shares)
-        amount = sum(share.amount for share in shares)
+        amount = sum(share.due for share in shares)
         payouts.append(
             Payout(id=payout_id, payee=payee, amount=amount, name=payee.name, iban_hint=payee.iban_hint,
                    end_to_end_id=end_to_end)
@@ -267,7 +267,7 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, now: datetime) -> P
         batch.refused_reason = reason.strip()[:280]
         batch.save(update_fields=["state", "refused_reason"])
         links = PaidShare.objects.filter(payout__batch=batch, live=True)
-        Share.objects.filter(pk__in=links.values("share")).update(state="owed")
+        Share.objects.filter(pk__in=links.values("share")).update(state="payable")
         links.update(live=False)
         repaid = PaidRefund.objects.filter(payout__batch=batch, live=True)
         Refund.objects.filter(pk__in=repaid.values("refund")).update(state="owed")

@@ -49,7 +49,7 @@ def is_owed(user: User) -> bool:
     payee = Payee.objects.filter(user=user).first()
     if payee is None:
         return False
-    unpaid = Share.objects.filter(payee=payee, amount__gt=0).exclude(state="paid")
+    unpaid = Share.objects.filter(payee=payee, amount__gt=0).exclude(state__in=["paid", "waived"])
     if unpaid.exists() or Payout.objects.filter(payee=payee, state__in=PAYOUT_WAITS).exists():
         return True
     return any(balances(kind="payee", owners=[payee.pk]).values())

@@ -117,7 +117,7 @@ class Reader:
             + to_unlock.count()
             + Distribution.objects.filter(state="published").exclude(**mine).count()
             + batches.count()
-            + Share.objects.filter(state="owed", amount__gt=0, distribution__state="booked").count()
+            + Share.objects.filter(state__in=Share.READY, amount__gt=F("waived"), distribution__state="booked").count()
             + BankLine.objects.filter(state__in=["suspect", "suggested"]).count()
             + Transfer.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
             + Opening.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()

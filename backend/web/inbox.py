@@ -137,7 +137,7 @@ def _shares() -> Pile:
                 reverse("share_page", args=[share.pk]),
                 share.distribution.approved_at,
                 note="" if share.payee.iban_sealed else _("has not given an account yet"),
-                amount=share.amount,
+                amount=share.due,
                 currency=share.distribution.currency,
             )
             for share in owed[:SHOWN]

@@ -84,7 +84,7 @@ def _payable(actor: User, account: HostBankAccount) -> dict[str, Any]:
     )  # fmt: skip
     for share in (*paid, *(one for one in shares if not one.payee.iban_sealed)):
         groups[share.payee_id].append(share)
-    rows = [(shares[0].payee, shares, sum(share.amount for share in shares)) for shares in groups.values()]
+    rows = [(shares[0].payee, shares, sum(share.due for share in shares)) for shares in groups.values()]
     ready = [row for row in rows if row[0].iban_sealed]
     return {
         "held": [(one.payee.name if isinstance(one, Share) else one.name, one.amount) for one in held],

@@ -251,3 +251,18 @@ def test_a_closing_waits_for_a_pot_upstream_that_is_being_closed(pots: Pots, rol
         other.rollback()
         cursor.execute("RESET lock_timeout")
     assert close_period(actor=pots.person("claire"), period_id=period.pk, now=pots.now).state == "frozen"
+
+
+def test_a_share_moves_along_its_states_only(pots: Pots, shared: tuple[Budget, Distribution], roles: Roles) -> None:
+    _budget, made = shared
+    pots.approve(made)
+    change = "UPDATE distributions_share SET {}"
+    along, early = "share_moves_along_its_states", "share_waived_before_it_leaves"
+    roles.refused(change.format("state = 'returned'"), by=along)
+    roles.refused(change.format("state = 'waived'"), by="share_waived_is_all_waived")
+    roles.refused(change.format("waived = amount + 1"), by="share_waived_at_most_all")
+    roles.refused(change.format("waived = -1"), by=early)
+    roles.passes(change.format("state = 'waived', waived = amount"))
+    roles.passes(change.format("waived = 1"), change.format("state = 'batched'"))
+    roles.refused(change.format("state = 'batched'"), change.format("waived = 1"), by=early)
+    roles.refused(change.format("waived = 2"), change.format("waived = 1"), by=early)

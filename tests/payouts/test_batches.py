@@ -141,7 +141,7 @@ def test_a_refused_batch_gives_the_shares_back(play: Play) -> None:
     with pytest.raises(Invalid):
         refuse_batch(actor=world.users["denis"], batch_id=batch.pk, reason=" ", now=world.now)
     refuse_batch(actor=world.users["denis"], batch_id=batch.pk, reason="erreur", now=world.now)
-    assert set(Share.objects.values_list("state", flat=True)) == {"owed"}
+    assert set(Share.objects.values_list("state", flat=True)) == {"payable"}
     with pytest.raises(Conflict):
         sign(world, batch)
     with pytest.raises(Conflict):
