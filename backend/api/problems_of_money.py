@@ -156,6 +156,36 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The line of the statement names a payout that is settled already, or that was not sent."),
         _("Look at the batch of this payout before matching the line."),
     ),
+    "payout_not_found": (
+        _("The payout does not exist"),
+        _("There is none under this address that you may see."),
+        _("Look for it in its batch."),
+    ),
+    "payout_not_under_way": (
+        _("The transfer is not under way"),
+        _("The bank can only refuse a transfer that was handed to it and that no statement shows yet."),
+        _("Open its page to see where it stands."),
+    ),
+    "batch_not_under_way": (
+        _("The batch is not under way"),
+        _("What became of a batch is said of one that was handed to the bank and is not over."),
+        _("Open its page to see where it stands."),
+    ),
+    "payout_not_paid": (
+        _("The payout was not paid"),
+        _("No money can come back of a payout that no statement shows leaving, or that came back already."),
+        _("Open its page to see where it stands."),
+    ),
+    "payout_not_this": (
+        _("The line is not that payout"),
+        _("It is not of the same amount, or the payout was not paid from this account, or the line names another."),
+        _("Choose another payout, or leave the line in suspense."),
+    ),
+    "code_unknown": (
+        _("The bank’s reason is not one of the list"),
+        _("Reasons are codes of ISO 20022; NARR stands for any other, told in words."),
+        _("Choose one of the list, or NARR and write what the bank said."),
+    ),
     # --- bank statements --------------------------------------------------------------------------------------------
     "foreign_account": (
         _("The statement is that of another account"),

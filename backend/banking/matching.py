@@ -15,8 +15,9 @@ from backend.payments.models import Deposit, PaperPayment, ProviderPayout
 from backend.payments.provider_payouts import locked_payout, payout_named, settle_payout
 from backend.payments.purses import Purse
 from backend.payments.services import TAKES_MONEY, receive_transfer
+from backend.payouts.models import Payout
 from backend.payouts.returning import payouts_named
-from backend.payouts.services import find_payouts, settle
+from backend.payouts.services import amounts_awaited, find_payouts, settle
 from backend.pledges.models import Pledge
 from backend.pledges.services import pledges_in_text
 from backend.transfers.openings import opened_on
@@ -25,11 +26,47 @@ from backend.transfers.openings import opened_on
 def match_due(now: datetime) -> int:
     """Book every line that was just imported: to its payment or payouts when a reference says so, else to suspense.
 
-    A provider's payout may be told after the bank shows it: the line that names it leaves suspense then.
+    A provider's payout may be told after the bank shows it: the line that names it leaves suspense then. So does the
+    debit of a batch, once a treasurer has said which of its transfers the bank refused.
     """
     new = BankLine.objects.filter(state="new").select_related("account")
     waiting = BankLine.objects.filter(pk__in=_late()).select_related("account")
-    return sweep_rows(new, lambda line: _match(line, now)) + sweep_rows(waiting, lambda line: _match_late(line, now))
+    debits = BankLine.objects.filter(pk__in=_late_debits()).select_related("account")
+    return (
+        sweep_rows(new, lambda line: _match(line, now))
+        + sweep_rows(waiting, lambda line: _match_late(line, now))
+        + sweep_rows(debits, lambda line: _match_debit(line, now))
+    )
+
+
+def _late_debits() -> list[int]:
+    """The debits in suspense that are now exactly what some payouts under way add up to, and name them."""
+    awaited = [-amount for amount in amounts_awaited()]
+    if not awaited:
+        return []
+    rows = BankLine.objects.filter(state="suggested", amount__in=awaited)
+    return [line.pk for line in rows if _paid_by(line)]
+
+
+def _match_debit(line: BankLine, now: datetime) -> None:
+    _settle(line, "suspense", now)
+
+
+def _paid_by(line: BankLine) -> list[Payout]:
+    """The payouts under way that a debit pays, to the cent."""
+    references = {value for value in line.references.values() if value}
+    return find_payouts(account_id=line.account_id, texts=said(line), references=references, amount=-line.amount)
+
+
+def _settle(line: BankLine, purse: str, now: datetime) -> bool:
+    """Book a debit as the payouts that it pays. Args: purse: where its money is. Returns: whether it pays some."""
+    payouts = _paid_by(line)
+    if payouts:
+        line.entry = settle(
+            payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now, purse=purse
+        )
+        matched(line, payouts[0].batch_id, None)
+    return bool(payouts)
 
 
 def _late() -> list[int]:
@@ -64,7 +101,6 @@ def _match(line: BankLine, now: datetime) -> None:
 
 def book(line: BankLine, now: datetime) -> None:
     """Book a line that is known to be one operation more. The caller holds its account."""
-    references = {value for value in line.references.values() if value}
     text = said(line)
     if line.amount > 0:
         payout = payout_named(all_said(line), line.amount, line.currency)
@@ -75,12 +111,8 @@ def book(line: BankLine, now: datetime) -> None:
         if pledge is not None and not may_be_paper(line, pledge):
             receive(line, pledge, ("bank", line.account_id), None, now)
             return
-    else:
-        payouts = find_payouts(account_id=line.account_id, texts=text, references=references, amount=-line.amount)
-        if payouts:
-            line.entry = settle(payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now)
-            matched(line, payouts[0].batch_id, None)
-            return
+    elif _settle(line, "bank", now):
+        return
     suspend(line, now)
 
 

@@ -17,7 +17,7 @@ from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.identifying import identify, settle_deposit, take_back
 from backend.banking.matching import match_due
 from backend.banking.models import BankLine, Statement
-from backend.banking.undoing import refund_came_back, say_another, say_same, take_back_whole
+from backend.banking.undoing import payout_came_back, refund_came_back, say_another, say_same, take_back_whole
 from backend.core import crypto
 from backend.core.errors import Conflict, Invalid
 from backend.core.failpoints import around_commit
@@ -32,7 +32,8 @@ from backend.ledger.services import balance
 from backend.payees.services import mask, mask_within
 
 __all__ = [
-    "BankPosition", "Imported", "figures", "identify", "import_statement", "keep_statements", "match_due", "positions",
+    "BankPosition", "Imported", "figures", "identify", "import_statement", "keep_statements", "match_due",
+    "payout_came_back", "positions",
     "read_file", "refund_came_back", "say_another", "say_same", "settle_deposit", "take_back", "take_back_whole",
 ]  # fmt: skip
 

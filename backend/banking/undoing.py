@@ -1,4 +1,5 @@
-"""What a person says of lines that undo or repeat: a transfer recalled whole, a refund sent back, a line told twice."""
+"""What a person says of lines that undo or repeat: a transfer recalled whole, a refund or a payout sent back, a line
+told twice."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,9 @@ from backend.identity.permissions import require
 from backend.payments.models import Payment, Refund, Surplus
 from backend.payments.returned import owe_again
 from backend.payments.services import take_back
+from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.returning import payouts_named, unpay_refund
+from backend.payouts.undoing import payee_not_reached
 
 
 @dataclass(frozen=True)
@@ -160,12 +163,57 @@ def refund_came_back(*, actor: User, line_id: int, refund_id: str, now: datetime
                 _("Choose a refund that was paid from this account, of the same amount as this line."),
                 param="refund",
             )
-        unpay_refund(refund)
+        unpay_refund(refund, line=line.source, returned_on=line.booked_on, actor=actor)
         refund, line.entry = owe_again(
             refund=refund, source=line.source, purse=("suspense", line.account_id), returned_on=line.booked_on,
             actor=actor, now=now,
         )  # fmt: skip
         matched(line, refund.pk, actor)
+    return line
+
+
+def payouts_returned(actor: User, line: BankLine) -> list[Payout]:
+    """The settled payouts of the amount of a credit to payees, those that it names first: their banks may have sent one
+    back. When the line names some, only those."""
+    if line.amount <= 0:
+        return []
+    named = {one.pk for one in payouts_named(all_said(line))}
+    rows = Payout.objects.filter(batch__in=PayoutBatch.visible_to(actor), batch__account=line.account_id)
+    rows = rows.filter(state="settled", amount=line.amount, payee__isnull=False, batch__currency=line.currency)
+    found = list(rows.select_related("payee", "batch").order_by("-settled_on", "-pk")[:20])
+    by_name = [one for one in found if one.pk in named]
+    return by_name or found
+
+
+def payout_came_back(*, actor: User, line_id: int, payout_id: str, now: datetime) -> BankLine:
+    """Say that a credit is a payout which the payee's bank sent back. The ledger moves: suspense +, payee −.
+
+    Its shares are payable again, once, by a new batch.
+    Raises: NotFound; Forbidden; Invalid `payout_not_this`; Conflict `line_not_waiting`, `payout_not_paid`.
+    """
+    require(actor, "bank.match")
+    with transaction.atomic():
+        line = locked_line(actor, line_id)
+        if line.state == "matched" and line.matched_by_id == actor.pk and line.matched_to == payout_id:
+            return line  # the same act again
+        require_waiting(line)
+        known = Payout.objects.filter(pk=payout_id).values_list("batch_id", flat=True).first()
+        batch = PayoutBatch.objects.select_for_update(of=("self",)).filter(pk=known).first()
+        payout = next((one for one in payouts_returned(actor, line) if one.pk == payout_id), None)
+        if batch is None or payout is None:
+            raise Invalid(
+                "payout_not_this",
+                _("Choose a payout that was paid from this account, of the same amount as this line."),
+                param="payout",
+            )
+        payout = Payout.objects.select_for_update(of=("self",)).get(pk=payout.pk)
+        payout.batch = batch
+        code = str(line.references.get("returned") or "")
+        line.entry = payee_not_reached(
+            payout=payout, source=line.source, returned_on=line.booked_on, code=code if len(code) == 4 else "",
+            actor=actor, now=now,
+        )  # fmt: skip
+        matched(line, payout.pk, actor)
     return line
 
 

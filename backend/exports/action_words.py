@@ -39,6 +39,7 @@ ACTION_WORDS: dict[str, Any] = {
     "batch.prepare": _("prepare a payout batch"),
     "batch.approve": _("approve a payout batch"),
     "batch.download": _("download a payment file"),
+    "payout.undo": _("say that the bank refused a transfer"),
     "bank.read": _("read bank statements"),
     "bank.import": _("import a bank statement"),
     "bank.match": _("match a bank line"),

@@ -50,6 +50,7 @@ ACTIONS: dict[str, set[str]] = {
     "batch.prepare": {"treasurer"},
     "batch.approve": {"treasurer"},
     "batch.download": {"treasurer"},
+    "payout.undo": {"treasurer"},
     "bank.read": {"treasurer", "auditor"},
     "bank.import": {"treasurer"},
     "bank.match": {"treasurer"},

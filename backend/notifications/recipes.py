@@ -21,6 +21,7 @@ from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
 from backend.notifications.recipes_of_merges import MERGE_RECIPES
+from backend.notifications.recipes_of_payouts import payout_undone
 from backend.notifications.recipes_of_peers import PEER_RECIPES
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
@@ -366,6 +367,8 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "arbitration.refused": arbitration_ended,
     "batch.prepared": _batch_prepared,
     "payout.settled": _payout_settled,
+    "payout.returned": payout_undone,
+    "payout.rejected": payout_undone,
     "transfer.proposed": _transfer_proposed,
     "transfer.booked": _transfer_decided,
     "transfer.refused": _transfer_decided,

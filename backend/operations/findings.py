@@ -63,6 +63,14 @@ TEXTS: dict[str, object] = {
     "I3.events": _("Seal %(thing)s of the audit trail is not that of its events: one was changed or removed."),
     "I3.papers": _("Papers %(thing)s: their last number is %(expected)s, %(found)s are there or one is there twice."),
     "I3.unsealed": _("Entry %(thing)s has not been sealed for more than ten minutes."),
+    "I4.twice": _("%(thing)s left with %(found)s payouts at once: it is to be paid %(expected)s time."),
+    "I4.bank": _(
+        "Payout %(thing)s of %(expected)s: the bank shows %(found)s leaving for it, more than once or although it was "
+        "refused."
+    ),
+    "I5.amount": _("Payout %(thing)s: what it pays is of %(expected)s, it is of %(found)s."),
+    "I5.approved": _("Payout %(thing)s of %(found)s left without the approval of another person."),
+    "I5.line": _("Batch %(thing)s: its payouts seen on a bank line sum to %(expected)s, the line says %(found)s."),
     "I6.suspense": _(
         "Suspense of %(thing)s: lines to identify and surpluses sum to %(expected)s, the ledger holds %(found)s."
     ),

@@ -1,6 +1,7 @@
-"""The self-check: invariants I1, I2, I3 and I6 over ledger and business rows; a failure freezes payouts.
+"""The self-check: invariants I1 to I6 over ledger and business rows; a failure freezes payouts.
 
-I1 no lost cent · I2 balanced · I3 nothing rewritten · I6 clearing purses explained. All of it reads one snapshot.
+I1 no lost cent · I2 balanced · I3 nothing rewritten · I4 nothing paid twice · I5 nothing paid unapproved · I6 clearing
+purses explained. All of it reads one snapshot.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ from backend.ledger.services import freeze, seal_due
 from backend.ledger.signing import KeyMissing, signer_name
 from backend.operations import selfcheck_provider as provider
 from backend.operations.models import SelfCheckRun
+from backend.operations.selfcheck_payouts import payouts as left_the_house
 from backend.operations.selfcheck_pledges import promises
 from backend.operations.selfcheck_receipts import receipts
 from backend.operations.selfcheck_sharing import sharing
@@ -101,7 +103,7 @@ def check(*, sealing: bool = True) -> list[Finding]:
     with _one_snapshot():
         books = _read()
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
-        found += [*receipts(), *promises(), *sharing(), *provider.charges(), *provider.compared()]
+        found += [*receipts(), *promises(), *sharing(), *left_the_house(), *provider.charges(), *provider.compared()]
         found += audit.everything()
         found += [Finding("I3.papers", series.name, "", series.last, series.found) for series in broken_series()[:FEW]]
         found += [Finding("I3.events", str(number)) for number in broken_seals()[:FEW]]

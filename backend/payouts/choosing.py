@@ -8,11 +8,21 @@ from backend.identity.services import people_with, the_host
 from backend.payees.models import Payee
 from backend.payments.models import Refund
 from backend.payments.refunds import hands_on, people_paid
+from backend.payouts.models import Payout
+from backend.payouts.reasons import OF_ACCOUNT
 
 
 def concerned_by_payee(payee: Payee) -> set[str]:
     """The ids of who is paid as this payee, and of who last changed its account."""
     return {key for key in (payee.user_id, payee.iban_edited_by_id) if key}
+
+
+def unreached(payees: Iterable[Payee]) -> set[str]:
+    """The ids of the payees whose account the bank said to be wrong: nothing is sent there again before they have
+    written an account anew."""
+    known = {payee.pk: payee.iban_edited_at for payee in payees}
+    told = Payout.objects.filter(payee__in=known, undone_code__in=OF_ACCOUNT).values_list("payee", "batch__prepared_at")
+    return {key for key, prepared_at in told if (edited := known[key]) is None or edited <= prepared_at}
 
 
 def within_reach(

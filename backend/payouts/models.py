@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backend.core.ids import ID_LENGTH
 from backend.distributions.models import Share
@@ -21,7 +22,9 @@ class PayoutBatch(models.Model):
         ("prepared", _("awaiting approval")),
         ("approved", _("approved, file ready")),
         ("sent", _("handed to the bank")),
+        ("unknown", pgettext_lazy("batch", "handed over, nobody knows what became of it")),
         ("settled", _("seen on the statement")),
+        ("returned", pgettext_lazy("batch", "refused or sent back by the bank")),
         ("rejected", _("refused")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
@@ -67,6 +70,7 @@ class Payout(models.Model):
         ("sent", _("handed to the bank")),
         ("settled", _("paid")),
         ("returned", _("sent back by the bank")),
+        ("rejected", pgettext_lazy("payout", "refused by the bank")),
         ("cancelled", _("cancelled")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
@@ -79,6 +83,14 @@ class Payout(models.Model):
     end_to_end_id = models.CharField(max_length=35, unique=True)
     state = models.CharField(max_length=12, choices=STATES, default="prepared")
     settled_on = models.DateField(null=True)
+    # The names of the bank lines that show it leaving, and coming back.
+    line = models.CharField(max_length=96, blank=True, default="", db_default="")
+    returned_line = models.CharField(max_length=96, blank=True, default="", db_default="")
+    # When and why it was refused or sent back, and who said so.
+    undone_on = models.DateField(null=True)
+    undone_code = models.CharField(max_length=4, blank=True, default="", db_default="")
+    undone_reason = models.CharField(max_length=280, blank=True, default="", db_default="")
+    undone_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints = [
@@ -86,6 +98,9 @@ class Payout(models.Model):
             models.CheckConstraint(
                 condition=Q(payee__isnull=False, refund=None) | Q(payee=None, refund__isnull=False),
                 name="payout_to_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["returned", "rejected"]) ^ Q(undone_on=None), name="payout_undone_on_a_day"
             ),
         ]
 

@@ -34,7 +34,7 @@ from backend.payees.models import Payee
 from backend.payees.services import archive_names, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import hands_on, open_refund_iban, people_paid
-from backend.payouts.choosing import within_reach
+from backend.payouts.choosing import unreached, within_reach
 from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.payable import below_minimum, payable_refunds, payable_shares, too_small, waiting_shares
 from backend.payouts.sepa import Transfer, pain001
@@ -63,6 +63,8 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
         with transaction.atomic():
             require_thawed()
             owed = [share for share in payable_shares(currency=account.currency) if share.payee.iban_sealed]
+            wrong = unreached({share.payee for share in owed})
+            owed = [share for share in owed if share.payee_id not in wrong]
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state__in=Share.READY).order_by("pk").values_list("pk", flat=True))
             owed = [share for share in owed if share.pk in still]
@@ -337,6 +339,16 @@ def _purse(kind: str, batch: PayoutBatch) -> Account:
     return open_account(kind=kind, owner=batch.account_id, currency=batch.currency)
 
 
+def amounts_awaited() -> set[int]:
+    """The debits that statements may still show, in minor units: of each transfer under way, and of each batch as a
+    whole."""
+    whole: dict[str, int] = defaultdict(int)
+    sent = list(Payout.objects.filter(state="sent").values_list("batch", "amount"))
+    for batch, amount in sent:
+        whole[batch] += amount
+    return {amount for _batch, amount in sent} | set(whole.values())
+
+
 def find_payouts(*, account_id: str, texts: str, references: set[str], amount: int) -> list[Payout]:
     """The sent payouts that a debit of `amount` (positive minor units) pays: one by its reference, or a whole batch.
 
@@ -351,10 +363,13 @@ def find_payouts(*, account_id: str, texts: str, references: set[str], amount: i
     return named if one_batch and sum(p.amount for p in named) == amount else []
 
 
-def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User | None, now: datetime) -> str:
+def settle(
+    *, payouts: list[Payout], source: str, settled_on: date, actor: User | None, now: datetime, purse: str = "bank"
+) -> str:
     """Book payouts seen on a statement: in transit +, bank −. The shares are paid, the batch ends with its last payout.
 
-    Args: source: names the bank line; a repetition books nothing. settled_on: the bank's booking day.
+    Args: source: names the bank line; a repetition books nothing. settled_on: the bank's booking day. purse: where the
+        debit is booked: `bank`, or `suspense` when nobody could name the line before.
     Returns: the id of the entry.
     """
     with transaction.atomic():
@@ -372,11 +387,11 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
             late=True,
             lines=[
                 Line(_purse("in_transit", batch), total, chart.TRANSIT),
-                Line(_purse("bank", batch), -total, chart.BANK),
+                Line(_purse(purse, batch), -total, chart.BANK if purse == "bank" else chart.SUSPENSE),
             ],
             now=now,
         )  # fmt: skip
-        Payout.objects.filter(pk__in=keys).update(state="settled", settled_on=settled_on)
+        Payout.objects.filter(pk__in=keys).update(state="settled", settled_on=settled_on, line=source)
         Share.objects.filter(payouts__payout__in=keys, payouts__live=True).update(state="paid")
         Refund.objects.filter(paid_by__payout__in=keys, paid_by__live=True).update(state="paid")
         for payout in rows:
@@ -385,8 +400,8 @@ def settle(*, payouts: list[Payout], source: str, settled_on: date, actor: User 
             if payout.refund is not None:
                 scopes = [payout.refund.pledge.budget_id, payout.refund.pledge.payer_id]
                 record("refund.paid", actor=actor, subject=payout.refund.pk, now=now, scopes=scopes, **facts)
-        if not batch.payouts.exclude(state__in=["settled", "returned"]).exists():
-            batch.state = "settled"
-            batch.save(update_fields=["state"])
+        over = not batch.payouts.exclude(state__in=["settled", "returned", "rejected"]).exists()
+        batch.state = "settled" if over else "sent"  # whatever was in doubt, the bank took the file
+        batch.save(update_fields=["state"])
         around_commit("payout.settled")
     return entry.pk

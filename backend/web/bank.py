@@ -16,6 +16,7 @@ from backend.banking.models import BankLine, Statement
 from backend.banking.provider_lines import provider_payouts_for, settle_provider_payout, undo_provider_payout
 from backend.banking.services import (
     identify,
+    payout_came_back,
     positions,
     refund_came_back,
     say_another,
@@ -24,12 +25,12 @@ from backend.banking.services import (
     take_back,
     take_back_whole,
 )
-from backend.banking.undoing import Whole, parts_of, refunds_returned, root_of, whole_of
+from backend.banking.undoing import Whole, parts_of, payouts_returned, refunds_returned, root_of, whole_of
 from backend.core.errors import Conflict, Invalid
 from backend.identity.permissions import may, require
 from backend.payments.models import Deposit, Payment, ProviderPayout, Refund, Surplus, TakeBack
 from backend.payments.services import split_take_back
-from backend.payouts.models import PayoutBatch
+from backend.payouts.models import Payout, PayoutBatch
 from backend.web.acts import form_page
 from backend.web.forms_receipts import UndoForm
 from backend.web.pages import AuthedRequest, cut, private
@@ -79,7 +80,13 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
         return _suspect(request, line)
     if line.amount < 0:
         return _debit(request, line)
-    for what, said in (("deposit", _deposit), ("payout", _payout), ("refund", _refund), ("apart", _apart)):
+    for what, said in (
+        ("deposit", _deposit),
+        ("payout", _payout),
+        ("refund", _refund),
+        ("back", _back),
+        ("apart", _apart),
+    ):
         if what in sent:
             return said(request, line, sent[what])
     refusal, status = None, 200
@@ -107,6 +114,7 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
     elif can_identify:
         context |= _candidates(request, line, pledges)
         context["refunds"] = refunds_returned(request.user, line)
+        context["back"] = payouts_returned(request.user, line)
         context["deposits"] = deposits_for(request.user, line).select_related("prepared_by")
         context["payouts"] = [(one, payout_reasons(line, one)) for one in provider_payouts_for(request.user, line)]
     return render(request, "bank/line.html", context, status=status)
@@ -123,6 +131,7 @@ def _booked(request: AuthedRequest, line: BankLine) -> dict[str, Any]:
         "payout": ProviderPayout.objects.filter(line=line.source).first(),
         "may_undo": may(request.user, "bank.match"),
         "refund": Refund.visible_to(request.user).filter(pk=line.matched_to).first(),
+        "returned": Payout.objects.filter(pk=line.matched_to, returned_line=line.source).first(),
     }
 
 
@@ -169,6 +178,27 @@ def _refund(request: AuthedRequest, line: BankLine, refund_id: str) -> HttpRespo
         return redirect("bank_line", line.pk)
     context = {"line": line, "refusal": refusal, "refund": chosen}
     return render(request, "bank/refund.html", context, status=status)
+
+
+def _back(request: AuthedRequest, line: BankLine, payout_id: str) -> HttpResponseBase:
+    """A credit that may be a payment sent back by the bank of its payee: what will be booked, then the booking."""
+    refusal, status = None, 200
+    if request.method == "POST":
+        try:
+            payout_came_back(actor=request.user, line_id=line.pk, payout_id=payout_id, now=timezone.now())
+        except (Invalid, Conflict) as error:
+            refusal, status = error, error.status
+        else:
+            words = _("It is owed to its payee again, who is told: a new batch pays it. Nothing left the bank.")
+            messages.success(request, words)
+            return redirect("payout_page", payout_id)
+    can_identify = line.state == "suggested" and may(request.user, "bank.match")
+    found = payouts_returned(request.user, line) if can_identify else []
+    chosen = next((one for one in found if one.pk == payout_id), None)
+    if chosen is None and refusal is None:
+        return redirect("bank_line", line.pk)
+    context = {"line": line, "refusal": refusal, "payout": chosen}
+    return render(request, "bank/payout_returned.html", context, status=status)
 
 
 def _deposit(request: AuthedRequest, line: BankLine, deposit_id: str) -> HttpResponseBase:

@@ -29,6 +29,7 @@ from backend.payouts.services import (
     waiting_shares,
     within_reach,
 )
+from backend.payouts.undoing import WITH_THE_BANK
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import PrepareForm, ReasonForm
 from backend.web.inbox import piles
@@ -197,6 +198,8 @@ def batch_page(request: AuthedRequest, batch_id: str) -> HttpResponse:
             "hindrance": _hindrance(request.user, batch) if batch.state == "prepared" else None,
             "can_act": may(request.user, "batch.prepare"),
             "has_file": batch.state in FILE_STATES,
+            "undone": batch.payouts.filter(state__in=["returned", "rejected"]).exists(),
+            "with_the_bank": batch.state in WITH_THE_BANK,
             "alone": _alone(),
         },
     )

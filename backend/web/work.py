@@ -29,6 +29,7 @@ from backend.identity.services import host_day
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.services import below_minimum
+from backend.web.attempts import FAILED, attempts_for
 from backend.web.distributions import names_of_budgets
 from backend.web.figures import figures_of
 from backend.web.foreseeing import foresee
@@ -186,6 +187,7 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "words": words,
             "lines": [(row, cents.get(row.pk, row.settled_amount or 0)) for row in rows],
             "payout": payout.payout if payout else None,
+            "attempts": attempts_for(share) if share.payouts.filter(payout__state__in=FAILED).exists() else [],
             "small": below_minimum(share),
             "agreement": distribution.arbitrations.filter(state="waiting", lines__person=share.contributor).first(),
             "sees_distribution": Distribution.visible_to(request.user).filter(pk=distribution.pk).exists(),

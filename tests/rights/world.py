@@ -363,6 +363,7 @@ def _waiting(house: House) -> None:
     house.things |= {
         "opening": {"own": {"opening_id": opening.pk}},
         "batch": {"own": {"batch_id": batch.pk}},
+        "payout": {"own": {"payout_id": batch.payouts.get().pk}},
         "closing": {"own": {"closing_id": closing.pk}},
         "freeze": {"own": {"freeze_id": held.pk}},
         "invited": {"own": {"person_id": invited.pk}},

@@ -1,0 +1,89 @@
+"""What the bank refused or sent back of a batch, and a batch of which nobody knows what became."""
+
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+from django.db.models import Q
+
+# A freeze keeps a batch from leaving; what is said of one that left is only knowledge, and is never refused by it.
+SQL = """
+CREATE OR REPLACE FUNCTION payouts_refuse_when_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR (NEW.state IN ('approved', 'claimed', 'sent', 'unknown') AND NEW.state <> OLD.state
+            AND OLD.state NOT IN ('sent', 'unknown')) THEN
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('tronc.freeze', 0));
+        IF EXISTS (SELECT 1 FROM ledger_freeze WHERE lifted_at IS NULL) THEN
+            RAISE EXCEPTION 'payouts are frozen' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'payouts_are_frozen';
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION payouts_undone_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'payout %: an attempt that ended is never taken up again', OLD.id
+        USING ERRCODE = 'restrict_violation', CONSTRAINT = 'ended_payout_is_final';
+END $$;
+CREATE TRIGGER ended_payout_is_final BEFORE UPDATE ON payouts_payout
+    FOR EACH ROW WHEN (OLD.state IN ('returned', 'rejected', 'cancelled') AND NEW.state <> OLD.state)
+    EXECUTE FUNCTION payouts_undone_is_final();
+"""
+
+BATCH = [
+    ("prepared", "awaiting approval"),
+    ("approved", "approved, file ready"),
+    ("sent", "handed to the bank"),
+    ("unknown", "handed over, nobody knows what became of it"),
+    ("settled", "seen on the statement"),
+    ("returned", "refused or sent back by the bank"),
+    ("rejected", "refused"),
+]
+PAYOUT = [
+    ("prepared", "prepared"),
+    ("sent", "handed to the bank"),
+    ("settled", "paid"),
+    ("returned", "sent back by the bank"),
+    ("rejected", "refused by the bank"),
+    ("cancelled", "cancelled"),
+]
+
+
+def undone_on(apps, schema_editor):
+    """The day of what came back before days were kept: that on which it had been paid."""
+    schema_editor.execute("UPDATE payouts_payout SET undone_on = settled_on WHERE state = 'returned'")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payouts", "0004_returned"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    operations = [
+        migrations.AlterField(
+            "payoutbatch", "state", models.CharField(choices=BATCH, default="prepared", max_length=12)
+        ),
+        migrations.AlterField("payout", "state", models.CharField(choices=PAYOUT, default="prepared", max_length=12)),
+        migrations.AddField("payout", "line", models.CharField(blank=True, db_default="", default="", max_length=96)),
+        migrations.AddField(
+            "payout", "returned_line", models.CharField(blank=True, db_default="", default="", max_length=96)
+        ),
+        migrations.AddField("payout", "undone_on", models.DateField(null=True)),
+        migrations.AddField(
+            "payout", "undone_code", models.CharField(blank=True, db_default="", default="", max_length=4)
+        ),
+        migrations.AddField(
+            "payout", "undone_reason", models.CharField(blank=True, db_default="", default="", max_length=280)
+        ),
+        migrations.AddField(
+            "payout",
+            "undone_by",
+            models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
+        ),
+        migrations.RunPython(undone_on, migrations.RunPython.noop),
+        migrations.AddConstraint(
+            "payout",
+            models.CheckConstraint(
+                condition=Q(state__in=["returned", "rejected"]) ^ Q(undone_on=None), name="payout_undone_on_a_day"
+            ),
+        ),
+        migrations.RunSQL(SQL, migrations.RunSQL.noop),
+    ]
