@@ -204,7 +204,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a share was raised after it was booked": (
         ("UPDATE distributions_share SET asked = asked + 1, amount = amount + 1 WHERE amount = 5700",),
-        {"I1.payee", "I1.share", "I1.global", "I1.given"},
+        {"I1.payee", "I1.share", "I1.global", "I1.given", "I5.amount"},
     ),
     "what a purse gave to a share was raised": (
         ("UPDATE distributions_sharepart SET amount = amount + 1 WHERE amount = 5700",),
@@ -259,7 +259,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
             "DELETE FROM distributions_sharepart WHERE amount = 5700",
             "DELETE FROM distributions_share WHERE amount = 5700",
         ),
-        {"I1.pot", "I1.payee", "I1.kind", "I1.given"},
+        {"I1.pot", "I1.payee", "I1.kind", "I1.given", "I5.amount"},
     ),
     "an amount was said to be agreed": (
         AGREED,
@@ -302,7 +302,42 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a payout was said to have left": (
         ("UPDATE payouts_payout SET state = 'cancelled' WHERE amount = 5700",),
-        {"I1.payee", "I1.global"},
+        {"I1.payee", "I1.global", "I4.bank", "I5.line"},
+    ),
+    "a share left twice": (
+        (
+            "INSERT INTO payouts_payout (id, batch_id, payee_id, amount, name, iban_hint, end_to_end_id, state) "
+            "SELECT 'pyt_x', batch_id, payee_id, amount, name, iban_hint, 'x', 'sent' FROM payouts_payout "
+            "WHERE amount = 5700",
+            "INSERT INTO payouts_paidshare (share_id, payout_id, live) SELECT share_id, 'pyt_x', false "
+            "FROM payouts_paidshare WHERE payout_id <> 'pyt_x' AND share_id IN (SELECT id FROM distributions_share "
+            "WHERE amount = 5700)",
+        ),
+        {"I1.payee", "I6.in_transit", "I4.twice"},
+    ),
+    "the bank shows a transfer leaving a second time": (
+        (
+            "INSERT INTO banking_bankline (statement_id, account_id, fingerprint, booked_on, amount, currency, "
+            'counterparty, counterparty_hint, text, "references", state, suspense_entry, entry, matched_to) '
+            "SELECT statement_id, account_id, 'x', booked_on, amount, currency, '', '', '', \"references\", "
+            "'suggested', '', '', '' FROM banking_bankline WHERE amount = -5700",
+        ),
+        {"I1.bank", "I6.suspense", "I4.bank"},
+    ),
+    "a payout was raised": (
+        ("UPDATE payouts_payout SET amount = amount + 1 WHERE amount = 5700",),
+        {"I1.payee", "I1.global", "I5.amount", "I5.line"},
+    ),
+    "a batch was approved by whom it pays": (
+        (
+            "UPDATE payouts_payoutbatch SET approved_by_id = (SELECT user_id FROM payees_payee payee "
+            "JOIN payouts_payout payout ON payout.payee_id = payee.id WHERE payout.amount = 5700)",
+        ),
+        {"I5.approved"},
+    ),
+    "a payout was said to be on a line of another batch": (
+        ("UPDATE banking_bankline SET matched_to = 'bat_x' WHERE amount = -5700",),
+        {"I5.line"},
     ),
     "a bank line was raised": (
         ("UPDATE banking_bankline SET amount = amount + 100 WHERE amount = 4250",),
@@ -314,7 +349,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a payout left the bank for nobody": (
         ("UPDATE payouts_payout SET state = 'sent' WHERE amount = 5700",),
-        {"I6.in_transit", "I1.global"},
+        {"I6.in_transit", "I1.global", "I5.line"},
     ),
     "a surplus that no line brought": (
         (

@@ -120,7 +120,7 @@ def test_a_payment_sent_back_is_owed_again_until_another_account_is_given(play: 
     assert (owed(payout), entry_count()) == (payout.amount, before + 1)
     assert sound(world)
     letter = OutgoingMail.objects.filter(event__kind="payout.returned").get()
-    assert (letter.recipient, "the account is closed" in letter.body) == (world.users["bo"].email, True)
+    assert (letter.recipient, "le compte est clos" in letter.body) == (world.users["bo"].email, True)
     # Nothing is sent to an account that is closed: the payee writes another first.
     with pytest.raises(Conflict) as nothing:
         prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)

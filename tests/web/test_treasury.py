@@ -146,7 +146,7 @@ def test_an_account_changed_since_the_last_payment_is_flagged(play: Play, sign_i
     set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
     paid = Payout.objects.get(name="Bo Nguyen")
     share = Share.objects.get(contributor=world.users["bo"])
-    Share.objects.filter(pk=share.pk).update(state="owed")
+    Share.objects.filter(pk=share.pk).update(state="returned")
     paid.shares.update(live=False)
     owed = [
         Line(open_account(kind=kind, owner=owner, currency="EUR"), amount, "401")
@@ -229,7 +229,7 @@ def test_refusing_needs_a_reason_and_frees_the_shares(play: Play, sign_in: SignI
         assert browser.post(path, {"reason": "Wrong account"}).status_code == 302
     world.batch.refresh_from_db()
     assert (world.batch.state, world.batch.refused_reason) == ("rejected", "Wrong account")
-    assert set(Share.objects.values_list("state", flat=True)) == {"owed"}
+    assert set(Share.objects.values_list("state", flat=True)) == {"payable"}
     assert "Refused: “Wrong account”." in text_of(browser.get(f"/en/payouts/{world.batch.pk}/"))
     approve = browser.post(f"/en/payouts/{world.batch.pk}/approve/", {"digest": world.batch.digest})
     assert approve.status_code == 409
