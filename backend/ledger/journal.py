@@ -231,6 +231,41 @@ def sealed_entries(*, first: date | None = None, last: date | None = None) -> It
             yield _entry(list(rows), zone)
 
 
+@dataclass(frozen=True)
+class Movement:
+    """What one entry moved in some purses, in the order in which entries were booked.
+
+    `moved` is (kind, owner) → minor units, above zero for what came in.
+    """
+
+    entry: str
+    kind: str
+    reference: str
+    happened_on: date
+    moved: dict[tuple[str, str], int]
+
+
+def movements(*, kinds: Iterable[str], owners: Iterable[str], currency: str) -> list[Movement]:
+    """All that the purses of these kinds and owners ever moved in a currency, entry by entry, sealed or not.
+
+    Entries that touch a purse of those are in the order in which they changed it: each holds its balance while it is
+    booked.
+    """
+    rows = (
+        Posting.objects.filter(account__kind__in=list(kinds), account__owner__in=list(owners), currency=currency)
+        .order_by("pk")
+        .values_list(
+            "entry", "entry__kind", "entry__reference", "happened_on", "account__kind", "account__owner", "amount",
+            "account__normal_side",
+        )
+    )  # fmt: skip
+    found: dict[str, Movement] = {}
+    for entry, kind, reference, day, purse, owner, amount, side in rows.iterator(chunk_size=FETCHED):
+        one = found.setdefault(entry, Movement(entry, kind, reference, day, {}))
+        one.moved[purse, owner] = one.moved.get((purse, owner), 0) + amount * side
+    return list(found.values())
+
+
 def _entry(rows: list[Any], zone: ZoneInfo) -> SealedEntry:
     head = rows[0]
     lines = tuple(JournalLine(*row[11:]) for row in rows)
