@@ -13,6 +13,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The charter leaves some days between the publication of a distribution and its approval."),
         _("Wait for the day that the answer names."),
     ),
+    "distribution_objected": (
+        _("An objection to the distribution stands"),
+        _("Somebody of the budget objected to the published amounts, and this has not ended."),
+        _("Wait until it is lifted, decided by stewards, or answered by amounts that those concerned accept."),
+    ),
+    "objection_decided": (
+        _("Your objection was decided already"),
+        _("Nobody objects twice to the same amounts once stewards have decided."),
+        _("Object again if the amounts change, or propose other amounts to a steward."),
+    ),
     "arbitration_waiting": (
         _("An arbitration awaits its answers"),
         _("Amounts agreed at a meeting were entered, and somebody they change has not answered yet."),

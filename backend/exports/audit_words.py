@@ -134,6 +134,11 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
         {
             "period.closed": _("Period closed"),
             "distribution.published": _("Distribution computed"),
+            "distribution.objected": _("Objection to a distribution"),
+            "distribution.objection_lifted": _("Objection to a distribution taken back"),
+            "distribution.objection_weighed": _("Objection to a distribution weighed by a steward, more are needed"),
+            "distribution.objection_overruled": _("Objection to a distribution set aside"),
+            "distribution.objection_upheld": _("Objection to a distribution upheld"),
             "distribution.arbitrated": _("Distribution changed by an arbitration"),
             "distribution.approved": _("Distribution approved"),
             "arbitration.proposed": _("Arbitration proposed"),
