@@ -13,6 +13,7 @@ from backend.distributions.objections import (
 )
 from backend.distributions.simulation import simulate
 from backend.distributions.snapshot import about_to_be_shared, about_to_receive, committed, last_day, shareable
+from backend.distributions.waiving import goes_back, waive_share, waiving_hindrance
 
 __all__ = [
     "Estimate",
@@ -28,6 +29,7 @@ __all__ = [
     "computed",
     "decide_distribution_objection",
     "estimate",
+    "goes_back",
     "last_day",
     "lift_distribution_objection",
     "may_object",
@@ -39,5 +41,7 @@ __all__ = [
     "shareable",
     "simulate",
     "sound",
+    "waive_share",
+    "waiving_hindrance",
     "withdraw_arbitration",
 ]  # fmt: skip

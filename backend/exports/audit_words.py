@@ -141,6 +141,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "distribution.objection_upheld": _("Objection to a distribution upheld"),
             "distribution.arbitrated": _("Distribution changed by an arbitration"),
             "distribution.approved": _("Distribution approved"),
+            "distribution.share_waived": _("All or part of a share given back"),
             "arbitration.proposed": _("Arbitration proposed"),
             "arbitration.answered": _("Arbitration answered"),
             "arbitration.accepted": _("Arbitration accepted"),

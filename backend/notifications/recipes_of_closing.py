@@ -1,9 +1,10 @@
-"""What is said against a distribution, by mail to those who can answer it."""
+"""What is said against a distribution, and what is given back of it, by mail to those whom it concerns."""
 
 from django.utils.translation import gettext as _
 
 from backend.commons.services import tree_of
-from backend.distributions.models import DistributionObjection
+from backend.core.money import format_money
+from backend.distributions.models import DistributionObjection, Share
 from backend.events.models import Event
 from backend.identity.models import User
 from backend.identity.services import people_with
@@ -66,7 +67,8 @@ def objection_ended(event: Event) -> Letter:
         if event.kind == "distribution.objection_lifted":
             return subject, _("%(name)s takes the objection back. No money moved.\n\n%(link)s") % values
         said = _(
-            "It is set aside. %(name)s decided, as a steward who is not involved: %(why)s\n\nNo money moved.\n\n%(link)s"
+            "It is set aside. %(name)s decided, as a steward who is not involved: %(why)s\n\n"
+            "No money moved.\n\n%(link)s"
         )
         return subject, said % values
 
@@ -93,7 +95,35 @@ def objection_upheld(event: Event) -> Letter:
     return list(people.values()), write
 
 
+def share_given_back(event: Event) -> Letter:
+    """The stewards read that money is in the pot again; its giver has a trace of what they did."""
+    row = Share.objects.select_related("contributor", "distribution__period__budget__commons").get(
+        pk=event.data["share"]
+    )
+    budget = row.distribution.period.budget
+    people = {one.pk: one for one in [row.contributor, *people_with("steward", tree_of(budget))]}
+
+    def write() -> tuple[str, str]:
+        values = {
+            "name": row.contributor.name,
+            "amount": format_money(event.data["amount"], event.data["currency"]),
+            "budget": budget.full_name,
+            "link": link(f"shares/{row.pk}/"),
+        }
+        return (
+            _("%(amount)s given back to %(budget)s") % values,
+            _(
+                "%(name)s gave back %(amount)s of a share. The money is in the pot again, for the next distributions; "
+                "nothing left the bank. This is final.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    return list(people.values()), write
+
+
 CLOSING_RECIPES = {
+    "distribution.share_waived": share_given_back,
     "distribution.objected": distribution_objected,
     "distribution.objection_lifted": objection_ended,
     "distribution.objection_overruled": objection_ended,

@@ -206,10 +206,14 @@ def distribution_trace(request: AuthedRequest, distribution_id: str) -> HttpResp
 
 
 def _say(
-    request: AuthedRequest, distribution: Distribution, about: str, form: forms.Form, act: Callable[..., object],
+    request: AuthedRequest, distribution: Distribution, said: tuple[str, forms.Form], act: Callable[..., object],
     told: str,
 ) -> HttpResponseBase:  # fmt: skip
-    """Read a form, act, and go back to the page; with its errors beside its fields when it cannot be used."""
+    """Read a form, act, and go back to the page; with its errors beside its fields when it cannot be used.
+
+    Args: said: what it is about, and the form. act: the service. told: what to say when it is done.
+    """
+    about, form = said
     status = 422
     if form.is_valid():
         try:
@@ -237,7 +241,7 @@ def distribution_object(request: AuthedRequest, distribution_id: str) -> HttpRes
 
     told = _("Your objection stands: nobody can approve this distribution before it has ended. No money moved.")
     form = ObjectionForm(request.POST, auto_id="object_%s")
-    return _say(request, distribution, "object", form, act, told)
+    return _say(request, distribution, ("object", form), act, told)
 
 
 @private
@@ -263,7 +267,8 @@ def distribution_objection_decide(request: AuthedRequest, distribution_id: str, 
         )  # fmt: skip
 
     form = DistributionOpinionForm(request.POST, auto_id=f"{objection_id}_%s")
-    return _say(request, distribution, objection_id, form, act, _("What you decided is kept. No money moved."))
+    told = _("What you decided is kept. No money moved.")
+    return _say(request, distribution, (objection_id, form), act, told)
 
 
 def _doubted(request: AuthedRequest, distribution_id: str, objection_id: str) -> Distribution:

@@ -22,6 +22,7 @@ from backend.web import (
     exports,
     fees,
     giving,
+    giving_back,
     host_settings,
     log,
     mail_settings,
@@ -66,6 +67,7 @@ from backend.web import (
 SECTIONS = (
     public,
     giving,
+    giving_back,
     embed,
     support,
     commons_life,
