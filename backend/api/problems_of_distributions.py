@@ -8,10 +8,40 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("No share has this id, or it is of a distribution that you may not read."),
         _("List the shares, and copy the id from there."),
     ),
+    "share_of_another": (
+        _("This is the share of another person"),
+        _("Only the person whose share it is gives it back."),
+        _("Ask that person: nobody does it for them."),
+    ),
+    "share_not_waivable": (
+        _("This share cannot be given back"),
+        _("It is not approved yet, it was given back or paid already, or a payout batch holds it."),
+        _("Give up the request while its period is open, or wait until the batch is refused."),
+    ),
+    "waived_more_than_due": (
+        _("More than is due"),
+        _("The amount to give back passes what is due of the share."),
+        _("Give back at most what is due."),
+    ),
+    "budget_over": (
+        _("The budget is closed"),
+        _("The share came from a budget that is closed or archived: it takes no money back."),
+        _("Speak with a treasurer of the host."),
+    ),
     "objection_delay": (
         _("The time for objections is not over"),
         _("The charter leaves some days between the publication of a distribution and its approval."),
         _("Wait for the day that the answer names."),
+    ),
+    "distribution_objected": (
+        _("An objection to the distribution stands"),
+        _("Somebody of the budget objected to the published amounts, and this has not ended."),
+        _("Wait until it is lifted, decided by stewards, or answered by amounts that those concerned accept."),
+    ),
+    "objection_decided": (
+        _("Your objection was decided already"),
+        _("Nobody objects twice to the same amounts once stewards have decided."),
+        _("Object again if the amounts change, or propose other amounts to a steward."),
     ),
     "arbitration_waiting": (
         _("An arbitration awaits its answers"),

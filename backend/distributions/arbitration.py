@@ -16,7 +16,14 @@ from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFo
 from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
 from backend.distributions.closing import BATCH, computed, write_parts
-from backend.distributions.models import Arbitration, ArbitrationLine, Distribution, Share, SharePart
+from backend.distributions.models import (
+    Arbitration,
+    ArbitrationLine,
+    Distribution,
+    DistributionObjection,
+    Share,
+    SharePart,
+)
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
@@ -48,12 +55,12 @@ def propose_arbitration(
     reason = " ".join(reason.split())[:500]
     try:
         with transaction.atomic():
-            distribution = _locked(actor, distribution_id)
+            distribution = hold_distribution(actor, distribution_id)
             require(actor, "distribution.arbitrate", scopes=tree_of(distribution.period.budget))
             first = Arbitration.objects.filter(entered_by=actor, form_key=form_key).first()
             if first is not None:
                 return _same(first, distribution_id, amounts, reason)
-            _require_open(distribution)
+            require_open(distribution)
             if digest != distribution.digest:
                 raise Conflict("distribution_changed", _("This is not the computation you read: open the page again."))
             if distribution.arbitrations.filter(state="waiting").exists():
@@ -129,6 +136,9 @@ def answer_arbitration(
         elif not arbitration.lines.filter(answer="").exists():
             _apply(arbitration, distribution, now)
             _end(arbitration, "accepted", actor, now)
+            # Those it concerns agreed to other amounts: what was said against the former ones is answered.
+            standing = distribution.objections.filter(state__in=DistributionObjection.STANDING)
+            standing.update(state="arbitrated", ended_at=now)
     return arbitration
 
 
@@ -153,7 +163,7 @@ def hindrance(*, actor: User, distribution: Distribution) -> DomainError | None:
     if not may(actor, "distribution.arbitrate", scopes=tree_of(distribution.period.budget)):
         return Forbidden("not_allowed", _("A steward or a treasurer enters what a meeting agreed."))
     try:
-        _require_open(distribution)
+        require_open(distribution)
     except DomainError as refusal:
         return refusal
     if distribution.arbitrations.filter(state="waiting").exists():
@@ -168,8 +178,11 @@ def room(distribution: Distribution) -> dict[str, int]:
     return {purse["id"]: purse["shared"] + purse["left"] for purse in (distribution.trace or {"purses": []})["purses"]}
 
 
-def _locked(actor: User, distribution_id: str) -> Distribution:
-    """The distribution, held until the transaction ends: approvals, answers and proposals wait for each other."""
+def hold_distribution(actor: User, distribution_id: str) -> Distribution:
+    """The distribution, held until the transaction ends: approvals, answers and objections wait for each other.
+
+    Raises: NotFound `distribution_not_found`.
+    """
     found = (
         Distribution.visible_to(actor)
         .select_related("period__budget", "charter", "approved_by")
@@ -186,7 +199,7 @@ def _found(actor: User, arbitration_id: str) -> tuple[Arbitration, Distribution]
     known = Arbitration.visible_to(actor).filter(pk=arbitration_id).values_list("distribution", flat=True).first()
     if known is None:
         raise NotFound("arbitration_not_found", _("There is no such arbitration."))
-    distribution = _locked(actor, known)
+    distribution = hold_distribution(actor, known)
     return Arbitration.objects.select_for_update(of=("self",)).get(pk=arbitration_id), distribution
 
 
@@ -204,7 +217,11 @@ def _answering(actor: User, arbitration: Arbitration, person_id: str) -> str:
     return person
 
 
-def _require_open(distribution: Distribution) -> None:
+def require_open(distribution: Distribution) -> None:
+    """Refuse what is done between the computation and the approval only.
+
+    Raises: Conflict `distribution_not_ready`, `distribution_approved` naming who.
+    """
     if distribution.state == "booked":
         raise Conflict(
             "distribution_approved",

@@ -17,7 +17,7 @@ from backend.core.errors import Conflict, DomainError, Forbidden, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.closing import BATCH, settled_lines
-from backend.distributions.models import Distribution, DistributionMove, Share, SharePart
+from backend.distributions.models import Distribution, DistributionMove, DistributionObjection, Share, SharePart
 from backend.distributions.snapshot import CLAIM_RULES, RECEIVING
 from backend.events.services import record
 from backend.identity.models import User
@@ -38,8 +38,8 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
     Returns: the distribution. The ledger moved: each purse +its shares, each payee −their share; each purse +what
         moves out of it, the other purse −that. Twice is once.
     Raises: NotFound; Forbidden `own_distribution`, `paid_by_distribution`, `own_arbitration`; Conflict
-        `distribution_not_ready`, `arbitration_waiting`, `objection_delay` naming the day, `distribution_changed`,
-        `distribution_approved` naming who, `purse_short`, `payment_disputed`.
+        `distribution_not_ready`, `arbitration_waiting`, `distribution_objected`, `objection_delay` naming the day,
+        `distribution_changed`, `distribution_approved` naming who, `purse_short`, `payment_disputed`.
     """
     with transaction.atomic():
         distribution = (
@@ -139,6 +139,14 @@ def _not_yet(distribution: Distribution, now: datetime) -> DomainError | None:
             "arbitration_waiting",
             _("An arbitration awaits the answers of those it concerns: approve once they have answered."),
         )
+    raised = distribution.objections.filter(state__in=DistributionObjection.STANDING).select_related("objector").first()
+    if raised is not None:
+        said = (
+            _("%(name)s’s objection was upheld: other amounts must be agreed on, or the objection lifted.")
+            if raised.state == "upheld"
+            else _("%(name)s objects: approve once the objection is lifted, decided, or answered by agreed amounts.")
+        )
+        return Conflict("distribution_objected", said % {"name": raised.objector.name})
     first = approvable_from(distribution)
     if first is not None and host_day(now) < first:
         return Conflict(

@@ -9,9 +9,16 @@ from django.utils.translation import pgettext_lazy
 
 from backend.commons.models import Budget, Charter, Period
 from backend.core.ids import ID_LENGTH
+from backend.distributions.objection_models import DistributionObjection, DistributionOpinion
+from backend.distributions.waiver_models import ShareWaiver, ShareWaiverPart
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 from backend.payees.models import Payee
+
+__all__ = [
+    "Arbitration", "ArbitrationLine", "Distribution", "DistributionMove", "DistributionObjection",
+    "DistributionOpinion", "Share", "SharePart", "ShareWaiver", "ShareWaiverPart",
+]  # fmt: skip
 
 
 class Distribution(models.Model):

@@ -34,6 +34,8 @@ ACTION_WORDS: dict[str, Any] = {
     "opening.propose": _("propose opening balances"),
     "opening.decide": _("decide opening balances"),
     "period.close": _("close a period"),
+    "distribution.object": _("object to a distribution"),
+    "distribution.settle": _("settle an objection to a distribution"),
     "distribution.arbitrate": _("propose an arbitration"),
     "distribution.approve": _("approve a distribution"),
     "batch.prepare": _("prepare a payout batch"),

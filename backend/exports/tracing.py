@@ -13,7 +13,7 @@ from datetime import date
 
 from backend.allocation.kernel import split
 from backend.commons.models import Budget
-from backend.distributions.models import Distribution, DistributionMove, SharePart
+from backend.distributions.models import Distribution, DistributionMove, SharePart, ShareWaiver
 from backend.distributions.services import settled_lines
 from backend.ledger.services import Movement, movements
 from backend.payments.models import Payment, TakeBack
@@ -53,6 +53,8 @@ class Traced:
     left: dict[Purse, dict[str, int]] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     spent: list[Spent] = field(default_factory=list)
+    # (budget, share) → what of it each payment paid, by contribution, where some of it was given back.
+    _paid: dict[tuple[str, str], dict[tuple[str, str], int]] = field(default_factory=dict)
 
     def left_of(self, source: str) -> dict[Purse, int]:
         """Purse → what is left there of a source."""
@@ -99,12 +101,29 @@ class _Facts:
             one.pk: one for one in Distribution.objects.filter(pk__in=wanted).only("pk", "trace", "inputs")
         }
         self._given: dict[str, dict[str, list[tuple[str, int]]]] = {}
+        waived = [row.key for row in rows if row.kind == "distribution.waived"]
+        self.waivers = dict(ShareWaiver.objects.filter(pk__in=waived).values_list("pk", "share"))
+        # Distribution → what of it is kept whole, since somebody gave some of it back.
+        self.kept = {row.reference for row in rows if row.kind == "distribution.waived"}
+        self._share_of: dict[str, str] = {}
+
+    def share_of(self, target: str) -> str:
+        """The share in which a contribution was paid; for what stands under a share, itself."""
+        return self._share_of.get(target, target)
 
     def given(self, distribution: str) -> dict[str, list[tuple[str, int]]]:
         """Budget → (contribution or share, minor units) of a distribution, in the order of contributions."""
         if distribution not in self._given:
             self._given[distribution] = targets(self.distributions[distribution])
+            if distribution in self.kept:
+                self._share_of |= shares_of(self.distributions[distribution])
         return self._given[distribution]
+
+
+def shares_of(distribution: Distribution) -> dict[str, str]:
+    """Contribution → the share of its contributor."""
+    shares = dict(distribution.shares.values_list("contributor_id", "pk"))
+    return {line["contribution"]: shares[line["person"]] for line in distribution.inputs["lines"]}
 
 
 def targets(distribution: Distribution) -> dict[str, list[tuple[str, int]]]:
@@ -156,6 +175,9 @@ def _play(traced: Traced, row: Movement, facts: _Facts, only: Collection[str] | 
         else:
             for source, cents in taken.items():
                 traced.gone[source] += cents
+    if row.kind == "distribution.waived":
+        _give_back(traced, row, into, facts, only)
+        return
     for purse, amount in sorted(into.items()):
         given = dict(_proportion(amount, sorted(carried.items()), seed=row.entry)) if carried else {}
         carried = defaultdict(int, dict(_less(list(carried.items()), given)))
@@ -199,12 +221,33 @@ def _spend(
     unspent = sorted(taken.items())
     for target, cents in facts.given(row.reference)[purse[1]]:
         part = _proportion(cents, unspent, seed=target)
+        if row.reference in facts.kept:
+            paid = traced._paid.setdefault((purse[1], facts.share_of(target)), {})
+            paid |= {(source, target): cent for source, cent in part if cent}
         traced.spent += [
             Spent(source, target, purse[1], row.reference, row.happened_on, cent)
             for source, cent in part
             if cent and (only is None or source in only)
         ]
         unspent = _less(unspent, dict(part))
+
+
+def _give_back(
+    traced: Traced, row: Movement, into: Mapping[Purse, int], facts: _Facts, only: Collection[str] | None
+) -> None:
+    """What a person gave back of a share is again the money of the payments that had paid it, in proportion."""
+    for purse, amount in into.items():
+        paid = traced._paid.get((purse[1], facts.waivers[row.key]), {})
+        held = traced.left.setdefault(purse, {})
+        named = {"\n".join(key): key for key in paid}
+        for name, cents in _proportion(amount, sorted((name, paid[key]) for name, key in named.items()), seed=row.key):
+            source, target = named[name]
+            if not cents:
+                continue
+            paid[source, target] -= cents
+            held[source] = held.get(source, 0) + cents
+            if only is None or source in only:
+                traced.spent.append(Spent(source, target, purse[1], row.reference, row.happened_on, -cents))
 
 
 def _proportion(amount: int, held: Sequence[tuple[str, int]], *, seed: str) -> list[tuple[str, int]]:

@@ -45,6 +45,8 @@ ACTIONS: dict[str, set[str]] = {
     "opening.propose": {"treasurer"},
     "opening.decide": {"treasurer"},
     "period.close": {"steward", "treasurer"},
+    "distribution.object": {"contributor", "steward"},
+    "distribution.settle": {"steward"},  # an objection to it, when one is not involved
     "distribution.arbitrate": {"steward", "treasurer"},
     "distribution.approve": {"treasurer"},
     "batch.prepare": {"treasurer"},

@@ -240,6 +240,7 @@ class Movement:
 
     entry: str
     kind: str
+    key: str
     reference: str
     happened_on: date
     moved: dict[tuple[str, str], int]
@@ -255,13 +256,13 @@ def movements(*, kinds: Iterable[str], owners: Iterable[str], currency: str) -> 
         Posting.objects.filter(account__kind__in=list(kinds), account__owner__in=list(owners), currency=currency)
         .order_by("pk")
         .values_list(
-            "entry", "entry__kind", "entry__reference", "happened_on", "account__kind", "account__owner", "amount",
+            "entry", "entry__kind", "entry__key", "entry__reference", "happened_on", "account__kind", "account__owner", "amount",
             "account__normal_side",
         )
     )  # fmt: skip
     found: dict[str, Movement] = {}
-    for entry, kind, reference, day, purse, owner, amount, side in rows.iterator(chunk_size=FETCHED):
-        one = found.setdefault(entry, Movement(entry, kind, reference, day, {}))
+    for entry, kind, key, reference, day, purse, owner, amount, side in rows.iterator(chunk_size=FETCHED):
+        one = found.setdefault(entry, Movement(entry, kind, key, reference, day, {}))
         one.moved[purse, owner] = one.moved.get((purse, owner), 0) + amount * side
     return list(found.values())
 

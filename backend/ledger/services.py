@@ -24,6 +24,7 @@ from backend.ledger.holding import (
 )
 from backend.ledger.journal import (
     JournalLine,
+    Movement,
     SealedEntry,
     StatementPage,
     StatementRow,
@@ -36,6 +37,7 @@ from backend.ledger.journal import (
     charted_by_owner,
     entry_count,
     first_day,
+    movements,
     sealed_entries,
     statement,
     trial_balance,

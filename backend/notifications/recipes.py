@@ -19,6 +19,7 @@ from backend.notifications.letters import link as _link
 from backend.notifications.recipes_of_accounts import account_changed, factor_reset
 from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
+from backend.notifications.recipes_of_closing import CLOSING_RECIPES
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
 from backend.notifications.recipes_of_merges import MERGE_RECIPES
 from backend.notifications.recipes_of_payouts import payout_undone
@@ -356,6 +357,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     **PEER_RECIPES,
     **ROUND_RECIPES,
     **ADJUSTMENT_RECIPES,
+    **CLOSING_RECIPES,
     **DONATION_RECIPES,
     **PLEDGE_RECIPES,
     **PROVIDER_RECIPES,

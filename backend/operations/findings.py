@@ -14,6 +14,7 @@ TEXTS: dict[str, object] = {
     ),
     "I1.share": _("Share %(thing)s is of %(expected)s and its parts by budget add up to %(found)s."),
     "I1.payee": _("Payee %(thing)s: shares and payouts give %(expected)s owed, the ledger says %(found)s."),
+    "I1.waived": _("Share %(thing)s says that %(expected)s was given back; its waivers add up to %(found)s."),
     "I1.given": _("Share %(thing)s: its computation gives %(expected)s, it is of %(found)s."),
     "I1.agreed": _("Agreement %(thing)s: %(expected)s was accepted, the computation says %(found)s."),
     "I1.settled": _("Contribution %(thing)s: its distribution gave it %(expected)s, it says %(found)s."),

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from backend.banking.models import BankLine
-from backend.distributions.models import DistributionMove, Share, SharePart
+from backend.distributions.models import DistributionMove, Share, SharePart, ShareWaiverPart
 from backend.documents.audit import broken_series
 from backend.events.sealing import broken_seals
 from backend.events.services import record
@@ -56,6 +56,7 @@ class Books:
     moved_out: Amounts = field(default_factory=dict)
     opened: Amounts = field(default_factory=dict)
     shared: Amounts = field(default_factory=dict)
+    waived: Amounts = field(default_factory=dict)
     owed: Amounts = field(default_factory=dict)
     left: Amounts = field(default_factory=dict)
     reserved: Amounts = field(default_factory=dict)
@@ -159,6 +160,7 @@ def _read() -> Books:
     transfers = Transfer.objects.filter(state="booked").order_by()
     opened = OpeningLine.objects.filter(opening__state="booked").order_by()
     shares = Share.objects.filter(distribution__state="booked").order_by()
+    waivers = ShareWaiverPart.objects.order_by()
     parts = SharePart.objects.filter(share__distribution__state="booked").order_by()
     moves = DistributionMove.objects.filter(distribution__state="booked").exclude(kind="reserve").order_by()
     payouts = Payout.objects.filter(state__in=LEFT).order_by()
@@ -189,8 +191,9 @@ def _read() -> Books:
         opened=_sums(opened.exclude(budget=None).values_list("budget", "currency").annotate(total=total)),
         opened_bank=_sums(opened.exclude(account=None).values_list("account", "currency").annotate(total=total)),
         shared=_sums(parts.values_list("budget", f"share__{money}").annotate(total=total)),
+        waived=_sums(waivers.values_list("budget", f"waiver__share__{money}").annotate(total=total)),
         owed=_add(
-            (1, _sums(shares.values_list("payee", money).annotate(total=total))),
+            (1, _sums(shares.values_list("payee", money).annotate(total=Sum(F("amount") - F("waived"))))),
             (1, _sums(Refund.objects.values_list("pk", "currency", "amount"))),
         ),
         left=_sums(
@@ -255,10 +258,10 @@ def _add(*parts: tuple[int, Amounts]) -> Amounts:
 
 def _expected_pots(books: Books) -> Amounts:
     """What each pot must hold with its reserve less its deficit: received + opened − taken back + given back − shared
-    ± moved."""
+    + waived ± moved."""
     return _add(
         (1, books.received), (1, books.opened), (-1, books.taken_back), (1, books.given_back), (-1, books.shared),
-        (1, books.moved_in), (-1, books.moved_out),
+        (1, books.waived),        (1, books.moved_in), (-1, books.moved_out),
     )  # fmt: skip
 
 
@@ -271,11 +274,18 @@ def _pots(books: Books) -> list[Finding]:
 
 
 def _shares() -> list[Finding]:
-    """I1 per share: its parts by purse add up to it."""
+    """I1 per share: its parts by purse add up to it, and those of its waivers to `waived`."""
     whole = Coalesce(Sum("parts__amount"), 0)
     wrong = Share.objects.annotate(whole=whole).exclude(amount=F("whole")).order_by("pk")
     rows = wrong.values_list("pk", "distribution__currency", "amount", "whole")
-    return [Finding("I1.share", key, currency, int(amount), int(parts)) for key, currency, amount, parts in rows[:FEW]]
+    found = [Finding("I1.share", key, currency, int(amount), int(parts)) for key, currency, amount, parts in rows[:FEW]]
+    back = Coalesce(Sum("waivers__parts__amount"), 0)
+    odd = Share.objects.annotate(back=back).exclude(waived=F("back")).order_by("pk")
+    found += [
+        Finding("I1.waived", key, currency, int(waived), int(parts))
+        for key, currency, waived, parts in odd.values_list("pk", "distribution__currency", "waived", "back")[:FEW]
+    ]
+    return found
 
 
 def _people_and_bank(books: Books) -> list[Finding]:
@@ -304,6 +314,7 @@ def _kinds(books: Books) -> list[Finding]:
         "payment.taken_back": (-1, books.taken_back),
         "payment.given_back": (1, books.given_back),
         "distribution.approved": (-1, books.shared),
+        "distribution.waived": (1, books.waived),
         "distribution.upstream": (0, {}),
         "distribution.reserve": (0, {}),
         "distribution.release": (0, {}),

@@ -67,7 +67,12 @@ def prepare_batch(*, actor: User, account_id: str, now: datetime) -> PayoutBatch
             owed = [share for share in owed if share.payee_id not in wrong]
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state__in=Share.READY).order_by("pk").values_list("pk", flat=True))
-            owed = [share for share in owed if share.pk in still]
+            # Read again once held: somebody may have given back a part of theirs meanwhile.
+            owed = [
+                share
+                for share in payable_shares(currency=account.currency)
+                if share.pk in still and share.payee.iban_sealed
+            ]
             low = {share.pk for share in too_small(owed)}  # another batch may have taken the rest of a debt
             owed = [share for share in owed if share.pk not in low]
             refunds = list(payable_refunds(currency=account.currency).select_for_update(of=("self",)))

@@ -15,7 +15,7 @@ from backend.commons.models import Budget
 from backend.contributions.following import UNDER_WAY, follow_merge, hold_work, said_of_each_other, said_twice
 from backend.contributions.models import Adjustment, Contribution, ForgePerson, Objection
 from backend.core.errors import Conflict
-from backend.distributions.models import Arbitration, ArbitrationLine, Distribution
+from backend.distributions.models import Arbitration, ArbitrationLine, Distribution, DistributionObjection
 from backend.events.services import record
 from backend.identity.merges import end, merge_of, not_found, over
 from backend.identity.models import (
@@ -110,7 +110,8 @@ def _of_each_other(keep: User, other: User) -> Iterator[Conflict]:
             )
             % _told(twice),
         )
-    if Objection.objects.filter(objector=other, state="open").exists():
+    standing = DistributionObjection.objects.filter(objector=other, state__in=DistributionObjection.STANDING)
+    if Objection.objects.filter(objector=other, state="open").exists() or standing.exists():
         yield Conflict(
             "merge_objection_open",
             _("An objection that the account that ends raised is open: lift it, or wait until it is decided."),

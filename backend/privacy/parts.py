@@ -96,6 +96,14 @@ PARTS: dict[str, Part] = {
         ("id", "distribution", "distribution__period__budget__name", "asked", "amount", "distribution__currency",
         "state"),
     ),
+    "distribution_objections": Part(
+        "distributions.DistributionObjection", ("objector",),
+        ("distribution", "reason", "state", "created_at", "ended_at"),
+    ),
+    "distribution_objections_decided": Part(
+        "distributions.DistributionOpinion", ("steward",),
+        ("objection__distribution", "upholds", "reason", "created_at"),
+    ),
     "agreed_amounts": Part(
         "distributions.ArbitrationLine", ("person",),
         ("arbitration", "before", "agreed", "answer", "answer_reason", "answered_at"),

@@ -1,8 +1,10 @@
 """Pages of distributions: the computed split, its approval by another person, its trace as a file."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backend.allocation import texts
 from backend.allocation.rules import RULES
@@ -19,12 +21,22 @@ from backend.commons.models import Budget
 from backend.commons.services import tree_of
 from backend.commons.words import rule_name
 from backend.contributions.models import Contribution
-from backend.core.errors import DomainError, Forbidden
+from backend.core.errors import Conflict, DomainError, Forbidden, Invalid
 from backend.core.money import format_money
 from backend.distributions.models import Distribution
-from backend.distributions.services import approval_hindrance, approve, last_day
+from backend.distributions.services import (
+    approval_hindrance,
+    approve,
+    decide_distribution_objection,
+    last_day,
+    lift_distribution_objection,
+    object_to_distribution,
+)
 from backend.identity.models import User
 from backend.identity.permissions import holds, may
+from backend.web.forms import add_domain_error
+from backend.web.forms_talk import DistributionOpinionForm, ObjectionForm
+from backend.web.objections import Refused, said_of
 from backend.web.pages import AuthedRequest, fresh_factor, private, told_in
 from backend.web.side_by_side import validated_minutes
 
@@ -52,7 +64,13 @@ def hindrance(actor: User, distribution: Distribution) -> DomainError | None:
 @require_safe
 def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpResponse:
     """The computed split: inputs, pot, each person's computation, the digest; refreshed while it is being computed."""
-    distribution = _distribution(request, distribution_id)
+    return _shown(request, _distribution(request, distribution_id))
+
+
+def _shown(
+    request: AuthedRequest, distribution: Distribution, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    """The page of a distribution. Args: refused: the form that was sent, with its errors."""
     lines = distribution.inputs["lines"]
     inputs = Contribution.visible_to(request.user).in_bulk([one["contribution"] for one in lines])
     arbitrations = distribution.arbitrations.order_by("-entered_at", "-id")
@@ -70,6 +88,7 @@ def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpRespo
         and not any(one.state == "waiting" for one in arbitrations)
         and may(request.user, "distribution.arbitrate", scopes=tree_of(distribution.period.budget)),
     }
+    context |= said_of(request.user, distribution, refused)
     reload_at = ""
     if distribution.state == "frozen":
         # A reader who needs time must not be interrupted for ever: after some tries the page waits for a click.
@@ -80,7 +99,7 @@ def distribution_page(request: AuthedRequest, distribution_id: str) -> HttpRespo
     if distribution.trace is not None:
         readable = distribution.trace["engine"] == ENGINE
         context |= _computation(distribution) if readable else {"older": True}
-    answer = render(request, "periods/distribution.html", context)
+    answer = render(request, "periods/distribution.html", context, status=status)
     if reload_at:
         answer["Refresh"] = f"{RELOAD_SECONDS}; url={reload_at}"
     return answer
@@ -186,7 +205,90 @@ def distribution_trace(request: AuthedRequest, distribution_id: str) -> HttpResp
     )
 
 
+def _say(
+    request: AuthedRequest, distribution: Distribution, said: tuple[str, forms.Form], act: Callable[..., object],
+    told: str,
+) -> HttpResponseBase:  # fmt: skip
+    """Read a form, act, and go back to the page; with its errors beside its fields when it cannot be used.
+
+    Args: said: what it is about, and the form. act: the service. told: what to say when it is done.
+    """
+    about, form = said
+    status = 422
+    if form.is_valid():
+        try:
+            act(form.cleaned_data)
+        except (Invalid, Conflict) as refusal:
+            add_domain_error(form, refusal)
+            status = refusal.status
+        else:
+            messages.success(request, told)
+            return redirect("distribution_page", distribution.pk)
+    return _shown(request, _distribution(request, distribution.pk), {about: form}, status)
+
+
+@private
+@require_POST
+def distribution_object(request: AuthedRequest, distribution_id: str) -> HttpResponseBase:
+    """Object to the computed split, with a reason. Moves no money."""
+    distribution = _distribution(request, distribution_id)
+
+    def act(values: dict[str, Any]) -> None:
+        object_to_distribution(
+            actor=request.user, distribution_id=distribution.pk, digest=request.POST.get("digest", ""),
+            reason=values["reason"], now=timezone.now(),
+        )  # fmt: skip
+
+    told = _("Your objection stands: nobody can approve this distribution before it has ended. No money moved.")
+    form = ObjectionForm(request.POST, auto_id="object_%s")
+    return _say(request, distribution, ("object", form), act, told)
+
+
+@private
+@require_POST
+def distribution_objection_lift(request: AuthedRequest, distribution_id: str, objection_id: str) -> HttpResponseBase:
+    """Take back one's own objection. Moves no money."""
+    distribution = _doubted(request, distribution_id, objection_id)
+    lift_distribution_objection(actor=request.user, objection_id=objection_id, now=timezone.now())
+    messages.success(request, _("Your objection is lifted. No money moved."))
+    return redirect("distribution_page", distribution.pk)
+
+
+@private
+@require_POST
+def distribution_objection_decide(request: AuthedRequest, distribution_id: str, objection_id: str) -> HttpResponseBase:
+    """Uphold somebody's objection or set it aside. Moves no money."""
+    distribution = _doubted(request, distribution_id, objection_id)
+
+    def act(values: dict[str, Any]) -> None:
+        decide_distribution_objection(
+            actor=request.user, objection_id=objection_id, upholds=values["upholds"] == "yes",
+            reason=values["reason"], now=timezone.now(),
+        )  # fmt: skip
+
+    form = DistributionOpinionForm(request.POST, auto_id=f"{objection_id}_%s")
+    told = _("What you decided is kept. No money moved.")
+    return _say(request, distribution, (objection_id, form), act, told)
+
+
+def _doubted(request: AuthedRequest, distribution_id: str, objection_id: str) -> Distribution:
+    distribution = _distribution(request, distribution_id)
+    get_object_or_404(distribution.objections, pk=objection_id)
+    return distribution
+
+
 urlpatterns = [
+    path("distributions/<str:distribution_id>/objections/", distribution_object, name="distribution_object"),
+    path(
+        "distributions/<str:distribution_id>/objections/<str:objection_id>/lift/",
+        distribution_objection_lift,
+        name="distribution_objection_lift",
+    ),
+    path(
+        "distributions/<str:distribution_id>/objections/<str:objection_id>/decide/",
+        distribution_objection_decide,
+        name="distribution_objection_decide",
+    ),
     path("distributions/<str:distribution_id>/", distribution_page, name="distribution_page"),
     path("distributions/<str:distribution_id>/approve/", distribution_approve, name="distribution_approve"),
     path("distributions/<str:distribution_id>/trace.json", distribution_trace, name="distribution_trace"),

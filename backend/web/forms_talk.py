@@ -67,6 +67,19 @@ class OpinionForm(forms.Form):
     )  # fmt: skip
 
 
+class DistributionOpinionForm(OpinionForm):
+    """What an uninvolved steward decides of an objection to a distribution."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Say what comes of each answer."""
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["upholds"]).choices = [
+            ("no", _("The objection is set aside: the distribution can be approved as it is")),
+            ("yes", _("The objection is upheld: other amounts must be agreed on before it can be approved")),
+        ]
+        self.fields["reason"].help_text = _("Everyone in the budget reads it. What you decide cannot be changed.")
+
+
 class AmendForm(ContributionForm):
     """One's own contribution, to change before it is validated; its budget stays."""
 

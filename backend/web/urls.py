@@ -23,6 +23,7 @@ from backend.web import (
     exports,
     fees,
     giving,
+    giving_back,
     host_settings,
     log,
     mail_settings,
@@ -67,6 +68,7 @@ from backend.web import (
 SECTIONS = (
     public,
     giving,
+    giving_back,
     embed,
     support,
     commons_life,

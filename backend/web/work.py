@@ -23,7 +23,7 @@ from backend.contributions.places import declarable
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
-from backend.distributions.services import last_day, settled_lines
+from backend.distributions.services import last_day, settled_lines, waiving_hindrance
 from backend.identity.models import User
 from backend.identity.services import host_day
 from backend.payees.models import Payee
@@ -189,6 +189,8 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "payout": payout.payout if payout else None,
             "attempts": attempts_for(share) if share.payouts.filter(payout__state__in=FAILED).exists() else [],
             "small": below_minimum(share),
+            "waivers": share.waivers.order_by("made_at", "pk"),
+            "can_waive": share.contributor_id == request.user.pk and waiving_hindrance(share) is None,
             "agreement": distribution.arbitrations.filter(state="waiting", lines__person=share.contributor).first(),
             "sees_distribution": Distribution.visible_to(request.user).filter(pk=distribution.pk).exists(),
             "last_day": last_day(distribution.period),

@@ -23,6 +23,7 @@ MONEY = tuple(kind for kind in STRONG if kind != "administrator")
 LISTED = {
     "member": "organisation", "offer made": "organisation", "payment to certify": "pledge", "instalment": "pledge",
     "objection": "contribution", "question": "contribution", "settled": "contribution", "adjustment": "contribution",
+    "doubt": "distribution",
 }  # fmt: skip
 LEAD = ("treasurer", "steward", "administrator", "auditor", "manager", "contributor", "member", "outsider", "anonymous")
 

@@ -24,7 +24,7 @@ from backend.contributions.peers import ask_question, object_to
 from backend.contributions.services import declare, review
 from backend.distributions.arbitration import propose_arbitration, withdraw_arbitration
 from backend.distributions.models import Distribution, Share
-from backend.distributions.services import approve, close_period
+from backend.distributions.services import approve, close_period, object_to_distribution
 from backend.identity.inviting import Named, invitation_token, invite_person
 from backend.identity.models import ApiToken, Organisation, User
 from backend.identity.services import add_bank_account, create_organisation, grant_role, host_day
@@ -130,6 +130,8 @@ def build() -> House:
         "question_answer": {"answer": "Because"},
         "objection_new": {"reason": "Twice"},
         "objection_decide": {"upholds": "no", "reason": "Once"},
+        "distribution_object": {"reason": "Twice"},
+        "distribution_objection_decide": {"upholds": "no", "reason": "Once"},
         "adjustment_page": {"act": "agree"},
         "transfer_page": {"act": "accept"},
         "opening_page": {"act": "accept"},
@@ -328,6 +330,11 @@ def _shared_out(house: House) -> None:
         if which == "other":
             withdraw_arbitration(actor=steward, arbitration_id=agreed.pk, now=now)
             approve(actor=users["denis"], distribution_id=published.pk, digest=published.digest, now=now)
+        else:
+            raised = object_to_distribution(
+                actor=users["bo"], distribution_id=published.pk, digest=published.digest, reason="Not so", now=now
+            )
+            house.things["doubt"] = {"own": {"distribution_id": published.pk, "objection_id": raised.pk}}
         found["distribution"][which] = {"distribution_id": published.pk}
         found["arbitration"][which] = {"arbitration_id": agreed.pk}
         found["period"][which] = {"period_id": budget.periods.filter(state="open").order_by("starts_on")[0].pk}

@@ -67,6 +67,7 @@ ELSEWHERE = {
     "csv_layout_forget",  # once a layout was saved: tests/web/test_statement_choices.py
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
+    "payout_refused", "batch_outcome",  # while a batch is with the bank: tests/web/test_attempts.py
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
     # while something was paid above, given back, or handed over on paper: tests/web/test_receipts.py
