@@ -68,7 +68,7 @@ def edit_organisation(*, actor: User, organisation_id: str, details: Details, no
     """
     row = _held(actor, organisation_id, "organisation.edit")
     facts = _facts(details)
-    address = _require_address(details.address)
+    address = require_address(details.address)
     before = {name: getattr(row, name) for name in facts}
     old = address_of(row)
     if before == facts and old == address:
@@ -178,7 +178,7 @@ def _require_vat(details: Details) -> str:
         ) from None
 
 
-def _require_address(address: Address) -> Address:
+def require_address(address: Address) -> Address:
     """The address with its spaces in order: all of it, or nothing."""
     lines = "\n".join(" ".join(line.split()) for line in address.lines.splitlines() if line.strip())
     code, city = " ".join(address.postal_code.split()), " ".join(address.city.split())
