@@ -14,6 +14,7 @@ from backend.distributions.models import Share
 from backend.identity.models import HostBankAccount, User
 from backend.identity.services import people_with, the_host
 from backend.payees.models import Payee
+from backend.payees.services import hindrance
 from backend.payments.models import Refund
 from backend.payments.refunds import hands_on, people_paid
 from backend.payouts.limits import ABOVE, above, at_the_bank, due, prepared_on_day, whose
@@ -81,9 +82,19 @@ def held_words(code: str, detail: str, currency: str) -> str:
     return str(sentences[code] % {"detail": detail})
 
 
+# What `payees.services.hindrance` says → the code of `HeldOut`.
+_OF_PAYEE = {
+    "no_account": "no_account", "account_on_hold": "on_hold", "payee_blocked": "blocked", "payee_closed": "closed",
+}  # fmt: skip
+
+
 def payee_hindrance(payee: Payee, now: datetime) -> tuple[str, str]:
     """Why a payee cannot be paid now, as a code of `HeldOut` and its detail; empty when nothing stands in the way."""
-    return ("", "") if payee.iban_sealed else ("no_account", "")
+    reason = hindrance(payee, now)
+    if reason is None:
+        return "", ""
+    until = payee.usable_from.isoformat() if reason == "account_on_hold" and payee.usable_from else ""
+    return _OF_PAYEE[reason], until
 
 
 def choose(

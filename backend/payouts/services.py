@@ -23,7 +23,7 @@ from backend.identity.services import host_day, the_host
 from backend.ledger import chart
 from backend.ledger.services import Line, Reservation, hold_all, open_account, post, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import open_iban
+from backend.payees.services import address_of, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import open_refund_iban
 from backend.payouts.choosing import Choice, choose
@@ -31,7 +31,7 @@ from backend.payouts.handing import hand_over, paid_by_hand, purse, take_by_hand
 from backend.payouts.limits import due
 from backend.payouts.models import HeldOut, PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.payable import below_minimum, owed_shares, payable_refunds, payable_shares, waiting_shares
-from backend.payouts.sepa import Transfer, pain001, sepa_name
+from backend.payouts.sepa import Place, Transfer, pain001, sepa_name
 from backend.payouts.signing import approve_batch, hindrance, refuse_batch, void_changed
 
 __all__ = [
@@ -167,7 +167,9 @@ def _write_batch(actor: User, account: HostBankAccount, choice: Choice, now: dat
         )  # fmt: skip
         links += [PaidShare(share=share, payout_id=payout_id) for share in shares]
         names = ", ".join(sorted({share.distribution.period.budget.name for share in shares}))
-        transfers.append(Transfer(end_to_end, payee.name, open_iban(payee), amount, f"{end_to_end} {names}"))
+        home = address_of(payee)
+        place = Place(home.lines, home.postal_code, home.city, home.country)
+        transfers.append(Transfer(end_to_end, payee.name, open_iban(payee), amount, f"{end_to_end} {names}", place))
     for refund in refunds:
         payout_id, end_to_end = new_id("pyt"), _transfer_key([refund.pk])
         payouts.append(

@@ -21,7 +21,8 @@ $$;
 CREATE FUNCTION payouts_account_moved(batch varchar, since timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM payouts_payout payout JOIN payees_payee payee ON payee.id = payout.payee_id
-         WHERE payout.batch_id = batch AND (payee.iban_edited_at > since OR payee.iban_sealed = '')
+         WHERE payout.batch_id = batch
+           AND (payee.iban_edited_at > since OR payee.iban_sealed = '' OR payee.blocked_at IS NOT NULL)
     )
 $$;
 
@@ -217,5 +218,5 @@ CREATE TRIGGER signers_change_no_account BEFORE UPDATE ON payees_payee
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0005_two_people")]
+    dependencies = [("payouts", "0005_two_people"), ("payees", "0003_payees")]
     operations = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]
