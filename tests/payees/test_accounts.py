@@ -78,7 +78,7 @@ def test_postgresql_refuses_an_account_that_does_not_wait(play: Play) -> None:
     ]
     for written, constraint in attacks:
         with pytest.raises(IntegrityError, match=constraint), transaction.atomic(), connection.cursor() as raw:
-            raw.execute(f"UPDATE payees_payee SET {written} WHERE id = %s", [payee.pk])  # noqa: S608
+            raw.execute(f"UPDATE payees_payee SET {written} WHERE id = %s", [payee.pk])
     # Emptied, then put back as it was before somebody looked: it is another change.
     with pytest.raises(IntegrityError, match="changed_account_waits"), transaction.atomic(), connection.cursor() as raw:
         raw.execute("UPDATE payees_payee SET iban_sealed = '' WHERE id = %s", [payee.pk])
