@@ -38,6 +38,8 @@ ACTION_WORDS: dict[str, Any] = {
     "distribution.approve": _("approve a distribution"),
     "batch.prepare": _("prepare a payout batch"),
     "batch.approve": _("approve a payout batch"),
+    "director.read": _("read who directs the host"),
+    "director.mark": _("say who directs the host"),
     "batch.download": _("download a payment file"),
     "bank.read": _("read bank statements"),
     "bank.import": _("import a bank statement"),

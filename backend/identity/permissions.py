@@ -50,6 +50,8 @@ ACTIONS: dict[str, set[str]] = {
     "batch.prepare": {"treasurer"},
     "batch.approve": {"treasurer"},
     "batch.download": {"treasurer"},
+    "director.read": {"treasurer", "auditor", "administrator"},
+    "director.mark": {"treasurer", "administrator"},
     "bank.read": {"treasurer", "auditor"},
     "bank.import": {"treasurer"},
     "bank.match": {"treasurer"},

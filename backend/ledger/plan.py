@@ -15,7 +15,8 @@ ROLES = (
 # Every kind of entry that the code books; a test reads them from the code.
 KINDS = (
     "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved",
-    "distribution.upstream", "distribution.reserve", "distribution.release", "batch.sent", "payout.settled",
+    "distribution.upstream", "distribution.reserve", "distribution.release", "share.payee_changed", "batch.sent",
+    "payout.settled",
     "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
     "payment.given_back", "provider.fee", "provider.unexplained", "provider.paid_out",
     "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",

@@ -11,7 +11,6 @@ from backend.core.ids import ID_LENGTH
 from backend.identity.models import User
 from backend.identity.permissions import holds
 
-
 # What a changed account waits before money leaves for it.
 HOLD = timedelta(hours=72)
 
@@ -89,6 +88,48 @@ class Payee(models.Model):
         if holds(actor, "treasurer", "auditor"):
             return cls.objects.all()
         return cls.objects.filter(user=actor)
+
+
+class Director(models.Model):
+    """Somebody who directs the host from a day on, until another one (left out), as far as it is known."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="directorships")
+    starts_on = models.DateField()
+    ends_before = models.DateField(null=True)
+    marked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    marked_at = models.DateTimeField()
+    ended_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_before=None) | Q(ends_before__gt=F("starts_on")), name="director_for_a_day_at_least"
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_before=None, ended_by=None) | Q(ends_before__isnull=False, ended_by__isnull=False),
+                name="director_ended_by_somebody",
+            ),
+            models.UniqueConstraint(fields=["user"], condition=Q(ends_before=None), name="director_once_at_a_time"),
+        ]
+
+
+class DirectorLimit(models.Model):
+    """What a director may be paid in a calendar month before the host's management is in question, in cents of euro,
+    from a day on: three quarters of the gross monthly minimum wage, until another one is set for a later day."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    starts_on = models.DateField(unique=True)
+    amount = models.BigIntegerField()
+    source = models.CharField(max_length=200)
+    set_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="director_limit_positive"),
+            models.CheckConstraint(condition=~Q(source=""), name="director_limit_has_a_source"),
+        ]
 
 
 class BookedName(models.Model):
