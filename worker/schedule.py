@@ -22,6 +22,7 @@ TIMETABLE: dict[str, int] = {
     "payments.poll_provider": 60,  # looks again at what is an hour old
     "payments.reconcile": 60,  # looks whether the last comparison is a day old
     "payments.treat_notices": 20,
+    "payouts.void_changed": 60,
     "pledges.call_due": 60,
     "pledges.remind_due": 60,
     "privacy.erase": 60,

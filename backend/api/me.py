@@ -12,7 +12,7 @@ from backend.api.auth import ANY_SCOPE, caller, held_to_organisation, within
 from backend.api.budgets import commons_of
 from backend.api.contract import Operation
 from backend.api.errors import Refused, fault
-from backend.api.fields import Reader, day
+from backend.api.fields import Reader, day, text
 from backend.api.ledger import POSTINGS, going_on
 from backend.api.pagination import DEFAULT_LIMIT, choice, read_parameters
 from backend.api.shapes import ME
@@ -20,6 +20,7 @@ from backend.api.shapes import STATEMENT as STATEMENT_SHAPE
 from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.contributions.places import declarable
+from backend.core.errors import NotFound
 from backend.core.money import CURRENCIES
 from backend.identity.models import ApiToken
 from backend.identity.permissions import counting
@@ -27,7 +28,13 @@ from backend.ledger.chart import NATURE
 from backend.ledger.services import balance, balance_on, balances, statement
 from backend.payees.models import Payee
 
-STATEMENT: dict[str, Reader] = {**POSTINGS, "currency": choice(dict.fromkeys(CURRENCIES)), "from": day, "to": day}
+STATEMENT: dict[str, Reader] = {
+    **POSTINGS,
+    "payee": text,
+    "currency": choice(dict.fromkeys(CURRENCIES)),
+    "from": day,
+    "to": day,
+}
 SIDE = NATURE["payee"][0]
 MOST_BUDGETS = 200
 
@@ -88,6 +95,7 @@ class Statement(Resource):
             _("Read your own statement of account, newest first"),
             STATEMENT_SHAPE,
             parameters=STATEMENT,
+            problems={404: "payee_not_found"},
         )
     }
 
@@ -97,8 +105,12 @@ class Statement(Resource):
         first, end = wanted.get("from"), wanted.get("to")
         if first and end and end <= first:
             raise _to_refused()
-        payee = Payee.objects.filter(user=caller(request)).first()
-        owner = payee.pk if payee else ""
+        payees = list(
+            Payee.objects.filter(user=caller(request)).order_by("-is_default", "pk").values_list("pk", flat=True)
+        )
+        owner = wanted.get("payee") or (payees or [""])[0]
+        if "payee" in wanted and owner not in payees:
+            raise NotFound("payee_not_found", _("There is no such payee."), param="payee")
         currencies = sorted(currency for _owner, currency in balances(kind="payee", owners=[owner]))
         currency = wanted.get("currency") or (currencies or [CURRENCIES[0]])[0]
         purse: dict[str, Any] = {"kind": "payee", "owner": owner, "currency": currency}
@@ -112,6 +124,8 @@ class Statement(Resource):
         closing = balance_on(day=end - eve, **purse) if end else balance(**purse)
         return answer(
             {
+                "payee": owner or None,
+                "payees": payees,
                 "currency": currency,
                 "currencies": currencies,
                 "opening": serialize.money(opening, currency),

@@ -324,6 +324,7 @@ POSTING = shape(
 STATEMENT = shape(
     "Statement",
     {
+        "payee": or_null(ident("pye")), "payees": many(ident("pye")),
         "currency": TEXT, "currencies": many(TEXT), "opening": MONEY, "closing": MONEY, "data": many(POSTING),
         "has_more": TRUTH, "next_cursor": or_null(TEXT),
     },

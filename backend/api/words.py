@@ -336,6 +336,8 @@ FIELDS: dict[str, object] = {
     # --- the books and the public log ---------------------------------------------------------------------------------
     "on": _("The day by whose end it had happened; everything unless given."),
     "currencies": _("One part for each currency."),
+    "payee": _("Who is paid for your work: the id of one of `payees`; the one by default unless given."),
+    "payees": _("The ids of who is paid for your work, the one by default first."),
     "debit": _("The debits."),
     "credit": _("The credits."),
     "balance": _("What it holds."),

@@ -63,7 +63,7 @@ def _settle(line: BankLine, purse: str, now: datetime) -> bool:
     payouts = _paid_by(line)
     if payouts:
         line.entry = settle(
-            payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now, purse=purse
+            payouts=payouts, source=line.source, settled_on=line.booked_on, actor=None, now=now, out_of=purse
         )
         matched(line, payouts[0].batch_id, None)
     return bool(payouts)

@@ -27,6 +27,7 @@ COMMITS = {
     "distribution.approved": "approve_distribution",
     "batch.prepared": "pay",
     "batch.approved": "pay",
+    "batch.claimed": "pay",
     "batch.sent": "pay",
     "payout.settled": "settle",
     "mail.composed": "settle",

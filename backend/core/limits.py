@@ -32,6 +32,7 @@ ROUTE_RATES: dict[str, str] = {
     "confirm": "20/15m/ip",
     "confirmation": "30/15m/ip",
     "invitation": "30/15m/ip",
+    "payee_block": "30/15m/ip",
     "setup_start": "30/15m/ip",
     "account_confirm_email": "30/15m/ip",
     "account_confirm_login_code": "30/15m/ip",

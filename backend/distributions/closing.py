@@ -181,7 +181,7 @@ def _write_shares(distribution: Distribution, now: datetime) -> None:
     worked = {line["person"] for line in distribution.inputs["lines"]}
     rows = [row for row in distribution.trace["persons"] if row["cents"] or row["claim"] or row["id"] in worked]
     people = User.objects.in_bulk([row["id"] for row in rows])
-    payees = {payee.user_id: payee for payee in Payee.objects.filter(user__in=people)}
+    payees = {payee.user_id: payee for payee in Payee.objects.filter(user__in=people, is_default=True)}
     Share.objects.bulk_create(
         (
             Share(

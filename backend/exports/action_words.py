@@ -40,6 +40,8 @@ ACTION_WORDS: dict[str, Any] = {
     "distribution.approve": _("approve a distribution"),
     "batch.prepare": _("prepare a payout batch"),
     "batch.approve": _("approve a payout batch"),
+    "director.read": _("read who directs the host"),
+    "director.mark": _("say who directs the host"),
     "batch.download": _("download a payment file"),
     "payout.undo": _("say that the bank refused a transfer"),
     "bank.read": _("read bank statements"),

@@ -168,7 +168,7 @@ def _play(traced: Traced, row: Movement, facts: _Facts, only: Collection[str] | 
         first = facts.taken.get(row.entry, "")
         taken = _take(traced.left.setdefault(purse, {}), amount, seed=row.entry, first=first)
         if row.kind == "distribution.approved":
-            _spend(traced, row, purse, taken, facts, only)
+            _spend(traced, row, purse[1], taken=taken, facts=facts, only=only)
         elif into:
             for source, cents in taken.items():
                 carried[source] += cents
@@ -215,17 +215,23 @@ def _take(held: dict[str, int], amount: int, *, seed: str, first: str) -> dict[s
 
 
 def _spend(
-    traced: Traced, row: Movement, purse: Purse, taken: Mapping[str, int], facts: _Facts, only: Collection[str] | None
+    traced: Traced,
+    row: Movement,
+    budget: str,
+    *,
+    taken: Mapping[str, int],
+    facts: _Facts,
+    only: Collection[str] | None,
 ) -> None:
     """Spread what each source gave over the contributions: one after the other, in proportion of what is not spent."""
     unspent = sorted(taken.items())
-    for target, cents in facts.given(row.reference)[purse[1]]:
+    for target, cents in facts.given(row.reference)[budget]:
         part = _proportion(cents, unspent, seed=target)
         if row.reference in facts.kept:
-            paid = traced._paid.setdefault((purse[1], facts.share_of(target)), {})
+            paid = traced._paid.setdefault((budget, facts.share_of(target)), {})
             paid |= {(source, target): cent for source, cent in part if cent}
         traced.spent += [
-            Spent(source, target, purse[1], row.reference, row.happened_on, cent)
+            Spent(source, target, budget, row.reference, row.happened_on, cent)
             for source, cent in part
             if cent and (only is None or source in only)
         ]

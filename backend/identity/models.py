@@ -137,14 +137,35 @@ class Host(models.Model):
 
 
 class HostBankAccount(models.Model):
-    """A bank account of the host; its purse in the ledger is found by its id."""
+    """A bank account of the host; its purse in the ledger is found by its id.
 
+    Above a limit (minor units; none when null) a payout batch takes a third person: for all that one payee gets of it,
+    for its total, and for the batches prepared on one day. `file_format` is that of its payment files.
+    """
+
+    FORMATS: ClassVar = [("pain.001.001.09", "pain.001.001.09"), ("pain.001.001.03", "pain.001.001.03")]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     host = models.ForeignKey(Host, on_delete=models.PROTECT, related_name="bank_accounts")
     name = models.CharField(max_length=80)
     iban = models.CharField(max_length=34, unique=True)
     bic = models.CharField(max_length=11, blank=True)
     currency = models.CharField(max_length=3)
+    limit_payee = models.BigIntegerField(null=True)
+    limit_batch = models.BigIntegerField(null=True)
+    limit_day = models.BigIntegerField(null=True)
+    file_format = models.CharField(
+        max_length=16, choices=FORMATS, default="pain.001.001.09", db_default="pain.001.001.09"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(limit_payee=None) | Q(limit_payee__gt=0))
+                & (Q(limit_batch=None) | Q(limit_batch__gt=0))
+                & (Q(limit_day=None) | Q(limit_day__gt=0)),
+                name="account_limits_positive",
+            )
+        ]
 
 
 class Organisation(models.Model):
@@ -267,6 +288,7 @@ class Proposal(models.Model):
         ("role.treasurer", _("a treasurer to name")),
         ("host.settings", _("settings of the host")),
         ("host.bank_account", _("a bank account of the host")),
+        ("host.payouts", _("limits and file format of a bank account")),
     ]
     STATES: ClassVar = [
         ("proposed", pgettext_lazy("proposal", "awaiting a second person")),
@@ -276,7 +298,7 @@ class Proposal(models.Model):
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     kind = models.CharField(max_length=20, choices=KINDS)
-    # The person, the host, or the bank account whose IBAN changes.
+    # The person, the host, or the bank account that changes.
     subject = models.CharField(max_length=ID_LENGTH, db_index=True)
     payload = models.JSONField(default=dict)
     iban_sealed = models.TextField(blank=True, default="")

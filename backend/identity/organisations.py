@@ -68,7 +68,7 @@ def edit_organisation(*, actor: User, organisation_id: str, details: Details, no
     """
     row = _held(actor, organisation_id, "organisation.edit")
     facts = _facts(details)
-    address = _require_address(details.address)
+    address = require_address(details.address)
     before = {name: getattr(row, name) for name in facts}
     old = address_of(row)
     if before == facts and old == address:
@@ -142,7 +142,7 @@ def _facts(details: Details) -> dict[str, Any]:
         "siret": siret,
         "email": email,
         "vat_status": details.vat_status,
-        "vat_number": _require_vat(details),
+        "vat_number": require_vat(details.vat_status, details.vat_number),
     }
 
 
@@ -157,19 +157,23 @@ def _require_siret(text: str) -> str:
         ) from None
 
 
-def _require_vat(details: Details) -> str:
-    if details.vat_status not in dict(Organisation.VAT):
+def require_vat(vat_status: str, vat_number: str) -> str:
+    """The VAT number in its compact form, empty for none.
+
+    Raises: Invalid `vat_status_unknown`, `vat_number_without_vat`, `vat_number_invalid`.
+    """
+    if vat_status not in dict(Organisation.VAT):
         raise Invalid("vat_status_unknown", _("Choose one of the answers about VAT."), param="vat_status")
-    if not details.vat_number.strip():
+    if not vat_number.strip():
         return ""
-    if details.vat_status != "liable":
+    if vat_status != "liable":
         raise Invalid(
             "vat_number_without_vat",
-            _("Only an organisation liable for VAT has a VAT number: empty it, or say that it is liable."),
+            _("Only who is liable for VAT has a VAT number: empty it, or say that it is liable."),
             param="vat_number",
         )
     try:
-        return str(vat_format.validate(details.vat_number))
+        return str(vat_format.validate(vat_number))
     except ValidationError:
         raise Invalid(
             "vat_number_invalid",
@@ -178,7 +182,7 @@ def _require_vat(details: Details) -> str:
         ) from None
 
 
-def _require_address(address: Address) -> Address:
+def require_address(address: Address) -> Address:
     """The address with its spaces in order: all of it, or nothing."""
     lines = "\n".join(" ".join(line.split()) for line in address.lines.splitlines() if line.strip())
     code, city = " ".join(address.postal_code.split()), " ".join(address.city.split())

@@ -53,6 +53,8 @@ ACTIONS: dict[str, set[str]] = {
     "batch.approve": {"treasurer"},
     "batch.download": {"treasurer"},
     "payout.undo": {"treasurer"},
+    "director.read": {"treasurer", "auditor", "administrator"},
+    "director.mark": {"treasurer", "administrator"},
     "bank.read": {"treasurer", "auditor"},
     "bank.import": {"treasurer"},
     "bank.match": {"treasurer"},

@@ -256,8 +256,8 @@ def movements(*, kinds: Iterable[str], owners: Iterable[str], currency: str) -> 
         Posting.objects.filter(account__kind__in=list(kinds), account__owner__in=list(owners), currency=currency)
         .order_by("pk")
         .values_list(
-            "entry", "entry__kind", "entry__key", "entry__reference", "happened_on", "account__kind", "account__owner", "amount",
-            "account__normal_side",
+            "entry", "entry__kind", "entry__key", "entry__reference", "happened_on", "account__kind",
+            "account__owner", "amount", "account__normal_side",
         )
     )  # fmt: skip
     found: dict[str, Movement] = {}

@@ -16,7 +16,7 @@ ROLES = (
 KINDS = (
     "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved",
     "distribution.upstream", "distribution.reserve", "distribution.release", "distribution.waived",
-    "batch.sent", "payout.settled",
+    "share.payee_changed", "batch.sent", "payout.settled", "payout.rejected", "payout.returned",
     "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
     "payment.given_back", "provider.fee", "provider.unexplained", "provider.paid_out",
     "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",

@@ -16,7 +16,12 @@ from backend.identity.services import people_with, the_host
 from backend.ledger.services import closings, last_seal
 from backend.notifications.letters import Letter, page_of, payers
 from backend.notifications.letters import link as _link
-from backend.notifications.recipes_of_accounts import account_changed, factor_reset
+from backend.notifications.recipes_of_accounts import (
+    account_changed,
+    default_chosen,
+    factor_reset,
+    payee_blocked,
+)
 from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
 from backend.notifications.recipes_of_arbitrations import arbitration_ended, arbitration_proposed
 from backend.notifications.recipes_of_closing import CLOSING_RECIPES
@@ -385,5 +390,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "token.ending": token_ending,
     "factor.reset": factor_reset,
     "payee.account_changed": account_changed,
+    "payee.default_chosen": default_chosen,
+    "payee.blocked": payee_blocked,
     **OF_ORGANISATIONS,
 }

@@ -1,12 +1,17 @@
 """What the events of accounts say by mail, and to whom."""
 
+from dataclasses import dataclass
+
+from allauth.account.models import EmailAddress
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.events.models import Event
 from backend.identity.models import Role, User
-from backend.identity.services import people_with, the_host
-from backend.notifications.letters import Letter, link
-from backend.payees.models import Payee
+from backend.identity.services import host_zone, people_with, the_host
+from backend.notifications.letters import Addressee, Letter, link
+from backend.payees.blocking import block_token
+from backend.payees.models import HOLD, Payee
 
 
 def factor_reset(event: Event) -> Letter:
@@ -38,27 +43,103 @@ def factor_reset(event: Event) -> Letter:
     return list(told.values()), write
 
 
+@dataclass(frozen=True)
+class Proven:
+    """A person at one of the addresses that they confirmed."""
+
+    name: str
+    email: str
+    language: str
+    is_active: bool = True
+    has_address: bool = True
+
+
+def every_address(person: User) -> list[Proven]:
+    """The person at each confirmed address of theirs, the main one included."""
+    others = EmailAddress.objects.filter(user=person, verified=True).order_by("pk").values_list("email", flat=True)
+    known = dict.fromkeys([person.email, *others])
+    return [Proven(person.name, email, person.language, person.is_active, person.has_address) for email in known]
+
+
 def account_changed(event: Event) -> Letter:
-    """The person whose account to be paid on changed, whoever did it; the first one they give is no news to them."""
+    """The person whose account to be paid on changed, at each of their addresses, whoever did it; the very first one
+    they give is no news to them."""
     payee = Payee.objects.select_related("user").filter(pk=event.subject).first()
-    changed = bool(event.before and event.before["iban"]) and event.before != event.after
+    if payee is None:
+        return [], lambda: ("", "")
+    others = Payee.objects.filter(user=payee.user).exclude(pk=payee.pk)
+    first = not (event.before and event.before["iban"]) and not others.exists()
 
     def write() -> tuple[str, str]:
         values = {
+            "name": payee.on_papers,
+            "by": event.actor.name if event.actor else the_host().name,
             "host": the_host().name,
-            "account": payee.iban_hint if payee else "",
-            "link": link("work/account/"),
+            "account": payee.iban_hint,
+            "moment": date_format((event.created_at + HOLD).astimezone(host_zone()), "DATETIME_FORMAT"),
+            "block": link(f"payees/block/{block_token(payee.pk, now=event.created_at)}/"),
+            "link": link("payees/"),
             "password": link("accounts/password/reset/"),
         }
         return (
             _("The account you are paid on changed"),
             _(
-                "What %(host)s owes you now goes to the account %(account)s. No money has moved.\n\nIf you changed it, "
-                "there is nothing to do.\n\nIf you did not: tell a treasurer at once, put your own account back, and "
-                "choose a new password, which ends every session.\n\nYour account: %(link)s\nA new password: "
-                "%(password)s"
+                "%(by)s changed the account on which %(host)s pays %(name)s: it is now %(account)s. Nothing leaves for "
+                "it before %(moment)s, and no money has moved.\n\nIf it was you, there is nothing to do.\n\nIf this "
+                "was not you, stop what would be paid on it, now, without signing in: %(block)s\n\nThen tell a "
+                "treasurer, choose a new password, which ends every session, and give your own account again.\n\nYour "
+                "payees: %(link)s\nA new password: %(password)s"
             )
             % values,
         )
 
-    return ([payee.user] if payee and changed and payee.user.is_active else []), write
+    return ([] if first or not payee.user.is_active else every_address(payee.user)), write
+
+
+def default_chosen(event: Event) -> Letter:
+    """The person whose later shares go to another payee, at each of their addresses."""
+    payee = Payee.objects.select_related("user").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "name": payee.on_papers,
+            "by": event.actor.name if event.actor else the_host().name,
+            "account": payee.iban_hint or "–",
+            "block": link(f"payees/block/{block_token(payee.pk, now=event.created_at)}/"),
+            "link": link("payees/"),
+        }
+        return (
+            _("What is shared from now on goes to %(name)s") % values,
+            _(
+                "%(by)s chose who is paid for your work from now on: %(name)s, account %(account)s. What is owed "
+                "already stays where it is, and no money has moved.\n\nIf it was you, there is nothing to do.\n\nIf "
+                "this was not you, stop what would be paid to it, now, without signing in: %(block)s\n\nThen "
+                "tell a treasurer.\n\nYour payees: %(link)s"
+            )
+            % values,
+        )
+
+    return (every_address(payee.user) if payee.user.is_active else []), write
+
+
+def payee_blocked(event: Event) -> Letter:
+    """The treasurers, who pay nothing there meanwhile, and the person."""
+    payee = Payee.objects.select_related("user").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {"name": payee.user.name, "account": payee.iban_hint, "link": link("payees/")}
+        return (
+            _("Payments to %(name)s are stopped") % values,
+            _(
+                "Somebody who reads the mail of %(name)s answered that the account %(account)s is not theirs. Nothing "
+                "is paid on it until %(name)s gives an account again, and three days have passed: %(link)s\n\n"
+                "Treasurers: speak with %(name)s before you pay anything; refuse a batch that holds this account. No "
+                "money has moved."
+            )
+            % values,
+        )
+
+    people: list[Addressee] = (
+        [*every_address(payee.user), *people_with("treasurer", [])] if payee.user.is_active else []
+    )
+    return list({one.email: one for one in people}.values()), write

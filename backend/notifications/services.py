@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 # Pages that open for whoever has their address: the code is in it.
-OPENING = ("/invitations/", "/confirm/", "/gifts/", "/account/merge/")
+OPENING = ("/invitations/", "/confirm/", "/gifts/", "/account/merge/", "/payees/block/")
 BOUNCE_COUNTS = timedelta(days=90)  # an address that sent something back longer ago is given another chance
 
 

@@ -130,7 +130,7 @@ def make_house(world: World) -> None:
     world.budget = root_budget(world.commons)
     for key in ("bo", "camille"):
         grant_role(user=users[key], kind="contributor", scope=world.budget.pk, granted_by=users["sacha"], now=world.now)
-        set_account(actor=users[key], name=users[key].name, iban=IBANS[key], now=world.now)
+        set_account(actor=users[key], name=users[key].name, iban=IBANS[key], now=world.now - timedelta(days=4))
 
 
 def make_promise(world: World, amount: int = 100_00) -> None:

@@ -31,6 +31,7 @@ from backend.payments.notices import waiting as notices_waiting
 from backend.payments.operations import due_operations
 from backend.payments.reconciling import unfinished
 from backend.payments.surpluses import applicable
+from backend.payouts.signing import changed_batches
 from backend.pledges.calling import calls_waiting, reminders_waiting
 from backend.privacy.models import Erasure
 
@@ -59,6 +60,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "ledger.seal": lambda now: (entry_count() - last_seal().position, None),
     "notifications.compose": lambda now: _rows(Untold.objects.all(), "event__created_at"),
     "notifications.digest": lambda now: (digests_waiting(now).count(), None),
+    "payouts.void_changed": lambda now: _rows(changed_batches(), "prepared_at"),
     "pledges.call_due": lambda now: (calls_waiting(now), None),
     "pledges.remind_due": lambda now: (reminders_waiting(now), None),
     "privacy.erase": lambda now: _rows(

@@ -45,12 +45,10 @@ def payouts() -> list[Finding]:
 def _twice() -> Iterator[Finding]:
     """I4: a share, or a refund, has left with one payout at most that neither failed nor came back."""
     out = Count("pk", filter=Q(payout__state__in=LEFT))
-    shares = PaidShare.objects.values("share", "share__distribution__currency").annotate(out=out).filter(out__gt=1)
-    for row in shares.order_by("share"):
-        yield Finding("I4.twice", row["share"], "", 1, row["out"])
-    refunds = PaidRefund.objects.values("refund").annotate(out=out).filter(out__gt=1)
-    for row in refunds.order_by("refund"):
-        yield Finding("I4.twice", row["refund"], "", 1, row["out"])
+    shares = PaidShare.objects.values_list("share").annotate(out=out).filter(out__gt=1).order_by("share")
+    refunds = PaidRefund.objects.values_list("refund").annotate(out=out).filter(out__gt=1).order_by("refund")
+    for thing, times in [*shares, *refunds]:
+        yield Finding("I4.twice", thing, "", 1, times)
 
 
 def _shown_again() -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from backend.payments.asking import ask_due, poll_due
 from backend.payments.notices import treat_notices
 from backend.payments.reconciling import reconcile_due
 from backend.payments.surpluses import apply_due as apply_surpluses
+from backend.payouts.services import void_changed
 from backend.pledges.services import call_due, remind_due
 from backend.privacy.erasure import erase_due
 from backend.privacy.retention import retain
@@ -45,6 +46,7 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "payments.poll_provider": poll_due,
     "payments.reconcile": reconcile_due,
     "payments.treat_notices": treat_notices,
+    "payouts.void_changed": void_changed,
     "pledges.call_due": call_due,
     "pledges.remind_due": remind_due,
     "privacy.erase": erase_due,

@@ -1,5 +1,6 @@
 """Writes about payees; the only place where an IBAN is sealed or opened."""
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,12 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from stdnum import iban as iban_format
 
 from backend.core import crypto
-from backend.core.errors import Invalid
+from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.events.services import record
 from backend.identity.models import User
+from backend.identity.organisations import Address
 from backend.identity.services import require_iban
-from backend.payees.models import BookedName, Payee
+from backend.payees.models import HOLD, BookedName, Payee
 
 _SIGNS = re.compile(r"(?:[A-Za-z0-9][ \u00a0]?){15,42}")
 _IBAN_BEGINS = re.compile(r"(?i)(?<![A-Z0-9])[A-Z]{2}[0-9]{2}")
@@ -46,36 +48,68 @@ def mask_within(text: str) -> str:
 
 @transaction.atomic
 def payee_of(user: User, *, now: datetime) -> Payee:
-    """The payee of a person, made the first time under their own name and without an account."""
+    """The payee that a person chose for what is owed to them, made the first time under their own name and without an
+    account."""
     payee, _created = Payee.objects.get_or_create(
-        user=user, defaults={"id": new_id("pye"), "kind": "person", "name": user.name[:70], "created_at": now}
+        user=user,
+        is_default=True,
+        defaults={"id": new_id("pye"), "kind": "person", "name": user.name[:70], "created_at": now},
     )
     return payee
 
 
-@transaction.atomic
-def set_account(*, actor: User, name: str, iban: str, now: datetime) -> Payee:
-    """Set the name and IBAN on which a person is paid; only their own.
+def hindrance(payee: Payee, now: datetime) -> str | None:
+    """Why nothing can be paid to a payee now, or None: `payee_closed`, `payee_blocked` (its person said that a change
+    was not theirs), `no_account`, `account_on_hold` (until `payee.usable_from`)."""
+    if payee.closed_at is not None:
+        return "payee_closed"
+    if payee.blocked_at is not None:
+        return "payee_blocked"
+    if not payee.iban_sealed:
+        return "no_account"
+    if payee.usable_from is None or now < payee.usable_from:
+        return "account_on_hold"
+    return None
 
-    Raises: Invalid `iban_invalid`, `name_missing`.
+
+@transaction.atomic
+def set_account(*, actor: User, name: str, iban: str, now: datetime, payee_id: str = "") -> Payee:
+    """Set the name and IBAN on which a payee of one's own is paid; the same again changes nothing, but unblocks it.
+
+    What changes is paid to from HOLD later only. Args: payee_id: empty for the one of one's own that is by default.
+    Raises: NotFound; Conflict `payee_closed`; Invalid `iban_invalid`, `name_missing`.
     """
     compact = require_iban(iban)
     if not name.strip():
         raise Invalid("name_missing", _("Give the name of the account’s holder, as the bank writes it."), param="name")
-    payee_of(actor, now=now)
-    payee = Payee.objects.select_for_update().get(user=actor)
+    payee = own_payee(actor, payee_id or payee_of(actor, now=now).pk)
     before = _told(payee)
+    same = {"iban": crypto.equality_index(compact), "name": crypto.equality_index(name.strip()[:70])} == before
+    if same and payee.blocked_at is None:
+        return payee
     payee.name = name.strip()[:70]
     payee.iban_sealed = crypto.seal_for(actor.pk, compact, bound_to=payee.pk)
     payee.iban_index = crypto.equality_index(compact)
     payee.iban_hint = mask(compact)
     payee.iban_edited_by = actor
     payee.iban_edited_at = now
+    payee.usable_from = now + HOLD
+    payee.blocked_at = None
     payee.save()
     record(
         "payee.account_changed", actor=actor, subject=payee.pk, now=now, scopes=[actor.pk], before=before,
         after=_told(payee),
     )  # fmt: skip
+    return payee
+
+
+def own_payee(actor: User, payee_id: str) -> Payee:
+    """A payee of one's own that is not closed, held by the caller. Raises: NotFound; Conflict `payee_closed`."""
+    payee = Payee.objects.select_for_update(of=("self",)).filter(user=actor, pk=payee_id).first()
+    if payee is None:
+        raise NotFound("payee_not_found", _("There is no such payee."))
+    if payee.closed_at is not None:
+        raise Conflict("payee_closed", _("This payee is closed: choose or add another one."))
     return payee
 
 
@@ -124,6 +158,14 @@ def booked_names(payee_ids: Iterable[str]) -> dict[str, list[tuple[datetime, str
 def let_names_go(payee_ids: Iterable[str]) -> None:
     """Remove the archived names of payees; PostgreSQL refuses those booked in the last ten years."""
     BookedName.objects.filter(owner__in=set(payee_ids)).delete()
+
+
+def address_of(payee: Payee) -> Address:
+    """Where a payee is written to; all empty when it was not said."""
+    if not payee.address_sealed:
+        return Address()
+    text = crypto.open_for(payee.user_id, payee.address_sealed, bound_to=payee.pk)
+    return Address(**json.loads(text))
 
 
 def open_iban(payee: Payee) -> str:

@@ -18,7 +18,7 @@ def payable_shares(*, currency: str) -> list[Share]:
 
     Those of a person to whom a pot owes less than the smallest payment of its charter wait: see `waiting_shares`.
     """
-    shares = _owed(currency)
+    shares = owed_shares(currency=currency)
     low = {share.pk for share in too_small(shares)}
     return [share for share in shares if share.pk not in low]
 
@@ -26,7 +26,7 @@ def payable_shares(*, currency: str) -> list[Share]:
 def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
     """The booked shares that are not paid yet, by payee, each with its reason: `below_minimum`, until what the pot owes
     the person reaches the smallest payment of its charter."""
-    return [(share, "below_minimum") for share in too_small(_owed(currency))]
+    return [(share, "below_minimum") for share in too_small(owed_shares(currency=currency))]
 
 
 def below_minimum(share: Share) -> bool:
@@ -40,8 +40,8 @@ def below_minimum(share: Share) -> bool:
     return share.pk in {one.pk for one in too_small(together)}
 
 
-def _owed(currency: str) -> list[Share]:
-    """The booked shares that no batch pays, by payee."""
+def owed_shares(*, currency: str) -> list[Share]:
+    """The booked shares that no batch pays, by payee, those that must wait included: see `choosing`."""
     return list(
         Share.objects.filter(
             state__in=Share.READY,
@@ -72,6 +72,6 @@ def too_small(shares: Iterable[Share]) -> list[Share]:
 
 
 def payable_refunds(*, currency: str) -> "QuerySet[Refund]":
-    """The refunds that no batch pays and whose account is known, the oldest first."""
-    rows = Refund.objects.filter(state="owed", currency=currency).exclude(iban_sealed="")
+    """The refunds that no batch pays, the oldest first."""
+    rows = Refund.objects.filter(state="owed", currency=currency)
     return rows.select_related("pledge__donor").order_by("pk")

@@ -17,8 +17,9 @@ from backend.identity.models import User
 from backend.identity.permissions import require
 from backend.identity.services import host_day
 from backend.ledger import chart
-from backend.ledger.services import Account, Line, open_account, post
+from backend.ledger.services import Line, open_account, post
 from backend.payments.models import Refund
+from backend.payouts.handing import purse
 from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.reasons import OF_ACCOUNT, OTHER, REASONS
 
@@ -116,7 +117,7 @@ def payee_not_reached(
         kind="payout.returned", scope="payout_return", key=source, reference=payout.pk, happened_on=returned_on,
         late=True,
         lines=[
-            Line(_purse("suspense", batch), payout.amount, chart.SUSPENSE),
+            Line(purse("suspense", batch), payout.amount, chart.SUSPENSE),
             Line(open_account(kind="payee", owner=payout.purse, currency=batch.currency), -payout.amount,
                  chart.SUPPLIER),
         ],
@@ -139,7 +140,7 @@ def _refuse(payout: Payout, code: str, reason: str, actor: User, now: datetime) 
     post(
         kind="payout.rejected", scope="payout_rejection", key=payout.pk, reference=batch.pk, happened_on=host_day(now),
         lines=[
-            Line(_purse("in_transit", batch), payout.amount, chart.TRANSIT),
+            Line(purse("in_transit", batch), payout.amount, chart.TRANSIT),
             Line(open_account(kind="payee", owner=payout.purse, currency=batch.currency), -payout.amount,
                  chart.SUPPLIER),
         ],
@@ -239,8 +240,3 @@ def _worded(reason: str) -> str:
             param="reason",
         )  # fmt: skip
     return reason[:280]
-
-
-def _purse(kind: str, batch: PayoutBatch) -> Account:
-    """A purse of the bank account that pays a batch."""
-    return open_account(kind=kind, owner=batch.account_id, currency=batch.currency)

@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from backend.documents.models import Document
 from backend.events.services import record
 from backend.identity.models import Organisation, Role, User
 from backend.payees.models import Payee
-from backend.payees.services import booked_names, open_iban
+from backend.payees.services import address_of, booked_names, open_iban
 from backend.pledges.models import Pledge
 from backend.privacy.parts import ACTS, PARTS, Part
 
@@ -96,22 +96,28 @@ def rows_of(part: Part, user: User) -> Iterator[dict[str, Any]]:
 
 def _payee(user: User) -> list[dict[str, Any]]:
     """Who is paid for their work, with the IBAN in full and the names that the accounts keep."""
-    payee = Payee.objects.filter(user=user).first()
-    if payee is None:
-        return []
+    payees = list(Payee.objects.filter(user=user).order_by("pk"))
+    names = booked_names([payee.pk for payee in payees])
     return [
         {
             "id": payee.pk,
             "kind": payee.kind,
             "name": payee.name,
+            **{name: getattr(payee, name) for name in ("legal_name", "siren", "rna", "vat_status", "vat_number")},
+            "address": asdict(address_of(payee)),
+            "is_default": payee.is_default,
             "iban": open_iban(payee) if payee.iban_sealed else "",
             "iban_edited_by": payee.iban_edited_by_id,
             "iban_edited_at": _value(payee.iban_edited_at),
+            "usable_from": _value(payee.usable_from),
+            "blocked_at": _value(payee.blocked_at),
+            "closed_at": _value(payee.closed_at),
             "created_at": _value(payee.created_at),
             "names_in_the_accounts": [
-                {"since": _value(since), "name": name} for since, name in booked_names([payee.pk]).get(payee.pk, [])
+                {"since": _value(since), "name": name} for since, name in names.get(payee.pk, [])
             ],
         }
+        for payee in payees
     ]
 
 

@@ -153,12 +153,13 @@ def _proposed(user: User, addresses: list[str], shown: str, now: datetime) -> No
 
 def _payee_names(user: User) -> set[str]:
     payouts = Payout.objects.filter(payee__user=user).values_list("name", flat=True)
-    return {*Payee.objects.filter(user=user).values_list("name", flat=True), *payouts}
+    theirs = Payee.objects.filter(user=user).values_list("name", "legal_name")
+    return {*payouts, *(name for names in theirs for name in names)}
 
 
 def _borne_by_others(name: str, user: User) -> bool:
     """Whether others have this name too, a namesake or a cooperative paid for several: it stays theirs."""
-    payees = Payee.objects.filter(name=name).exclude(user=user)
+    payees = Payee.objects.filter(Q(name=name) | Q(legal_name=name)).exclude(user=user)
     return payees.exists() or User.objects.filter(Q(name=name) | Q(public_name=name)).exclude(pk=user.pk).exists()
 
 
@@ -179,7 +180,10 @@ def _close_doors(user: User, now: datetime) -> None:
 
 def _payee(user: User, shown: str, now: datetime) -> None:
     """The name and the account on which they were paid; their key goes, and with it what it sealed in every copy."""
-    Payee.objects.filter(user=user).update(name=shown[:70], iban_sealed="", iban_index="", iban_hint="")
+    Payee.objects.filter(user=user).update(
+        name=shown[:70], legal_name="", siren="", rna="", vat_status="unknown", vat_number="", address_sealed="",
+        iban_sealed="", iban_index="", iban_hint="",
+    )  # fmt: skip
     Payout.objects.filter(payee__user=user).update(name=shown[:70], iban_hint="")
     destroy_key(user.pk, now)
 

@@ -46,13 +46,13 @@ def is_owed(user: User) -> bool:
     """Whether money is owed to a person, or on its way to them."""
     if refund_waits(Pledge.objects.filter(Q(person=user) | Q(donor__claimed_by=user))):
         return True
-    payee = Payee.objects.filter(user=user).first()
-    if payee is None:
+    payees = list(Payee.objects.filter(user=user).values_list("pk", flat=True))
+    if not payees:
         return False
-    unpaid = Share.objects.filter(payee=payee, amount__gt=0).exclude(state__in=["paid", "waived"])
-    if unpaid.exists() or Payout.objects.filter(payee=payee, state__in=PAYOUT_WAITS).exists():
+    unpaid = Share.objects.filter(payee__in=payees, amount__gt=0).exclude(state__in=["paid", "waived"])
+    if unpaid.exists() or Payout.objects.filter(payee__in=payees, state__in=PAYOUT_WAITS).exists():
         return True
-    return any(balances(kind="payee", owners=[payee.pk]).values())
+    return any(balances(kind="payee", owners=payees).values())
 
 
 def only_holder(user: User) -> Iterator[Conflict]:

@@ -108,6 +108,7 @@ PARTS: dict[str, Part] = {
         "distributions.ArbitrationLine", ("person",),
         ("arbitration", "before", "agreed", "answer", "answer_reason", "answered_at"),
     ),
+    "directorships": Part("payees.Director", ("user",), ("id", "starts_on", "ends_before", "marked_at")),
     "payouts": Part(
         "payouts.Payout", ("payee__user",),
         ("id", "amount", "batch__currency", "name", "iban_hint", "end_to_end_id", "state", "batch__sent_at",
@@ -222,6 +223,8 @@ ACTS: dict[str, tuple[str, ...]] = {
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),
     "payees.Payee": ("iban_edited_by",),
+    "payees.Director": ("marked_by", "ended_by"),
+    "payees.DirectorLimit": ("set_by",),
     "ledger.Freeze": ("started_by", "lift_asked_by", "lifted_by"),
     "ledger.Closing": ("asked_by", "locked_by", "withdrawn_by", "unlock_asked_by", "unlocked_by"),
     "identity.Role": ("granted_by",),

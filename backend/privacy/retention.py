@@ -80,7 +80,7 @@ def _unused(now: datetime) -> "QuerySet[User]":
     """Accounts that were never opened, of people for whom nothing was recorded either."""
     invited = Event.objects.filter(kind="person.invited", subject=OuterRef("pk")).order_by("-created_at")
     since = Greatest("date_joined", Coalesce(Subquery(invited.values("created_at")[:1]), "date_joined"))
-    never = User.objects.filter(is_active=True, last_login=None, contributions=None, payee=None, erasures=None)
+    never = User.objects.filter(is_active=True, last_login=None, contributions=None, payees=None, erasures=None)
     spoken_for = Recording.objects.filter(asked=OuterRef("pk"))  # they may never need an account
     return never.annotate(since=since).filter(~Exists(spoken_for), since__lt=now - UNUSED)
 

@@ -228,12 +228,6 @@ class ReasonForm(forms.Form):
     )
 
 
-class PrepareForm(KeyedForm):
-    """From which account of the host a batch is paid; domain errors name it `account`."""
-
-    account = forms.CharField(max_length=48, widget=forms.HiddenInput)
-
-
 class StatementForm(forms.Form):
     """A statement file, weighed before anything reads it."""
 

@@ -1,4 +1,4 @@
-"""The pages of a contributor: declare work, the list of it, the share it earned, the account it is paid to."""
+"""The pages of a contributor: declare work, the list of it, the share it earned."""
 
 from datetime import date
 from typing import Any
@@ -25,9 +25,11 @@ from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
 from backend.distributions.services import last_day, settled_lines, waiving_hindrance
 from backend.identity.models import User
+from backend.identity.permissions import may
 from backend.identity.services import host_day
 from backend.payees.models import Payee
-from backend.payees.services import set_account
+from backend.payees.services import hindrance
+from backend.payouts.directors import warnings
 from backend.payouts.services import below_minimum
 from backend.web.attempts import FAILED, attempts_for
 from backend.web.distributions import names_of_budgets
@@ -35,8 +37,8 @@ from backend.web.figures import figures_of
 from backend.web.foreseeing import foresee
 from backend.web.forms import add_domain_error
 from backend.web.forms_talk import facts_of
-from backend.web.forms_work import AccountForm, ContributionForm
-from backend.web.pages import AuthedRequest, cut, fresh_factor, private, told_in
+from backend.web.forms_work import ContributionForm
+from backend.web.pages import AuthedRequest, cut, private, told_in
 
 DRAFTS = 20
 NOT_COUNTED = {"draft", "withdrawn", "rejected"}
@@ -71,7 +73,7 @@ def work(request: AuthedRequest) -> HttpResponse:
             .filter(contributor=request.user)
             .select_related("distribution__period__budget")
             .order_by("-id")[:50],
-            "payee": Payee.visible_to(request.user).filter(user=request.user).first(),
+            "payee": Payee.visible_to(request.user).filter(user=request.user, is_default=True).first(),
             "works": declarable(request.user).exists(),
             "drafts": all_mine.filter(state="draft")
             .select_related("budget__commons", "budget__parent")
@@ -177,13 +179,18 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
         .order_by("worked_on", "id")
     )
     payout = share.payouts.filter(live=True).select_related("payout").first()
+    mine = share.contributor_id == request.user.pk
+    due = share.distribution.state == "booked" and share.state in Share.DUE and bool(share.due)
     return render(
         request,
         "work/share.html",
         {
             "share": share,
             "distribution": distribution,
-            "mine": share.contributor_id == request.user.pk,
+            "mine": mine,
+            "due": due,
+            "hindrance": hindrance(share.payee, timezone.now()),
+            "directors": warnings([share]) if due and (mine or may(request.user, "director.read")) else [],
             "words": words,
             "lines": [(row, cents.get(row.pk, row.settled_amount or 0)) for row in rows],
             "payout": payout.payout if payout else None,
@@ -198,33 +205,8 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
     )
 
 
-@private
-@fresh_factor
-@require_http_methods(["GET", "HEAD", "POST"])
-def payee_account(request: AuthedRequest) -> HttpResponseBase:
-    """Set the account on which one is paid, with a fresh factor before the form is shown."""
-    payee = Payee.visible_to(request.user).filter(user=request.user).first()
-    form = AccountForm(request.POST or None, initial={"name": payee.name if payee else request.user.name})
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                payee = set_account(actor=request.user, now=timezone.now(), **form.cleaned_data)
-            except Invalid as refusal:
-                add_domain_error(form, refusal)
-            else:
-                messages.success(
-                    request,
-                    _("You will be paid on the account %(account)s. No money moved.") % {"account": payee.iban_hint},
-                )
-                return redirect("work")
-    return render(request, "work/account.html", {"form": form, "payee": payee}, status=status)
-
-
 urlpatterns = [
     path("work/", work, name="work"),
     path("work/declare/", declare, name="declare"),
-    path("work/account/", payee_account, name="payee_account"),
     path("shares/<str:share_id>/", share_page, name="share_page"),
 ]

@@ -101,8 +101,9 @@ def test_an_account_changed_after_preparation_voids_the_batch(play: Play) -> Non
     set_account(actor=world.users["bo"], name="Bo", iban="NL91ABNA0417164300", now=world.now + timedelta(minutes=1))
     with pytest.raises(Conflict) as refusal:
         sign(world, batch)
-    assert refusal.value.code == "account_changed"
-    refuse_batch(actor=world.users["denis"], batch_id=batch.pk, reason="compte changé", now=world.now)
+    assert refusal.value.code == "batch_void"
+    batch.refresh_from_db()
+    assert (batch.state, batch.void_code, batch.refused_by) == ("rejected", "account_changed", None)
     again = prepare(world)
     assert again.total == 95_00
     old, new = (set(b.payouts.values_list("end_to_end_id", flat=True)) for b in (batch, again))
@@ -126,7 +127,11 @@ def test_the_file_is_handed_over_once_approved_and_always_the_same(play: Play) -
     sign(world, batch)
     before = entry_count()
     _batch, first = hand_over(actor=world.users["claire"], batch_id=batch.pk, now=world.now)
-    batch, second = hand_over(actor=world.users["denis"], batch_id=batch.pk, now=world.now)
+    with pytest.raises(Conflict) as refusal:
+        hand_over(actor=world.users["denis"], batch_id=batch.pk, now=world.now)
+    assert refusal.value.code == "batch_handed_over"
+    assert "Claire Moreau took this file on" in str(refusal.value)
+    batch, second = hand_over(actor=world.users["denis"], batch_id=batch.pk, again=True, now=world.now)
     assert first == second
     assert hashlib.sha256(first).hexdigest() == batch.digest
     assert (entry_count(), batch.downloads, batch.state) == (before + 1, 2, "sent")

@@ -15,7 +15,7 @@ from tests.treasurers import make_treasurer
 
 PAGES = table("pages")
 # Things whose very name is a secret: who asks for them knows that they exist.
-SECRETS = ("code", "invitation")
+SECRETS = ("code", "invitation", "block")
 # Names of where a thing is, not of the thing.
 PLACES = ("scope",)
 MONEY = tuple(kind for kind in STRONG if kind != "administrator")

@@ -42,6 +42,7 @@ from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
 from tests.rights.forges import add_forges
+from tests.rights.payees import add_payees
 from tests.rights.provider import add_provider
 from tests.rights.receipts import add_receipts
 from tests.rights.rounds import add_rounds
@@ -118,6 +119,7 @@ def build() -> House:
     _shared_out(house)
     _waiting(house)
     _tokens(house)
+    add_payees(house)
     add_waiting(house)
     add_receipts(house)
     add_provider(house)

@@ -17,5 +17,5 @@ UPDATE payouts_payout payout SET line = 'line:' || line.account_id || ':' || lef
 
 
 class Migration(migrations.Migration):
-    dependencies = [("banking", "0005_lines_stay"), ("payouts", "0005_undone")]
+    dependencies = [("banking", "0005_lines_stay"), ("payouts", "0007_undone")]
     operations = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]

@@ -14,7 +14,7 @@ TONES = {
         "refunded", "done", "won", "explained",
     },
     "wait": {
-        "waiting", "deposited",
+        "waiting", "deposited", "claimed",
         "declared", "questioned", "published", "frozen", "prepared", "approved", "sent", "owed", "batched", "new",
         "proposed", "closing", "suspended",
         "suspect", "suggested", "unknown", "opening", "processing", "ready", "asked", "past_due", "paused", "opened",

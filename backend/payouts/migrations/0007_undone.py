@@ -19,24 +19,46 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION payouts_undone_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+-- An attempt that ended is never taken up again.
+CREATE OR REPLACE FUNCTION payouts_payout_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'payout %: an attempt that ended is never taken up again', OLD.id
-        USING ERRCODE = 'restrict_violation', CONSTRAINT = 'ended_payout_is_final';
+    IF TG_OP = 'DELETE' THEN
+        PERFORM payouts_refuse(format('payout %s: a payout is never removed', OLD.id), 'payout_never_changes');
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.state <> 'prepared' OR NOT EXISTS (SELECT FROM payouts_payoutbatch
+                WHERE id = NEW.batch_id AND state = 'prepared' AND approved_by_id IS NULL) THEN
+            PERFORM payouts_refuse(format('payout %s: nothing joins a batch once it is signed', NEW.id), 'payout_begins');
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (NEW.id, NEW.batch_id, NEW.payee_id, NEW.refund_id, NEW.amount, NEW.end_to_end_id)
+        IS DISTINCT FROM (OLD.id, OLD.batch_id, OLD.payee_id, OLD.refund_id, OLD.amount, OLD.end_to_end_id)
+        -- Whom it went to is forgotten only once it is over.
+        OR ((NEW.name, NEW.iban_hint) <> (OLD.name, OLD.iban_hint)
+            AND OLD.state NOT IN ('settled', 'returned', 'rejected', 'cancelled')) THEN
+        PERFORM payouts_refuse(format('payout %s: what was prepared never changes', OLD.id), 'payout_never_changes');
+    END IF;
+    IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (
+        ('prepared', 'sent'), ('prepared', 'cancelled'),
+        ('sent', 'settled'), ('sent', 'rejected'), ('settled', 'sent'), ('settled', 'returned')
+    ) THEN
+        PERFORM payouts_refuse(
+            format('payout %s: from %s to %s is refused', OLD.id, OLD.state, NEW.state), 'payout_moves_along_its_states');
+    END IF;
+    RETURN NEW;
 END $$;
-CREATE TRIGGER ended_payout_is_final BEFORE UPDATE ON payouts_payout
-    FOR EACH ROW WHEN (OLD.state IN ('returned', 'rejected', 'cancelled') AND NEW.state <> OLD.state)
-    EXECUTE FUNCTION payouts_undone_is_final();
 """
 
 BATCH = [
     ("prepared", "awaiting approval"),
     ("approved", "approved, file ready"),
+    ("claimed", "being handed over"),
     ("sent", "handed to the bank"),
     ("unknown", "handed over, nobody knows what became of it"),
     ("settled", "seen on the statement"),
-    ("returned", "refused or sent back by the bank"),
     ("rejected", "refused"),
+    ("returned", "refused or sent back by the bank"),
 ]
 PAYOUT = [
     ("prepared", "prepared"),
@@ -54,7 +76,7 @@ def undone_on(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0004_returned"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("payouts", "0006_guards"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [
         migrations.AlterField(
             "payoutbatch", "state", models.CharField(choices=BATCH, default="prepared", max_length=12)
