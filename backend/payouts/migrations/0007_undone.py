@@ -68,6 +68,19 @@ PAYOUT = [
     ("rejected", "refused by the bank"),
     ("cancelled", "cancelled"),
 ]
+HELD = [
+    ("no_account", "no account was given"),
+    ("on_hold", "the account changed and waits"),
+    ("blocked", "the account is blocked"),
+    ("closed", "the payee is closed"),
+    ("unreached", "the bank said that the account is wrong"),
+    ("name_not_latin", "the name cannot be written for the banks"),
+    ("below_minimum", "below the smallest payment of its charter"),
+    ("chosen", "left out by who prepared"),
+    ("nobody_could_approve", "nobody else could approve it"),
+    ("above_limit", "above a limit, and nobody could approve as a third person"),
+    ("no_money", "not enough money at the bank"),
+]
 
 
 def undone_on(apps, schema_editor):
