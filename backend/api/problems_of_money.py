@@ -96,6 +96,26 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Every other treasurer is paid by what waits, or asked for it, or typed its account."),
         _("Let one of them prepare the batch: you may then approve it."),
     ),
+    "third_person_missing": (
+        _("Nobody could approve as a third person"),
+        _("What waits is above a limit of the account, and there are not two other treasurers who may approve it."),
+        _("Name another treasurer, or have the limit changed by two people."),
+    ),
+    "bank_balance_short": (
+        _("There is not enough money at the bank"),
+        _("The oldest debt is more than the balance less what is in transit and in other batches."),
+        _("Wait for what is in transit, or bring money to this account. Debts are paid the oldest first."),
+    ),
+    "format_unknown": (
+        _("There is no such file format"),
+        _("Payment files are of the format pain.001.001.09, or pain.001.001.03 for a bank that wants it."),
+        _("Choose one of the two."),
+    ),
+    "name_not_latin": (
+        _("A name cannot be written for the banks"),
+        _("Banks write Latin letters and figures only, and nothing is left of this name."),
+        _("Give the name in Latin letters, as the bank writes it."),
+    ),
     "payee_without_account": (
         _("A payee has no account"),
         _("The payee has not given an IBAN to be paid on."),
@@ -130,6 +150,56 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("An account changed since the batch was prepared"),
         _("A payee gave another IBAN in the meantime, so that the file is out of date."),
         _("Refuse this batch and prepare another."),
+    ),
+    "own_approval": (
+        _("Nobody approves a batch twice"),
+        _("Above a limit of the account two different people approve, besides the one who prepared."),
+        _("Ask another treasurer to approve it too."),
+    ),
+    "batch_void": (
+        _("The batch is void"),
+        _("It is not any more what was prepared: an account changed, a payee is blocked, or the file is another."),
+        _("Prepare another batch: its shares and refunds can be paid again. No money moved."),
+    ),
+    "batch_claimed": (
+        _("Somebody is handing this batch over"),
+        _("Another treasurer took it to give its file to the bank, or to type its transfers there."),
+        _("Ask them: what is sent twice may be paid twice."),
+    ),
+    "batch_handed_over": (
+        _("The file was taken already"),
+        _("Another treasurer took this file for the bank."),
+        _("Take it again only if the bank never got it: its page says how."),
+    ),
+    "batch_paid_by_hand": (
+        _("The transfers were typed on the bank’s site"),
+        _("The file of this batch must not be used: everything would be paid twice."),
+        _("Wait for the statement."),
+    ),
+    "batch_not_by_hand": (
+        _("Nobody types this batch on the bank’s site"),
+        _("Its transfers are booked once somebody said that they type them."),
+        _("Open its page and choose to type the transfers."),
+    ),
+    "paid_on_invalid": (
+        _("The bank’s day is not possible"),
+        _("Transfers leave between the approval of their batch and today."),
+        _("Give the day that the bank shows."),
+    ),
+    "reference_long": (
+        _("The reference is too long"),
+        _("Banks give references of 35 signs at most."),
+        _("Copy the reference of the bank, or leave it empty."),
+    ),
+    "reference_short": (
+        _("The reference is too short"),
+        _("A reference of fewer than 4 signs would be found in lines that have nothing to do with it."),
+        _("Copy the reference of the bank, or leave it empty."),
+    ),
+    "reference_twice": (
+        _("Two transfers have the same reference"),
+        _("The statement tells transfers apart by their references."),
+        _("Give each its own, or leave them empty."),
     ),
     "batch_changed": (
         _("This is not the file that was read"),

@@ -23,11 +23,13 @@ from backend.identity.roles import lock_roles, required_reason
 from backend.identity.services import grant_role, the_host
 
 TREASURER, SETTINGS, ACCOUNT = "role.treasurer", "host.settings", "host.bank_account"
+PAYOUTS = "host.payouts"
 # What is proposed → the rights to propose and to decide it.
 RIGHTS = {
     TREASURER: ("role.propose_treasurer", "role.decide_treasurer"),
     SETTINGS: ("host.propose", "host.decide"),
     ACCOUNT: ("host.propose", "host.decide"),
+    PAYOUTS: ("host.propose", "host.decide"),
 }
 
 
@@ -206,7 +208,7 @@ def require_decidable(actor: User, proposal: Proposal, *, accept: bool) -> None:
         )
     two = (actor, proposal.proposed_by)
     seen_by_treasurer = any(holds(one, "treasurer") and not came_by_hand(one) for one in two)
-    if accept and not seen_by_treasurer and (proposal.kind == ACCOUNT or _has_treasurer()):
+    if accept and not seen_by_treasurer and (proposal.kind in {ACCOUNT, PAYOUTS} or _has_treasurer()):
         raise Conflict(
             "treasurer_wanted", _("One of the two people must be a treasurer who came by mail: ask one to decide.")
         )

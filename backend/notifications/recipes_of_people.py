@@ -163,6 +163,7 @@ def _of(proposal: Proposal) -> dict[str, str]:
         "role.treasurer": _("%(person)s as treasurer"),
         "host.settings": _("other settings of the host"),
         "host.bank_account": _("a bank account of the host, %(account)s"),
+        "host.payouts": _("limits of the payouts of a bank account"),
     }[proposal.kind]
     return {
         "what": what % values,

@@ -1,4 +1,4 @@
-"""Settings and bank accounts of the host: one person proposes, another decides; an IBAN waits three days more."""
+"""Settings, bank accounts and limits of the host: one person proposes, another decides; an IBAN waits three days."""
 
 import re
 from datetime import datetime, timedelta
@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.crypto import equality_index
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
-from backend.core.money import require_currency
+from backend.core.money import require_amount, require_currency
 from backend.core.sweep import sweep_rows
 from backend.events.services import record
 from backend.identity.models import Host, HostBankAccount, Proposal, User
 from backend.identity.permissions import require
-from backend.identity.proposals import ACCOUNT, SETTINGS, decide, decided, iban_of, intact, locked, write
+from backend.identity.proposals import ACCOUNT, PAYOUTS, SETTINGS, decide, decided, iban_of, intact, locked, write
 from backend.identity.roles import lock_roles, required_reason
 from backend.identity.services import add_bank_account, require_bic, require_iban, the_host
 from backend.ledger.services import entry_count
@@ -29,7 +29,7 @@ SETTING_NAMES = (
 )  # fmt: skip
 ADDRESS_LENGTH = 300
 _RNA = re.compile(r"W[0-9][0-9AB][0-9]{7}")
-_UNDER_WAY = ("prepared", "approved")
+LIMIT_NAMES = ("limit_payee", "limit_batch", "limit_day", "file_format")
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -199,6 +199,70 @@ def decide_account(
 
 
 @transaction.atomic
+def propose_payouts(
+    *,
+    actor: User,
+    account_id: str,
+    limit_payee: int | None,
+    limit_batch: int | None,
+    limit_day: int | None,
+    file_format: str,
+    reason: str,
+    now: datetime,
+) -> Proposal:
+    """Propose other limits of the payouts of a bank account, or another format of its files. Moves no money.
+
+    Args: limits in minor units, above which a third person approves a batch; None: no limit.
+    Raises: Forbidden; NotFound `account_not_found`; Conflict `proposal_open`; Invalid `amount_out_of_range`,
+        `format_unknown`, `nothing_changed`, `reason_missing`.
+    """
+    require(actor, "host.propose")
+    account = HostBankAccount.objects.filter(pk=account_id).first()
+    if account is None:
+        raise NotFound("account_not_found", _("There is no such bank account."))
+    wanted: dict[str, Any] = {"limit_payee": limit_payee, "limit_batch": limit_batch, "limit_day": limit_day}
+    for name, value in wanted.items():
+        if value is not None:
+            require_amount(value, param=name)
+    if file_format not in dict(HostBankAccount.FORMATS):
+        raise Invalid("format_unknown", _("Choose one of the two formats."), param="file_format")
+    wanted["file_format"] = file_format
+    after = {name: value for name, value in wanted.items() if getattr(account, name) != value}
+    if not after:
+        raise Invalid("nothing_changed", _("These are the present settings: change one of them."))
+    payload = {
+        "name": account.name, "currency": account.currency, "before": {name: getattr(account, name) for name in after},
+        "after": after,
+    }  # fmt: skip
+    return write(actor=actor, kind=PAYOUTS, subject=account.pk, payload=payload, reason=reason, now=now)
+
+
+def decide_payouts(
+    *, actor: User, proposal_id: str, accept: bool, digest: str, reason: str = "", now: datetime
+) -> Proposal:
+    """Accept or refuse limits of payouts: they hold at once, for the batches that wait too.
+
+    Args: digest: of the proposal, as the page showed it. reason: needed for a refusal.
+    Raises: what `identity.proposals.decide` raises; Conflict `settings_changed`, `treasurer_wanted`.
+    """
+
+    def apply(proposal: Proposal) -> None:
+        before, after = proposal.payload["before"], proposal.payload["after"]
+        account = HostBankAccount.objects.select_for_update(no_key=True).get(pk=proposal.subject)
+        if any(getattr(account, name) != value for name, value in before.items()):
+            raise Conflict("settings_changed", _("The settings changed since this was proposed: propose it again."))
+        for name in LIMIT_NAMES:
+            setattr(account, name, after.get(name, getattr(account, name)))
+        account.save(update_fields=list(LIMIT_NAMES))
+        proposal.applied_at = now
+
+    return decide(
+        actor=actor, proposal_id=proposal_id, kind=PAYOUTS, accept=accept, digest=digest, reason=reason, now=now,
+        apply=apply,
+    )  # fmt: skip
+
+
+@transaction.atomic
 def stop_account(*, actor: User, proposal_id: str, reason: str, now: datetime) -> Proposal:
     """Stop an accepted bank account during its three days; who proposed it takes it back instead.
 
@@ -232,7 +296,7 @@ def apply_due(now: datetime) -> int:
 def due_accounts(now: datetime) -> "QuerySet[Proposal]":
     """The accepted accounts whose three days are over and from which no payment is on its way."""
     rows = Proposal.objects.filter(kind=ACCOUNT, state="accepted", applied_at=None, applies_at__lte=now)
-    return rows.exclude(subject__in=PayoutBatch.objects.filter(state__in=_UNDER_WAY).values("account"))
+    return rows.exclude(subject__in=PayoutBatch.objects.filter(state__in=PayoutBatch.SPOKEN_FOR).values("account"))
 
 
 def _hold(proposal: Proposal, now: datetime) -> None:

@@ -47,6 +47,7 @@ BEGUN: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (Distribution, "prepared_by", {"state__in": ["frozen", "published"]}),
     (Arbitration, "entered_by", {"state": "waiting"}),
     (PayoutBatch, "prepared_by", {"state": "prepared"}),
+    (PayoutBatch, "approved_by", {"state": "prepared"}),  # a third person must sign it too
     (Transfer, "proposed_by", {"state": "proposed"}),
     (Opening, "proposed_by", {"state": "proposed"}),
     (Proposal, "proposed_by", {"state": "proposed"}),

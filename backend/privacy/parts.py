@@ -208,7 +208,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "payments.Reconciliation": ("asked_by",),
     "banking.Statement": ("imported_by",),
     "banking.BankLine": ("matched_by",),
-    "payouts.PayoutBatch": ("prepared_by", "approved_by"),
+    "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),
     "distributions.Distribution": ("prepared_by", "approved_by"),
     "distributions.Arbitration": ("entered_by",),
     "distributions.ArbitrationLine": ("recorded_by",),

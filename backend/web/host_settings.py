@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.identity.models import HostBankAccount, Proposal
 from backend.identity.permissions import may, require
-from backend.identity.proposals import ACCOUNT, SETTINGS
+from backend.identity.proposals import ACCOUNT, PAYOUTS, SETTINGS
 from backend.identity.services import the_host
 from backend.ledger.services import entry_count
-from backend.operations.host import propose_account, propose_settings
+from backend.operations.host import propose_account, propose_payouts, propose_settings
 from backend.web.acts import form_page
+from backend.web.forms_payouts import LimitsForm
 from backend.web.forms_people import HostAccountForm, HostForm
 from backend.web.pages import AuthedRequest, fresh_factor, private
 from backend.web.proposals import percent, told
@@ -27,7 +28,7 @@ def host_page(request: AuthedRequest) -> HttpResponse:
     """What the host is set to, its accounts, and what awaits a second person."""
     require(request.user, "host.read")
     host = the_host()
-    waiting = Proposal.visible_to(request.user).filter(kind__in=[SETTINGS, ACCOUNT])
+    waiting = Proposal.visible_to(request.user).filter(kind__in=[SETTINGS, ACCOUNT, PAYOUTS])
     open_ones = waiting.filter(state="proposed") | waiting.filter(state="accepted", applied_at=None)
     context = {
         "row": host,
@@ -95,6 +96,22 @@ def host_account_change(request: AuthedRequest, account_id: str) -> HttpResponse
     return form_page(request, form, act, "people/host_account.html", {"account": account})
 
 
+@private
+@fresh_factor
+@require_http_methods(["GET", "HEAD", "POST"])
+def host_account_payouts(request: AuthedRequest, account_id: str) -> HttpResponseBase:
+    """Propose other limits of the payouts of a bank account. Changes nothing by itself."""
+    require(request.user, "host.propose")
+    account = get_object_or_404(HostBankAccount, pk=account_id)
+    form = LimitsForm(request.POST or None, account=account)
+
+    def act() -> HttpResponseBase:
+        made = propose_payouts(actor=request.user, account_id=account.pk, now=timezone.now(), **form.cleaned_data)
+        return _proposed(request, made)
+
+    return form_page(request, form, act, "people/host_payouts.html", {"account": account})
+
+
 def _proposed(request: AuthedRequest, made: Proposal) -> HttpResponseBase:
     messages.success(request, _("It is proposed. Nothing changed and no money moved: another person must accept."))
     return redirect("proposal_page", made.pk)
@@ -105,4 +122,5 @@ urlpatterns = [
     path("host/change/", host_change, name="host_change"),
     path("host/accounts/new/", host_account_new, name="host_account_new"),
     path("host/accounts/<slug:account_id>/", host_account_change, name="host_account_change"),
+    path("host/accounts/<slug:account_id>/payouts/", host_account_payouts, name="host_account_payouts"),
 ]

@@ -14,10 +14,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backend.core.money import format_money
 from backend.identity.models import Host, HostBankAccount, Proposal, User
 from backend.identity.permissions import holds, may
-from backend.identity.proposals import ACCOUNT, RIGHTS, decide_treasurer, hindrance, see_iban, withdraw
-from backend.operations.host import decide_account, decide_settings, stop_account
+from backend.identity.proposals import ACCOUNT, PAYOUTS, RIGHTS, decide_treasurer, hindrance, see_iban, withdraw
+from backend.operations.host import decide_account, decide_payouts, decide_settings, stop_account
 from backend.web.forms_people import ReasonForm
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
@@ -25,6 +26,7 @@ DECIDE: dict[str, Callable[..., Proposal]] = {
     "role.treasurer": decide_treasurer,
     "host.settings": decide_settings,
     "host.bank_account": decide_account,
+    "host.payouts": decide_payouts,
 }
 
 
@@ -118,6 +120,13 @@ def told(proposal: Proposal) -> dict[str, Any]:
             (_("BIC"), "", facts["bic"]),
             (_("Currency"), "", facts["currency"]),
         ]
+    elif proposal.kind == PAYOUTS:
+        title = _("Payouts of %(name)s") % {"name": facts["name"]}
+        before, after, currency = facts["before"], facts["after"], facts["currency"]
+        lines = [
+            (limit_names()[field], _limit(field, before[field], currency), _limit(field, after[field], currency))
+            for field in after
+        ]
     else:
         title = _("Settings of the host")
         lines = [
@@ -139,6 +148,22 @@ def setting_names() -> dict[str, str]:
         "vat_status": _("Value added tax"),
         "tax_receipts": _("Tax receipts"),
     }
+
+
+def limit_names() -> dict[str, str]:
+    """The limits of a bank account in the reader's language."""
+    return {
+        "limit_payee": _("A third person above, for one payee"),
+        "limit_batch": _("A third person above, for a batch"),
+        "limit_day": _("A third person above, for a day"),
+        "file_format": _("Format of the payment files"),
+    }
+
+
+def _limit(field: str, value: Any, currency: str) -> str:
+    if field == "file_format":
+        return str(value)
+    return _("no limit") if value is None else format_money(int(value), currency)
 
 
 def _said(field: str, value: Any) -> str:

@@ -19,6 +19,7 @@ from backend.identity.tokens import create_token, revoke_token
 from backend.ledger import services as ledger
 from backend.operations import demo
 from backend.payees.services import set_account
+from backend.payouts.handing import claim
 from backend.payouts.services import approve_batch, hand_over, prepare_batch, refuse_batch
 from backend.pledges.services import cancel_pledge
 
@@ -113,8 +114,10 @@ def test_periods_and_payouts(play: Any) -> None:
     approve = partial(approve_batch, actor=denis, batch_id=world.batch.pk, digest=world.batch.digest, now=world.now)
     one(approve, "batch.approved", actor=denis, before={"state": "prepared"}, after={"state": "approved"})
     assert new_events(approve) == []
+    claimed = partial(claim, actor=claire, batch_id=world.batch.pk, way="file", now=world.now)
+    one(claimed, "batch.claimed", actor=claire, before={"state": "approved"}, after={"state": "claimed"})
     take = partial(hand_over, actor=claire, batch_id=world.batch.pk, now=world.now)
-    one(take, "batch.sent", actor=claire, before={"state": "approved"}, after={"state": "sent"})
+    one(take, "batch.sent", actor=claire, before={"state": "claimed"}, after={"state": "sent"})
     # The file shows IBANs: each time it is taken is known.
     assert one(take, "batch.downloaded", actor=claire).data == {"downloads": 2}
     assert one(take, "batch.downloaded", actor=claire).data == {"downloads": 3}

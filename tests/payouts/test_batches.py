@@ -104,6 +104,10 @@ def test_an_account_changed_after_preparation_voids_the_batch(play: Play) -> Non
     assert refusal.value.code == "batch_void"
     batch.refresh_from_db()
     assert (batch.state, batch.void_code, batch.refused_by) == ("rejected", "account_changed", None)
+    early = prepare(world)
+    assert {one.code for one in early.held_out.all()} == {"on_hold"}
+    refuse_batch(actor=world.users["claire"], batch_id=early.pk, reason="x", now=world.now)
+    world.now += timedelta(days=4)
     again = prepare(world)
     assert again.total == 95_00
     old, new = (set(b.payouts.values_list("end_to_end_id", flat=True)) for b in (batch, again))

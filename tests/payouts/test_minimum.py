@@ -84,5 +84,9 @@ def test_who_gave_no_account_is_listed_and_not_paid(pots: Pots) -> None:
     pots.approve(pots.close(budget))
     assert names(pots, payable_shares(currency="EUR")) == [("eve", 6_00)]
     set_account(actor=pots.person("eve"), name="Eve", iban="FR1420041010050500013M02606", now=pots.now)
+    with pytest.raises(Conflict) as refusal:  # a new account waits three days
+        prepare_batch(actor=pots.person("claire"), account_id=pots.world.account.pk, now=pots.now)
+    assert refusal.value.code == "nothing_to_pay"
+    pots.pass_days(3)
     prepare_batch(actor=pots.person("claire"), account_id=pots.world.account.pk, now=pots.now)
     assert Payout.objects.get().amount == 6_00

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +11,18 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.distributions.models import Share
+from backend.events.models import Event
 from backend.identity.models import Role
-from backend.ledger.services import Line, balance, entry_count, open_account, post
+from backend.identity.services import host_day
+from backend.ledger.services import balance, entry_count
+from backend.operations import demo
 from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import prepare_batch
+from backend.web.treasury import account_alerts
+from tests.payouts.test_two_people import limit
+from tests.treasurers import make_treasurer
 from tests.web.test_public import text_of
 from tests.web.test_work import grow_old
 
@@ -92,7 +98,9 @@ def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sig
     before = entry_count()
     browser = sign_in(world.users["claire"])
     text = text_of(browser.get("/en/payouts/prepare/"))
-    assert "Bo Nguyen FR14 •••• 2606 1 €57.00 Camille Faure DE89 •••• 3000 1 €38.00 Total €95.00" in text
+    assert "Bo Nguyen first payment to this payee FR14 •••• 2606 1 €57.00 leave out Bo Nguyen " in text
+    assert "Total €95.00 One other treasurer must approve it. Who may: Denis Caron." in text
+    assert "Free at the bank €142.50" in text
     assert "Prepare the payment of €95.00 to 2 payees" in text
     sent = {"account": world.account.pk, "form_key": "p-1"}
     answers = [browser.post("/en/payouts/prepare/", sent) for _time in range(2)]
@@ -102,7 +110,7 @@ def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sig
     assert entry_count() == before
     other = browser.post("/en/payouts/prepare/", {**sent, "form_key": "p-2"})
     assert other.status_code == 409
-    assert "Nothing can be paid now" in text_of(other)
+    assert "Nothing is left to pay: Claire Moreau prepared a batch of €95.00 on" in text_of(other)
     assert PayoutBatch.objects.count() == 1
 
 
@@ -110,11 +118,13 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
     world = play("approve_distribution")
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     browser = sign_in(world.users["claire"])
-    assert "Left out, because they have not given an account: Camille Faure (€38.00)" in text_of(
-        browser.get("/en/payouts/prepare/")
-    )
+    shown = text_of(browser.get("/en/payouts/prepare/"))
+    assert "Camille Faure No account was given yet: ask for it. €38.00" in shown
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
     assert [payout.name for payout in Payout.objects.all()] == ["Bo Nguyen"]
+    batch = text_of(browser.get(f"/en/payouts/{PayoutBatch.objects.get().pk}/"))
+    assert "Held out of the batch" in batch
+    assert "Camille Faure No account was given yet: ask for it. €38.00" in batch
     assert Share.objects.get(contributor=world.users["camille"]).state == "owed"
 
 
@@ -143,29 +153,109 @@ def test_the_batch_shows_its_lines_its_fingerprint_and_what_to_look_at_twice(pla
 
 def test_an_account_changed_since_the_last_payment_is_flagged(play: Play, sign_in: SignIn) -> None:
     world = play("settle")
-    set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
-    paid = Payout.objects.get(name="Bo Nguyen")
-    share = Share.objects.get(contributor=world.users["bo"])
-    Share.objects.filter(pk=share.pk).update(state="returned")
-    paid.shares.update(live=False)
-    owed = [
-        Line(open_account(kind=kind, owner=owner, currency="EUR"), amount, "401")
-        for kind, owner, amount in (("bank", world.account.pk, 57_00), ("payee", share.payee_id, -57_00))
-    ]
-    post(
-        kind="t", scope="t", key="again", reference=share.pk, happened_on=date(2026, 11, 21), lines=owed,
-        now=timezone.now(),
-    )  # fmt: skip
-    batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=timezone.now())
+    changed = timezone.now() - timedelta(days=4)
+    set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=changed)
+    payee = Payee.objects.get(user=world.users["bo"])
+    earlier = changed - timedelta(days=1)
+    assert account_alerts({payee.pk: payee}, timezone.now()) == {payee.pk: ""}
+    payee.iban_edited_at = timezone.now() + timedelta(minutes=1)
+    assert account_alerts({payee.pk: payee}, timezone.now()) == {payee.pk: "new_account"}
+    assert account_alerts({payee.pk: payee}, earlier) == {payee.pk: "first"}
+
+
+def test_an_account_changed_after_the_preparation_is_shown_and_voids(play: Play, sign_in: SignIn) -> None:
+    world = prepared(play)
     browser = sign_in(world.users["denis"])
-    text = text_of(browser.get(f"/en/payouts/{batch.pk}/"))
-    assert "first payment since the account changed on" in text
+    path = f"/en/payouts/{world.batch.pk}/"
     set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
-    late = browser.get(f"/en/payouts/{batch.pk}/")
+    late = browser.get(path)
     assert "account changed after this batch was prepared" in text_of(late)
     assert "changed since this batch was prepared: refuse it and prepare another." in text_of(late)
     assert "/approve/" not in late.content.decode()
-    assert browser.post(f"/en/payouts/{batch.pk}/approve/", {"digest": batch.digest}).status_code == 409
+    answer = browser.post(f"{path}approve/", {"digest": world.batch.digest})
+    assert answer.status_code == 409
+    assert "This batch is void: an account that it pays changed after it was prepared. No money moved." in text_of(
+        answer
+    )
+    assert "Void since" in text_of(browser.get(path))
+    assert set(Share.objects.values_list("state", flat=True)) == {"payable"}
+
+
+def test_the_preparer_leaves_somebody_out_and_says_why(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    browser = sign_in(world.users["claire"])
+    bo = Payee.objects.get(user=world.users["bo"])
+    sent = {"account": world.account.pk, "form_key": "p-1", "leave": [bo.pk]}
+    missing = browser.post("/en/payouts/prepare/", sent)
+    assert missing.status_code == 422
+    assert "Say why you leave out what you ticked." in text_of(missing)
+    assert f'value="{bo.pk}" checked' in missing.content.decode()
+    assert not PayoutBatch.objects.exists()
+    answer = browser.post("/en/payouts/prepare/", {**sent, "form_key": "p-2", "why": "on leave"})
+    page = text_of(sign_in(world.users["denis"]).get(answer.headers["Location"]))
+    assert "Bo Nguyen Left out: “on leave” €57.00" in page
+    assert PayoutBatch.objects.get().total == 38_00
+
+
+def test_above_a_limit_the_pages_say_how_many_and_who(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    limit(world, limit_batch=50_00)
+    ana = world.users["ana"]
+    make_treasurer(ana)
+    demo.give_factor(ana)
+    claire, denis = sign_in(world.users["claire"]), sign_in(world.users["denis"])
+    shown = text_of(claire.get("/en/payouts/prepare/"))
+    assert (
+        "Above a limit of this account (the batch is above its limit): two other treasurers must approve it." in shown
+    )
+    claire.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
+    batch = PayoutBatch.objects.get()
+    path = f"/en/payouts/{batch.pk}/"
+    assert "Approvals 0 of 2. Who may:" in text_of(denis.get(path))
+    assert "after you, a third person must approve it too" in text_of(denis.get(f"{path}approve/"))
+    assert denis.post(f"{path}approve/", {"digest": batch.digest}).status_code == 302
+    text = text_of(claire.get(path))
+    assert "Denis Caron approved it on" in text
+    assert "Approvals 1 of 2. Who may: Ana" in text
+    third = sign_in(ana)
+    assert "Yours is the second approval, and the last." in text_of(third.get(f"{path}approve/"))
+    assert third.post(f"{path}approve/", {"digest": batch.digest}).status_code == 302
+    batch.refresh_from_db()
+    assert (batch.state, batch.second_by) == ("approved", ana)
+
+
+def test_transfers_are_typed_on_the_site_of_the_bank(play: Play, sign_in: SignIn) -> None:
+    world = prepared(play)
+    denis, claire = sign_in(world.users["denis"]), sign_in(world.users["claire"])
+    path = f"/en/payouts/{world.batch.pk}/"
+    denis.post(f"{path}approve/", {"digest": world.batch.digest})
+    assert "FR14 2004" not in text_of(claire.get(f"{path}by-hand/"))
+    shown = text_of(claire.post(f"{path}by-hand/", {"act": "show"}))
+    assert "FR14 2004 1010 0505 0001 3M02 606" in shown
+    assert "FR14 2004" not in text_of(claire.get(f"{path}by-hand/"))
+    assert "Claire Moreau types these transfers on the bank’s site since" in text_of(denis.get(path))
+    assert denis.post(f"{path}file/").status_code == 409
+    before = entry_count()
+    wrong = claire.post(f"{path}by-hand/", {"act": "done", "paid_on": ""})
+    assert wrong.status_code == 422
+    assert "Give the day that the bank shows." in text_of(wrong)
+    assert entry_count() == before
+    done = claire.post(f"{path}by-hand/", {"act": "done", "paid_on": host_day(timezone.now()).isoformat()})
+    assert done.status_code == 302
+    assert entry_count() == before + 1
+    assert balance(kind="in_transit", owner=world.account.pk, currency="EUR") == 95_00
+    assert "the file must not be used" in text_of(denis.get(path))
+
+
+def test_an_approved_batch_is_taken_back_from_its_page(play: Play, sign_in: SignIn) -> None:
+    world = prepared(play)
+    denis = sign_in(world.users["denis"])
+    path = f"/en/payouts/{world.batch.pk}/"
+    denis.post(f"{path}approve/", {"digest": world.batch.digest})
+    assert f"{path}refuse/" in denis.get(path).content.decode()
+    assert denis.post(f"{path}refuse/", {"reason": "wrong month", "seen": "approved"}).status_code == 302
+    assert "Refused by Denis Caron" in text_of(denis.get(path))
+    assert denis.post(f"{path}file/").status_code == 409
 
 
 def test_another_treasurer_approves_exactly_the_file_once(play: Play, sign_in: SignIn) -> None:
@@ -186,7 +276,7 @@ def test_another_treasurer_approves_exactly_the_file_once(play: Play, sign_in: S
     assert entry_count() == before
     late = sign_in(world.users["claire"]).post(path, {"digest": world.batch.digest})
     assert late.status_code == 409
-    assert "Denis Caron has already decided on this batch." in text_of(late)
+    assert "Denis Caron has already decided on this batch, on" in text_of(late)
 
 
 def test_its_preparer_reads_why_and_cannot_approve(play: Play, sign_in: SignIn) -> None:
@@ -225,8 +315,11 @@ def test_refusing_needs_a_reason_and_frees_the_shares(play: Play, sign_in: SignI
     assert empty.status_code == 422
     assert "Say why the batch is refused." in text_of(empty)
     assert set(Share.objects.values_list("state", flat=True)) == {"batched"}
+    late = browser.post(path, {"reason": "x", "seen": "approved"})
+    assert late.status_code == 409
+    assert "This batch is “awaiting approval”" in text_of(late)
     for _time in range(2):
-        assert browser.post(path, {"reason": "Wrong account"}).status_code == 302
+        assert browser.post(path, {"reason": "Wrong account", "seen": "prepared"}).status_code == 302
     world.batch.refresh_from_db()
     assert (world.batch.state, world.batch.refused_reason) == ("rejected", "Wrong account")
     assert set(Share.objects.values_list("state", flat=True)) == {"payable"}
@@ -267,6 +360,15 @@ def test_the_file_is_the_approved_bytes_and_books_once(play: Play, sign_in: Sign
     again = text_of(browser.get(path))
     assert "This file was already handed over on" in again
     assert "a bank that gets it twice may pay twice" in again
+    assert "Claire Moreau took it first; it was taken 2 times so far." in again
+    other = sign_in(world.users["denis"])
+    told = other.post(path)
+    assert told.status_code == 409
+    assert "Claire Moreau took this file on" in text_of(told)
+    assert other.post(path, {"again": "yes"}).content == answers[0].content
+    assert list(Event.objects.filter(kind="batch.downloaded").values_list("actor__name", flat=True)) == [
+        "Claire Moreau", "Denis Caron",
+    ]  # fmt: skip
 
 
 def test_handing_over_asks_for_the_password_when_it_is_old(play: Play, sign_in: SignIn) -> None:
@@ -288,5 +390,5 @@ def test_the_list_of_payouts_tells_what_is_ready_and_what_was_done(play: Play, s
     assert "No batch has been prepared yet." in text
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
     after = text_of(browser.get("/en/payouts/"))
-    assert "Nothing can be paid now: every approved share is paid, in a batch, or waits for an account." in after
+    assert "Nothing can be paid now: every approved share is paid, in a batch, or waits." in after
     assert "awaiting approval Claire Moreau nobody €95.00" in after

@@ -126,7 +126,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER batch_is_what_was_signed BEFORE INSERT OR UPDATE OR DELETE ON payouts_payoutbatch
+-- Named so that it comes after the guard of the freeze, which says more.
+CREATE TRIGGER signed_batch_is_what_leaves BEFORE INSERT OR UPDATE OR DELETE ON payouts_payoutbatch
     FOR EACH ROW EXECUTE FUNCTION payouts_batch_guard();
 
 CREATE FUNCTION payouts_payout_guard() RETURNS trigger LANGUAGE plpgsql AS $$
