@@ -279,7 +279,11 @@ def stages(actor: User, distribution: Distribution, now: datetime) -> list[dict[
     answered = published and not standing and waiting is None
     paid = _paid(distribution)
     rows = [
-        _stage(gettext("Closed, inputs frozen"), True, distribution.prepared_by.name, distribution.prepared_at),
+        _stage(
+            gettext("Closed, inputs frozen"), True,
+            distribution.prepared_by.name if distribution.prepared_by else gettext("By itself, as its charter says."),
+            distribution.prepared_at,
+        ),
         _stage(
             gettext("Computed and published"), published, gettext("The computer does it, within a minute."),
             distribution.published_at, link=page,

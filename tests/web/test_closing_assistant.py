@@ -1,11 +1,14 @@
 """The assistant that leads a period from work to pay: it looks, compares, closes once, then shows every stage."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
+from backend.banking.models import BankLine
 from backend.commons.models import Period
 from backend.contributions.services import declare
 from backend.core.money import format_money
@@ -14,12 +17,19 @@ from backend.distributions.services import object_to_distribution, waive_share
 from backend.ledger.services import entry_count
 from backend.operations.demo import sweep
 from backend.operations.models import SelfCheckRun
+from backend.pledges.services import make_pledge
 from tests.distributions.pots import Pots
 from tests.web.test_arbitrations import enter
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Client]
+
+
+@pytest.fixture
+def pots(play: Play) -> Pots:
+    """A house where pots can be opened."""
+    return Pots(play("make_house"))
 
 
 def test_it_says_what_to_look_at_and_who_could_act(play: Play, sign_in: SignIn) -> None:
@@ -54,17 +64,12 @@ def test_it_says_what_to_look_at_and_who_could_act(play: Play, sign_in: SignIn) 
 
 
 def test_a_bank_line_of_a_pledge_and_an_unpaid_pledge_are_seen(pots: Pots, sign_in: SignIn) -> None:
-    from backend.banking.models import BankLine
-    from backend.pledges.models import Pledge
-    from backend.pledges.services import make_pledge
-
     budget = pots.pot("Relevé", "bo")
     pots.fund(budget, 100_00)
     make_pledge(
         actor=pots.person("ana"), budget=budget, organisation=pots.world.organisation, amount=30_00, currency="EUR",
         form_key="unpaid", now=pots.now,
     )  # fmt: skip
-    BankLine.objects.filter(text__contains=str(Pledge.objects.filter(budget=budget).first().reference)[-4:])  # type: ignore[union-attr]
     line = BankLine.objects.latest("pk")
     BankLine.objects.filter(pk=line.pk).update(state="suspect")
     path = f"/en/periods/{pots.period(budget).pk}/close/"
@@ -109,14 +114,14 @@ def test_each_stage_is_there_when_one_comes_back(pots: Pots, sign_in: SignIn) ->
     claire = sign_in(pots.person("claire"))
     Distribution.objects.filter(pk=made.pk).update(published_at=timezone.now())
     assert "next Time for objections until" in text_of(claire.get(path))
-    Distribution.objects.filter(pk=made.pk).update(published_at=timezone.now() - timezone.timedelta(days=11))
+    Distribution.objects.filter(pk=made.pk).update(published_at=timezone.now() - timedelta(days=11))
     raised = object_to_distribution(
         actor=pots.person("bo"), distribution_id=made.pk, digest=made.digest, reason="No", now=pots.now
     )
     page = text_of(claire.get(path))
     assert "next Objections answered 1 objection stands: its author lifts it, uninvolved stewards decide" in page
     raised.state, raised.ended_at = "lifted", pots.now
-    raised.save()
+    raised.save(update_fields=["state", "ended_at"])
     page = text_of(claire.get(path))
     assert "done Objections answered All objections are answered." in page
     assert "next Approved by another person, and booked May approve: Denis" in page
@@ -145,12 +150,13 @@ def test_the_next_period_is_compared_with_the_last(pots: Pots, sign_in: SignIn) 
     pots.work(budget, "bo", 50_00)
     Period.objects.filter(budget=budget, state="open").update(starts_on=pots.world.today)
     page = text_of(sign_in(pots.person("claire")).get(f"/en/periods/{pots.period(budget).pk}/close/"))
-    assert "Bo €50.00 – €60.00 €50.00 − €10.00" in page.replace("-€10.00", "− €10.00").replace("−€10.00", "− €10.00")
+    print(page)
+    assert "Bo €50.00 – €60.00 €50.00 −€10.00" in page
     assert "Cy – – €40.00 €0.00" in page
 
 
 def test_fifteen_thousand_asked_and_ten_thousand_there(pots: Pots, sign_in: SignIn) -> None:
-    """Row 33 of the reference, through the pages: three rules compared, an agreement recorded, texts in two languages."""
+    """Row 33 of the reference on the pages: three rules compared, an agreement recorded, texts in two languages."""
     asked = {"ada": 6000_00, "bob": 4500_00, "cai": 3000_00, "dea": 1500_00}
     budget = pots.pot("Opteos", *asked)
     pots.fund(budget, 10_000_00)
