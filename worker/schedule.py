@@ -7,6 +7,7 @@ TIMETABLE: dict[str, int] = {
     "contributions.accept_due": 60,
     "contributions.treat_forges": 20,
     "contributions.remind_rounds": 60,
+    "distributions.close_due": 60,
     "distributions.compute": 20,
     "events.seal": 60,
     "exports.keep_names": 60,

@@ -317,7 +317,7 @@ def distribution(
         "charter": {"id": row.charter_id, "version": row.charter.version, "rule": row.charter.rule},
         "state": row.state,
         "pot": money(row.pot, row.currency),
-        "prepared_by": person(row.prepared_by),
+        "prepared_by": None if row.prepared_by is None else person(row.prepared_by),
         "prepared_at": moment(row.prepared_at),
         "published_at": moment(row.published_at),
         "approvable_from": first.isoformat() if first else None,

@@ -296,7 +296,7 @@ DISTRIBUTION = shape(
     "Distribution",
     {
         "id": ident("dis"), "period": ident("per"), "budget": ident("bud"), "charter": CHARTER_USED,
-        "state": word(Distribution.STATES), "pot": MONEY, "prepared_by": PERSON, "prepared_at": MOMENT,
+        "state": word(Distribution.STATES), "pot": MONEY, "prepared_by": or_null(PERSON), "prepared_at": MOMENT,
         "published_at": or_null(MOMENT), "approvable_from": or_null(DAY), "approved_by": or_null(PERSON),
         "approved_at": or_null(MOMENT), "digest": or_null(TEXT), "shares": many(SHARE), "moves": many(MOVE),
         "arbitration": or_null(ARBITRATION), "trace": or_null(OBJECT),

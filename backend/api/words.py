@@ -308,7 +308,7 @@ FIELDS: dict[str, object] = {
     "charter": _("The charter that it follows."),
     "rule": _("The rule of sharing."),
     "pot": _("What is shared."),
-    "prepared_by": _("Who closed the period."),
+    "prepared_by": _("Who closed the period; null when it closed by itself, as its charter says."),
     "prepared_at": _("When the period was closed."),
     "published_at": _("When the computation was published, or null."),
     "approvable_from": _("The first day that the charter allows for the approval."),

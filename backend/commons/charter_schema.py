@@ -100,6 +100,18 @@ def _review() -> Schema:
     }
 
 
+def _closing() -> Schema:
+    return {
+        "description": "Who closes periods. Absent: people. `automatic`: by itself, so many days after the last day. "
+        "`rolling`: every so many days, once validated requests and money are there; only where one tier shares "
+        "`as_asked`.",
+        "oneOf": [
+            _only(mode={"const": "automatic"}, days_after={"type": "integer", "minimum": 0, "maximum": 60}),
+            _only(mode={"const": "rolling"}, every_days={"type": "integer", "minimum": 1, "maximum": 31}),
+        ],
+    }
+
+
 def _rate() -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": MAX_AMOUNT}
 
@@ -182,6 +194,7 @@ def charter_schema() -> Schema:
             settled_by=_whole(1, 9, 1, "How many."),
         ),
         period=_period(),
+        closing=_closing(),
         publication_days=_whole(0, 90, 0, "How many days a distribution is shown before it can be approved."),
         transfer_threshold=_whole(0, MAX_AMOUNT, 0, "Up to this one person may move money to another budget."),
         declare={"enum": ["members", "everyone"], "default": "members"},

@@ -112,7 +112,13 @@ def valid_document(document: Mapping[str, Any], *, budget: Budget | None = None)
     if faults:
         raise CharterInvalid(faults)
     found = complete(dict(document))
-    faults = [*_of_tiers(found), *_of_rates(found), *_of_amounts(found), *_of_upstream(found, budget)]
+    faults = [
+        *_of_tiers(found),
+        *_of_rates(found),
+        *_of_amounts(found),
+        *_of_upstream(found, budget),
+        *_of_closing(found),
+    ]
     if faults:
         raise CharterInvalid(faults)
     return found
@@ -132,6 +138,16 @@ def _too_deep(value: Any) -> Faults:
                 inner += one
         level, depth = inner, depth + 1
     return []
+
+
+def _of_closing(document: Mapping[str, Any]) -> Faults:
+    """Rolling closings serve requests in their order: under any other rule the first to be there would take it all."""
+    if "every_days" not in document.get("closing", {}):
+        return []
+    if all(tier["rule"] == "as_asked" for tier in document["tiers"]):
+        return []
+    said = _("Periods close every few days only where requests are served in order: set every rule to as_asked.")
+    return [("closing", said)]
 
 
 def _of_tiers(document: Mapping[str, Any]) -> Faults:

@@ -237,6 +237,18 @@ class Charter(models.Model):
         return int(self.document["minimum_payout"])
 
     @property
+    def closes_after(self) -> int | None:
+        """Periods close by themselves so many days after their last day; None: they do not."""
+        found: int | None = self.document.get("closing", {}).get("days_after")
+        return found
+
+    @property
+    def closes_every(self) -> int | None:
+        """By rolling closings: every so many days, where there is something to share; None: there are none."""
+        found: int | None = self.document.get("closing", {}).get("every_days")
+        return found
+
+    @property
     def publication_days(self) -> int:
         """How many days a distribution is shown before it can be approved."""
         return int(self.document["publication_days"])

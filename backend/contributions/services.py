@@ -383,13 +383,16 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
     What nobody objected to in time is validated first, though no sweep came by. The caller holds the period.
     """
     mine = Contribution.objects.select_for_update(of=("self",)).filter(period=period)
+    under_way = ["draft", *UNDER_REVIEW, "validated"]
+    # A period that was cut leaves the work of the days it lost to the next one, validated or not.
+    mine.filter(state__in=under_way, worked_on__gte=period.ends_before).update(period=following)
     for one in mine.filter(state="declared", accepted_at__lte=now).order_by("accepted_at", "pk"):
         accept(one, now=now)
     included = list(mine.filter(state="validated").select_related("period__charter").order_by("id"))
     hold_back(included, charter=period.charter, minutes_of=validated_minutes, now=now)
     # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
     Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
-    mine.filter(state__in=["draft", *UNDER_REVIEW, "validated"]).update(period=following)
+    mine.filter(state__in=under_way).update(period=following)
     if following.charter.consent_days is None:
         clocks: dict[str, Any] = {"accepted_at": None, "seconds_left": None}
         Contribution.objects.filter(period=following, state__in=UNDER_REVIEW).update(**clocks)

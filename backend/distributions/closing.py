@@ -41,51 +41,70 @@ def close_period(*, actor: User, period_id: str, now: datetime) -> Distribution:
         `earlier_period_open`, `distribution_pending`.
     """
     with transaction.atomic():
-        # Before the period, as everywhere: none of the pots upstream closes unseen between this freeze and its money.
-        ruled = Charter.objects.filter(periods=period_id).values_list("document__upstream", flat=True).first()
-        targets = Budget.objects.filter(pk__in=[edge["to"] for edge in ruled or []]).order_by("pk")
-        list(targets.select_for_update(of=("self",), no_key=True))
-        periods = Period.objects.select_for_update(of=("self",)).select_related("budget", "charter")
-        period = periods.filter(pk=period_id).first()
+        period = hold_period(period_id)
         if period is None:
             raise NotFound("period_not_found", _("There is no such period."))
-        budget = period.budget
-        require(actor, "period.close", scopes=tree_of(budget))
+        require(actor, "period.close", scopes=tree_of(period.budget))
         known = Distribution.objects.select_related("prepared_by").filter(period=period).first()
         if known is not None:
             if known.prepared_by_id == actor.pk:
                 return known
+            day = date_format(host_day(known.prepared_at), "DATE_FORMAT")
+            if known.prepared_by is None:
+                raise Conflict(
+                    "period_not_open",
+                    _("This period closed by itself on %(day)s, as its charter says.") % {"day": day},
+                )
             raise Conflict(
                 "period_not_open",
-                _("%(name)s closed this period on %(day)s.")
-                % {"name": known.prepared_by.name, "day": date_format(host_day(known.prepared_at), "DATE_FORMAT")},
+                _("%(name)s closed this period on %(day)s.") % {"name": known.prepared_by.name, "day": day},
             )
-        if period.state != "open":
-            raise Conflict("period_not_open", _("This period is not open."))
-        freeze_contributions(period=period, following=_end(period, host_day(now)), now=now)
-        document = period.charter.document
-        frozen = snapshot.inputs(period, document)
-        distribution = Distribution.objects.create(
-            id=new_id("dis"),
-            period=period,
-            charter=period.charter,
-            prepared_by=actor,
-            prepared_at=now,
-            currency=budget.currency,
-            pot=sum(purse["held"] for purse in frozen["purses"]),
-            inputs=frozen,
-        )
-        record(
-            "period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk], before={"state": "open"},
-            after={"state": "closed"},
-        )  # fmt: skip
-        nudge("distributions.compute")
-        around_commit("period.closed")
+        return freeze_period(period, actor=actor, last=host_day(now), now=now)
+
+
+def hold_period(period_id: str) -> Period | None:
+    """A period, held with the pots its charter sends money to; None when there is none."""
+    # Before the period, as everywhere: none of the pots upstream closes unseen between this freeze and its money.
+    ruled = Charter.objects.filter(periods=period_id).values_list("document__upstream", flat=True).first()
+    targets = Budget.objects.filter(pk__in=[edge["to"] for edge in ruled or []]).order_by("pk")
+    list(targets.select_for_update(of=("self",), no_key=True))
+    periods = Period.objects.select_for_update(of=("self",)).select_related("budget", "charter")
+    return periods.filter(pk=period_id).first()
+
+
+def freeze_period(period: Period, *, actor: User | None, last: date, now: datetime) -> Distribution:
+    """Freeze the inputs of a period that the caller holds; the next one opens.
+
+    Args: actor: who closes it; None when it closes by itself. last: the last day it may have.
+    Raises: as `close_period`.
+    """
+    if period.state != "open":
+        raise Conflict("period_not_open", _("This period is not open."))
+    budget = period.budget
+    freeze_contributions(period=period, following=_end(period, last), now=now)
+    frozen = snapshot.inputs(period, period.charter.document)
+    distribution = Distribution.objects.create(
+        id=new_id("dis"),
+        period=period,
+        charter=period.charter,
+        prepared_by=actor,
+        automatic=actor is None,
+        prepared_at=now,
+        currency=budget.currency,
+        pot=sum(purse["held"] for purse in frozen["purses"]),
+        inputs=frozen,
+    )
+    record(
+        "period.closed", actor=actor, subject=period.pk, now=now, scopes=[budget.pk], before={"state": "open"},
+        after={"state": "closed"},
+    )  # fmt: skip
+    nudge("distributions.compute")
+    around_commit("period.closed")
     return distribution
 
 
 def _end(period: Period, today: date) -> Period:
-    """Freeze a period, cut at the end of today when it is closed early; gives the one that follows it.
+    """Freeze a period, cut at the end of that day when it is closed early; gives the one that follows it.
 
     Raises: Conflict `period_not_begun`, `earlier_period_open`, `distribution_pending`.
     """

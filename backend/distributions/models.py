@@ -35,7 +35,9 @@ class Distribution(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     period = models.OneToOneField(Period, on_delete=models.PROTECT, related_name="distribution")
     charter = models.ForeignKey(Charter, on_delete=models.PROTECT, related_name="+")
-    prepared_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    prepared_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    # It closed by itself, as its charter says: nobody prepared it.
+    automatic = models.BooleanField(default=False, db_default=False)
     prepared_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
     approved_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -54,6 +56,9 @@ class Distribution(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state="booked") | Q(approved_by__isnull=False), name="distribution_booked_by_someone"
+            ),
+            models.CheckConstraint(
+                condition=Q(automatic=True) ^ Q(prepared_by__isnull=False), name="distribution_prepared_or_automatic"
             ),
             models.CheckConstraint(condition=Q(pot__gte=0), name="distribution_pot_not_negative"),
             models.CheckConstraint(

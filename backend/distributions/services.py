@@ -1,6 +1,7 @@
 """The doors of distributions: what other apps may call."""
 
 from backend.distributions.arbitration import answer_arbitration, propose_arbitration, withdraw_arbitration
+from backend.distributions.automatic import close_due
 from backend.distributions.booking import approvable_from, approval_hindrance, approve, owed_to, sound
 from backend.distributions.closing import close_period, compute_due, computed, settled_lines
 from backend.distributions.estimate import Estimate, estimate
@@ -23,6 +24,7 @@ __all__ = [
     "approvable_from",
     "approval_hindrance",
     "approve",
+    "close_due",
     "close_period",
     "committed",
     "compute_due",

@@ -97,9 +97,8 @@ def waiving_hindrance(share: Share) -> DomainError | None:
     if share.distribution.state != "booked":
         return Conflict(
             "share_not_waivable",
-            _("This share is not approved yet: give up requests while the period is open, the share once it is "
-              "approved."),
-        )  # fmt: skip
+            _("This share is not approved yet: give up requests in the open period, the share once it is approved."),
+        )
     if share.state not in Share.DUE or not share.due:
         names = dict(Share.STATES)
         return Conflict(

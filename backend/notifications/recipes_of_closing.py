@@ -21,7 +21,7 @@ def _raised(event: Event) -> DistributionObjection:
 def _answering(row: DistributionObjection) -> dict[str, User]:
     """Who closed the period, and the stewards of its budget."""
     stewards = people_with("steward", tree_of(row.distribution.period.budget))
-    return {one.pk: one for one in [row.distribution.prepared_by, *stewards]}
+    return {one.pk: one for one in [row.distribution.prepared_by, *stewards] if one is not None}
 
 
 def _values(row: DistributionObjection, event: Event) -> dict[str, str]:
@@ -58,7 +58,11 @@ def distribution_objected(event: Event) -> Letter:
 def objection_ended(event: Event) -> Letter:
     """Its author, who closed the period and the treasurers who may approve read how an objection ended."""
     row = _raised(event)
-    people = {one.pk: one for one in [row.objector, row.distribution.prepared_by, *people_with("treasurer", [])]}
+    people = {
+        one.pk: one
+        for one in [row.objector, row.distribution.prepared_by, *people_with("treasurer", [])]
+        if one is not None
+    }
     people.pop(event.actor_id or "", None)
 
     def write() -> tuple[str, str]:

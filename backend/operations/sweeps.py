@@ -7,7 +7,7 @@ from backend.banking.services import match_due
 from backend.contributions.deliveries import treat_forges
 from backend.contributions.peers import accept_due
 from backend.contributions.rounds import remind_due as remind_of_rounds
-from backend.distributions.services import compute_due
+from backend.distributions.services import close_due, compute_due
 from backend.events.sealing import chain_due
 from backend.exports.retention import keep_names
 from backend.identity.tokens import warn_of_end
@@ -30,6 +30,7 @@ SWEEPS: dict[str, Callable[[datetime], int]] = {
     "contributions.accept_due": accept_due,
     "contributions.treat_forges": treat_forges,
     "contributions.remind_rounds": remind_of_rounds,
+    "distributions.close_due": close_due,
     "distributions.compute": compute_due,
     "events.seal": chain_due,
     "exports.keep_names": keep_names,

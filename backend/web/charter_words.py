@@ -256,6 +256,26 @@ def _calendar(document: Document) -> Iterator[Line]:
     else:
         said = ngettext("one day", "%(number)s days", length["days"]) % {"number": length["days"]}
     yield _("Length of the next periods"), said
+    yield _("Periods are closed"), _closed(document)
     days = document["publication_days"]
     said = ngettext("one day before it can be approved", "%(number)s days before it can be approved", days)
     yield _("A distribution is shown"), said % {"number": days} if days else _("and can be approved at once")
+
+
+def _closed(document: Document) -> str:
+    """Who closes periods, and when."""
+    closing = document.get("closing") or {}
+    if "days_after" in closing:
+        days = closing["days_after"]
+        said = ngettext(
+            "by themselves, one day after their last day", "by themselves, %(number)s days after their last day", days
+        )
+        return said % {"number": days} if days else _("by themselves, the day after their last day")
+    if "every_days" in closing:
+        days = closing["every_days"]
+        return ngettext(
+            "by themselves every day, when validated requests and money are there",
+            "by themselves every %(number)s days, when validated requests and money are there",
+            days,
+        ) % {"number": days}
+    return _("by a steward or a treasurer")

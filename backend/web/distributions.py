@@ -111,6 +111,9 @@ def _computation(distribution: Distribution) -> dict[str, Any]:
     trace: dict[str, Any] = distribution.trace or {}
     shares = {share.contributor_id: share for share in distribution.shares.select_related("contributor")}
     names = {share.contributor_id: share.contributor.name for share in shares.values()} | names_of_budgets(trace)
+    if trace["arbitration"]:
+        writer = trace["arbitration"]["entered_by"]
+        names |= dict(User.objects.filter(pk=writer).values_list("pk", "name"))
     written = {**told_in(distribution.currency), "names": names}
     minutes = validated_minutes(trace)
     extra: dict[str, int] = {}

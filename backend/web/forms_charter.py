@@ -14,13 +14,14 @@ from backend.commons.models import Budget
 from backend.commons.words import EXPENSE, KINDS, rule_name
 from backend.core.errors import DomainError
 from backend.core.money import exponent, parse_amount
+from backend.web.charter_closing import ClosingFields, closing_initial, closing_members
 from backend.web.charter_fields import DECIMAL, AmountField, NumberField, scaled, typed
 from backend.web.charter_review import NUMBER, ReviewFields, review_initial, review_members
 
 TIERS = UPSTREAM = 4
 
 
-class CharterForm(ReviewFields):
+class CharterForm(ClosingFields, ReviewFields):
     """The rules of a budget in plain words."""
 
     minutes_a_day = forms.IntegerField(
@@ -227,6 +228,7 @@ class CharterForm(ReviewFields):
             "reserve_target": self._money(reserve["target"]),
             "carry_periods": document["unpaid"]["carry_periods"],
             **review_initial(document),
+            **closing_initial(document),
             "period_unit": unit,
             "period_length": length,
             "publication_days": document["publication_days"],
@@ -322,6 +324,7 @@ class CharterForm(ReviewFields):
             "minimum_payout": values["minimum_payout"] or 0,
             "unpaid": {"carry_periods": values["carry_periods"]},
             **review_members(values),
+            **closing_members(values),
             "period": {unit: values["period_length"]} if unit else None,
             "publication_days": values["publication_days"],
             "transfer_threshold": values["transfer_threshold"] or 0,
@@ -375,7 +378,7 @@ _FIELDS = {
     "reserve.target": "reserve_target", "upstream": "bp_1", "earmarks.weights": "earmarks_weights",
     "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "review_mode",
     "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by",
-    "period": "period_length",
+    "period": "period_length", "closing": "closing_days",
 }  # fmt: skip
 
 

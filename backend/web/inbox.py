@@ -111,7 +111,9 @@ def _distributions(actor: User) -> Pile:
                 one.prepared_at,
                 note=_("closed by you: another person approves")
                 if one.prepared_by_id == actor.pk
-                else _("closed by %(name)s") % {"name": one.prepared_by.name},
+                else _("closed by %(name)s") % {"name": one.prepared_by.name}
+                if one.prepared_by is not None
+                else _("closed by itself, as its charter says"),
                 amount=one.pot,
                 currency=one.currency,
             )

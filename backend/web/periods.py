@@ -1,13 +1,11 @@
 """The pages of a period: what it holds, what is ready to close, its closing."""
 
-from django.contrib import messages
 from django.db.models import Count, QuerySet, Sum
-from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from backend.allocation.rules import RULES
 from backend.commons.models import Period
@@ -15,7 +13,7 @@ from backend.commons.services import tree_of
 from backend.commons.words import rule_name
 from backend.contributions.models import Contribution
 from backend.distributions.models import Distribution
-from backend.distributions.services import close_period, last_day, simulate
+from backend.distributions.services import last_day, simulate
 from backend.identity.models import User
 from backend.identity.permissions import holds, may
 from backend.identity.services import host_day
@@ -50,16 +48,10 @@ def periods(request: AuthedRequest) -> HttpResponse:
 
 
 @private
-@require_http_methods(["GET", "HEAD", "POST"])
-def period_page(request: AuthedRequest, period_id: str) -> HttpResponseBase:
-    """What a period holds, and for those who may, its closing. Moves no money."""
+@require_safe
+def period_page(request: AuthedRequest, period_id: str) -> HttpResponse:
+    """What a period holds, and for those who may, the way to its closing."""
     period = get_object_or_404(readable_periods(request.user), pk=period_id)
-    if request.method == "POST":
-        closed = close_period(actor=request.user, period_id=period.pk, now=timezone.now())
-        messages.success(
-            request, _("The period is closed. Nothing is paid now: another person must approve the distribution.")
-        )
-        return redirect("distribution_page", closed.pk)
     budget, today = period.budget, host_day(timezone.now())
     begun = period.starts_on <= today
     mine = Contribution.visible_to(request.user).filter(period=period).select_related("contributor", "budget")

@@ -113,11 +113,18 @@ class ByHand:
 
     def close(self) -> None:
         """Claire closes the period; the computation comes."""
-        claire = self.person("claire").get(f"periods/{self.world.period.pk}/")
-        claire.submit()
-        assert "/distributions/" in claire.url, claire.html
-        self.distribution_url = claire.url
+        claire = self.close_period()
+        found = re.search(r"distributions/dis_[0-9A-Z]+/", claire.html)
+        assert found, claire.html
+        self.distribution_url = f"{self.address}/fr/{found.group(0)}"
         self.wait(lambda: "57,00" in claire.get(self.distribution_url).html, "the computation")
+
+    def close_period(self) -> Browser:
+        """Claire follows the assistant to its end, and sees where the period stands."""
+        claire = self.person("claire").get(f"periods/{self.world.period.pk}/close/")
+        claire.submit("name", name=self.world.budget.full_name)
+        assert claire.url.endswith(f"periods/{self.world.period.pk}/close/"), claire.html
+        return claire
 
     def close_again(self) -> None:
         """Claire comes back to a period she has closed: the same distribution, computed meanwhile."""

@@ -78,7 +78,7 @@ def test_the_journey_through_http_while_the_broker_dies(
     hand.receive()
     hand.work()
     valkey.kill()
-    hand.person("claire").get(f"periods/{world.period.pk}/").submit()  # closing waits for nobody
+    hand.close_period()  # closing waits for nobody
     valkey.start()
     hand.close_again()
     hand.approve_distribution()

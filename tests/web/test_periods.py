@@ -61,22 +61,23 @@ def test_closing_freezes_and_shows_a_page_that_waits(play: Play, sign_in: SignIn
     world = play("work")
     before = entry_count()
     browser = sign_in(world.users["claire"])
-    path = f"/en/periods/{world.period.pk}/"
-    answer = browser.post(path)
+    path = f"/en/periods/{world.period.pk}/close/"
+    answer = browser.post(path, {"name": world.budget.full_name})
+    assert (answer.status_code, answer.headers["Location"]) == (302, path)
     distribution = Distribution.objects.get()
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"/en/distributions/{distribution.pk}/")
-    assert browser.post(path).headers["Location"] == answer.headers["Location"]
+    assert browser.post(path, {"name": world.budget.full_name}).headers["Location"] == path
     assert entry_count() == before
-    waiting = browser.get(answer.headers["Location"])
+    page = f"/en/distributions/{distribution.pk}/"
+    waiting = browser.get(page)
     assert "The shares are being computed." in text_of(waiting)
     assert waiting.headers["Refresh"] == "3; url=?wait=1"
-    assert browser.get(answer.headers["Location"], {"wait": "9"}).headers["Refresh"] == "3; url=?wait=10"
-    assert "Refresh" not in browser.get(answer.headers["Location"], {"wait": "10"}).headers
-    assert "Refresh" not in browser.get(answer.headers["Location"], {"wait": "²"}).headers
-    assert browser.get(f"{path.replace('periods', 'distributions')}").status_code == 404
+    assert browser.get(page, {"wait": "9"}).headers["Refresh"] == "3; url=?wait=10"
+    assert "Refresh" not in browser.get(page, {"wait": "10"}).headers
+    assert "Refresh" not in browser.get(page, {"wait": "²"}).headers
+    assert browser.get(f"/en/distributions/{world.period.pk}/").status_code == 404
     assert browser.get(f"/en/distributions/{distribution.pk}/trace.json").status_code == 404
     sweep(timezone.now())
-    ready = browser.get(answer.headers["Location"])
+    ready = browser.get(page)
     assert "Refresh" not in ready.headers
     assert "€57.00" in text_of(ready)
 
@@ -84,7 +85,7 @@ def test_closing_freezes_and_shows_a_page_that_waits(play: Play, sign_in: SignIn
 def test_someone_else_who_closes_is_told_who_did(play: Play, sign_in: SignIn) -> None:
     world = play("close")
     period = Period.objects.get(state="published")
-    answer = sign_in(world.users["denis"]).post(f"/en/periods/{period.pk}/")
+    answer = sign_in(world.users["denis"]).post(f"/en/periods/{period.pk}/close/", {"name": world.budget.full_name})
     assert answer.status_code == 409
     assert "Claire Moreau closed this period on" in text_of(answer)
     assert Distribution.objects.count() == 1
@@ -94,7 +95,7 @@ def test_someone_else_who_closes_is_told_who_did(play: Play, sign_in: SignIn) ->
 def test_others_close_nothing(play: Play, sign_in: SignIn, who: str, status: int) -> None:
     world = play("work")
     browser = sign_in(world.users[who])
-    assert browser.post(f"/en/periods/{world.period.pk}/").status_code == status
+    assert browser.post(f"/en/periods/{world.period.pk}/close/", {"name": world.budget.full_name}).status_code == status
     assert Distribution.objects.count() == 0
     assert world.period.state == "open"
     if status == 403:
@@ -159,7 +160,7 @@ def test_another_person_approves_what_was_read_and_the_ledger_owes(play: Play, s
         assert (answer.status_code, answer.headers["Location"]) == (302, f"/en/distributions/{world.distribution.pk}/")
     assert entry_count() == before + 1
     assert balance(kind="budget", owner=world.budget.pk, currency="EUR") == 0
-    assert "Denis Caron," in text_of(browser.get(answer.headers["Location"]))
+    assert "Denis Caron," in text_of(browser.get(page))
     assert browser.get(path).status_code == 302
 
 
@@ -240,7 +241,7 @@ def test_a_period_that_has_not_begun_cannot_be_closed(play: Play, sign_in: SignI
     page = browser.get(f"/en/periods/{following.pk}/")
     assert "This period has not begun" in text_of(page)
     assert "Close the period" not in text_of(page)
-    answer = browser.post(f"/en/periods/{following.pk}/")
+    answer = browser.post(f"/en/periods/{following.pk}/close/", {"name": world.budget.full_name})
     assert answer.status_code == 409
     assert "This period has not begun" in text_of(answer)
     following.refresh_from_db()

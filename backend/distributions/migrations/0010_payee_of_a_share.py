@@ -33,7 +33,7 @@ CREATE TRIGGER share_payee_changes BEFORE UPDATE OF payee_id ON distributions_sh
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("distributions", "0008_waivers"),
+        ("distributions", "0009_automatic"),
         ("payees", "0003_payees"),
     ]
     operations = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]

@@ -91,6 +91,7 @@ def undone_on(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [("payouts", "0006_guards"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [
+        migrations.AlterField("heldout", "code", models.CharField(choices=HELD, max_length=24)),
         migrations.AlterField(
             "payoutbatch", "state", models.CharField(choices=BATCH, default="prepared", max_length=12)
         ),
