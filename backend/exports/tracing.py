@@ -152,10 +152,29 @@ def targets(distribution: Distribution) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def replay(rows: Iterable[Movement], facts: _Facts, only: Collection[str] | None = None) -> Traced:
+# A distribution books all its entries at once: what an envelope releases comes before what it helps to pay.
+ORDER = {name: rank for rank, name in enumerate(
+    ("distribution.release", "distribution.upstream", "distribution.reserve", "distribution.approved")
+)}  # fmt: skip
+
+
+def in_order(rows: Sequence[Movement]) -> list[Movement]:
+    """Movements as they were booked, those of one distribution together and in the order of its computation."""
+    first: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        if row.kind in ORDER:
+            first.setdefault(row.reference, place)
+    places = {
+        row.entry: (first[row.reference] if row.kind in ORDER else place, ORDER.get(row.kind, 0), place)
+        for place, row in enumerate(rows)
+    }
+    return sorted(rows, key=lambda row: places[row.entry])
+
+
+def replay(rows: Sequence[Movement], facts: _Facts, only: Collection[str] | None = None) -> Traced:
     """Play movements in their order; see `follow`."""
     traced = Traced()
-    for row in rows:
+    for row in in_order(rows):
         _play(traced, row, facts, only)
     return traced
 

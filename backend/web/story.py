@@ -173,17 +173,17 @@ def _round(distribution: Distribution) -> Round:
     found = Contribution.objects.filter(period=distribution.period_id, state="settled")
     sums = found.aggregate(count=Count("pk"), minutes=Sum("minutes"), amount=Sum("settled_amount"))
     first = found.select_related("contributor", "budget").order_by("-settled_amount", "pk")[:LINES]
-    return Round(distribution, _with_state(first), sums["count"], sums["minutes"] or 0, sums["amount"] or 0)
+    return Round(distribution, shown_work(first), sums["count"], sums["minutes"] or 0, sums["amount"] or 0)
 
 
 def paid_work(budgets: Sequence[str]) -> list[Paid]:
     """The contributions most lately paid out of these budgets and the envelopes below them."""
     inside = Q(budget__in=budgets) | Q(budget__parent__in=budgets)
     found = Contribution.objects.filter(inside, state="settled").select_related("contributor", "budget")
-    return _with_state(found.select_related("budget__commons").order_by("-worked_on", "-pk")[:LATEST])
+    return shown_work(found.select_related("budget__commons").order_by("-worked_on", "-pk")[:LATEST])
 
 
-def _with_state(contributions: Iterable[Contribution]) -> list[Paid]:
+def shown_work(contributions: Iterable[Contribution]) -> list[Paid]:
     """Say of each contribution who is named publicly, and whether their share was paid."""
     rows = list(contributions)
     paid = set(
