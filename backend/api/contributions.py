@@ -397,8 +397,8 @@ class Declaration(Act):
             problems={
                 403: _OWN,
                 404: "contribution_not_found",
-                409: "contribution_not_open budget_not_open period_closed",
-                422: _FACTS,
+                409: "contribution_not_open budget_not_open period_closed commit_declared",
+                422: f"{_FACTS} kind_to_choose",
             },
         )
     }
