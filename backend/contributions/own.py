@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import require_open_period
+from backend.contributions.facts import require_facts_of_day
 from backend.contributions.models import Contribution
 from backend.contributions.of_commits import kind_chosen, require_decided
 from backend.contributions.peers import (
@@ -23,8 +24,6 @@ from backend.contributions.services import (
     declare,
     may_declare,
     require_budget_open,
-    require_day,
-    require_facts,
     require_within_charter,
 )
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -129,8 +128,7 @@ def amend(
 
 def _require_declarable(contribution: Contribution, facts: dict[str, Any], *, now: datetime) -> None:
     """What `declare` asks of the same facts, now; sets the period of the day."""
-    require_facts(facts)
-    require_day(facts["worked_on"], now=now)
+    require_facts_of_day(facts, now=now)
     budget = contribution.budget
     # Work that waited for a closed period stays in the one it went to.
     if contribution.state == "draft" or facts["worked_on"] != contribution.worked_on:
