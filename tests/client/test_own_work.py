@@ -8,6 +8,7 @@ from django.test import Client
 from backend.contributions.deliveries import treat_forges
 from backend.contributions.models import Contribution, ForgeDelivery
 from backend.contributions.repositories import connect_repository
+from backend.contributions.services import review
 from tests.client.conftest import Between, Commits, Live, Shell
 from tests.contributions.forge_events import commit, push, signed
 
@@ -91,7 +92,7 @@ def test_a_commit_written_again_with_another_time_is_amended(live: Live, shell: 
     assert "Already sent: 1" in shell.tronc(*words, "--yes").stderr
     assert forge.push(again, text) == {"declared": 1}
     # What is validated stays as it is, and is not declared a second time.
-    Contribution.objects.update(state="validated", validated_at=live.world.now)
+    review(actor=live.world.users["sacha"], contribution_id=row.pk, verdict="approve", now=live.world.now)
     later = "Faster tiles\n\nContribution: 3h\n"
     commits.git("commit", "-q", "--amend", "--allow-empty", "--cleanup=verbatim", "-F", "-", said=later)
     assert "stays as it is" in shell.tronc(*words, "--yes").stderr
@@ -131,7 +132,7 @@ def test_work_is_amended_and_withdrawn(live: Live, shell: Shell, between: Any) -
     shell.tronc("log", "1h", "cartolibre", "-m", "First", "--on", day)
     row = Contribution.objects.get()
     done = shell.tronc("amend", row.pk, "--minutes", "1h30", "--amount", "45", "-m", "Better", "--kind", "review")
-    assert f"Amended: {row.pk}, 1 h 30, 45.00\u00a0EUR" in done.stdout
+    assert f"Amended: {row.pk}, {day}, 1 h 30, 45.00\u00a0EUR" in done.stdout
     row.refresh_from_db()
     assert (row.minutes, row.amount, row.description, row.kind, row.version) == (90, 4500, "Better", "review", 2)
     # An answer that is lost changes nothing twice.
