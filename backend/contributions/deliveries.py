@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.contributions.forges.base import Facts, Headers, Told, Unreadable, first_header
 from backend.contributions.forges.trailers import Trailer, trailers
 from backend.contributions.models import Contribution, ForgeCommit, ForgeDelivery, Repository
-from backend.contributions.of_commits import pairs_of, told_already
+from backend.contributions.of_commits import pairs_of, told_already, told_before_rewriting
 from backend.contributions.own import draft
 from backend.contributions.repositories import SWEEP, WAITING, clean_address, person_of, secrets_of
 from backend.core import crypto
@@ -158,6 +158,7 @@ def _note(row: ForgeDelivery, facts: Facts, now: datetime) -> None:
     did = Counter(merges=len(facts.told) - len(own), plain=sum(not lines for _one, lines in read))
     row.left_out += max(0, len(found) - MOST_NOTED)
     found = found[:MOST_NOTED]
+    told = {one.sha for one in facts.told}
     retold = Rewriting(row, facts, [(one, _mark(one, trailer)) for one, trailer in found])
     for one, trailer in found:
         mark = _mark(one, trailer)
@@ -176,7 +177,7 @@ def _note(row: ForgeDelivery, facts: Facts, now: datetime) -> None:
                 before = True
         known.delivery = row
         if known.outcome in {"", *WAITING}:
-            _draft(known, one, trailer, now)
+            _draft(known, one, trailer, told=told, now=now)
             before = False
         known.save()
         if known.contribution is not None and known.contribution.created_at < row.received_at:
@@ -196,7 +197,7 @@ def _mark(one: Told, trailer: Trailer) -> str:
     return crypto.equality_index(f"commit:{trailer.part}:{author}:{one.text}")
 
 
-def _draft(row: ForgeCommit, one: Told, trailer: Trailer, now: datetime) -> None:
+def _draft(row: ForgeCommit, one: Told, trailer: Trailer, *, told: set[str], now: datetime) -> None:
     """Make a draft of a trailer for its author, or write down why there is none; the caller saves."""
     row.author_index = crypto.equality_index(one.authors[0]) if one.authors else ""
     row.why = ""
@@ -211,6 +212,11 @@ def _draft(row: ForgeCommit, one: Told, trailer: Trailer, now: datetime) -> None
 
     def alike() -> Contribution | None:
         rows = told_already(contributor=person, budget=repository.budget, sha=one.sha, part=trailer.part)
+        if not rows and one.at is not None:
+            rows = told_before_rewriting(
+                contributor=person, repository=repository, part=trailer.part, at=one.at, described=_described(one),
+                told=told,
+            )  # fmt: skip
         return next(iter(rows), None)
 
     try:

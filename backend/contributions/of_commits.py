@@ -1,10 +1,14 @@
 """What stands for a commit already, however it was told: by its contributor, by a program of theirs, or by a forge."""
 
+from collections.abc import Container
+from datetime import datetime
+
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
-from backend.contributions.models import Contribution
+from backend.contributions.forges.base import moment
+from backend.contributions.models import Contribution, ForgeCommit, Repository
 from backend.core.errors import Conflict, Invalid
 from backend.identity.models import User
 
@@ -26,6 +30,29 @@ def told_already(*, contributor: User, budget: Budget, sha: str, part: int) -> "
         Q(metadata__commit__iexact=sha) | Q(evidence__icontains=sha[:SHORTEST]), contributor=contributor, budget=budget
     )
     return [one for one in rows.order_by("created_at", "pk") if _stands_for(one, sha, part)]
+
+
+def told_before_rewriting(
+    *, contributor: User, repository: Repository, part: int, at: datetime, described: str, told: Container[str]
+) -> "list[Contribution]":
+    """The contributions that a program declared of one line of a commit before that was written again.
+
+    A commit that is written again keeps its author's moment; the words of its first line are compared too. What is in
+    the branch beside it is another commit. Args: told: the names of the commits of the same delivery.
+    """
+    rows = Contribution.objects.filter(
+        contributor=contributor, budget=repository.budget, description=described, metadata__has_key="authored",
+        metadata__repository__iexact=repository.address,
+    ).exclude(state__in=["withdrawn", "rejected"])  # fmt: skip
+    found = []
+    for one in rows.order_by("created_at", "pk"):
+        pairs: dict[str, str] = one.metadata
+        former = pairs.get("commit", "").lower()
+        if pairs.get("part", str(part)) != str(part) or moment(pairs, "authored") != at or former in told:
+            continue
+        if not ForgeCommit.objects.filter(repository=repository, sha=former, gone_at=None).exists():
+            found.append(one)
+    return found
 
 
 def _stands_for(one: Contribution, sha: str, part: int) -> bool:
