@@ -92,7 +92,7 @@ def test_a_commit_written_again_with_another_time_is_amended(live: Live, shell: 
     assert "Already sent: 1" in shell.tronc(*words, "--yes").stderr
     # Pushed from another machine, written again once more: the forge tells of the same commit.
     assert forge.push("7" * 40, text) == {"declared": 1}
-    assert forge.push(again, text)["known"] == 1
+    assert forge.push(again, text) == {"declared": 1, "alike": 1}
     assert Contribution.objects.count() == 1
     # What is validated stays as it is, and is not declared a second time.
     review(actor=live.world.users["sacha"], contribution_id=row.pk, verdict="approve", now=live.world.now)
