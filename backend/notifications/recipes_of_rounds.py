@@ -51,7 +51,7 @@ def _told(known: Known, currency: str) -> str:
     lines = []
     for one in known.told[:SHOWN]:
         values = {"day": date_format(one.worked_on, "DATE_FORMAT"), "what": one.description[:80]}
-        values["state"] = one.get_state_display()
+        values["state"] = one.state_name
         lines.append(_("- %(day)s: %(what)s (%(state)s)") % values)
     if len(known.told) > SHOWN:
         lines.append(_("- and %(count)s more") % {"count": len(known.told) - SHOWN})
