@@ -24,7 +24,7 @@ __all__ = [
     "Objection", "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
 
-OBJECTED = Count("objections", filter=Q(objections__state="open"), distinct=True)
+OBJECTED = {"objected": Count("objections", filter=Q(objections__state="open"), distinct=True)}
 
 
 class Contribution(models.Model):
@@ -127,7 +127,7 @@ class Contribution(models.Model):
 
     @cached_property
     def objected(self) -> int:
-        """How many objections are open on it; lists read it with the row (`annotate(objected=OBJECTED)`)."""
+        """How many objections are open on it; lists read it with the row (`annotate(**OBJECTED)`)."""
         return self.objections.filter(state="open").count()
 
     @property
