@@ -60,15 +60,10 @@ def _told(known: Known, currency: str) -> str:
         "count": len(known.told), "validated": known.validated, "hours": hours, "minutes": minutes,
         "amount": format_money(known.amount, currency),
     }  # fmt: skip
-    if not known.told:
-        lines.append(_("You have declared nothing yet in these days."))
-    else:
-        lines.append(
-            _(
-                "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s."
-            )
-            % sums
-        )
+    said_so = _(
+        "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s."
+    )
+    lines.append(said_so % sums if known.told else _("You have declared nothing yet in these days."))
     if known.drafts:
         count = len(known.drafts)
         said = ngettext(

@@ -68,7 +68,7 @@ def test_something_missing_leads_to_the_form(play: Play, sign_in: SignIn) -> Non
     answer, bo = RoundAnswer.objects.get(person=world.users["bo"]), sign_in(world.users["bo"])
     listed = bo.get(f"/en/rounds/answers/{answer.pk}/").context["known"].listed
     said = bo.post(f"/en/rounds/answers/{answer.pk}/", {"answer": "missing", "listed": listed}, follow=True)
-    assert said.redirect_chain[-1][0] == "/en/work/declare/"
+    assert said.redirect_chain[-1][0] == f"/en/work/declare/?round={answer.pk}"
     assert RoundAnswer.objects.get(pk=answer.pk).state == "missing"
 
 
