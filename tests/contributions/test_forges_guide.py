@@ -31,7 +31,7 @@ def test_what_the_guide_shows_is_what_is_read(language: str) -> None:
 
 def test_both_languages_show_the_same() -> None:
     shown = [
-        [one for one in blocks((API_DOCS / "guides" / f"{name}.{language}.md").read_text(encoding="utf-8"))]
+        blocks((API_DOCS / "guides" / f"{name}.{language}.md").read_text(encoding="utf-8"))
         for name in ("forges", "reviewing")
         for language in ("en", "fr")
     ]
