@@ -10,7 +10,7 @@ from backend.contributions.forges import FORGES
 from backend.contributions.forges.trailers import trailers
 from tests.api.documents import API_DOCS, blocks
 
-BLOCKS = ["trailers", "json"]
+BLOCKS = ["trailers", "json", "sh", "output"]
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
