@@ -51,7 +51,7 @@ def _told(known: Known, currency: str) -> str:
     lines = []
     for one in known.told[:SHOWN]:
         values = {"day": date_format(one.worked_on, "DATE_FORMAT"), "what": one.description[:80]}
-        values["state"] = one.get_state_display()
+        values["state"] = one.state_name
         lines.append(_("- %(day)s: %(what)s (%(state)s)") % values)
     if len(known.told) > SHOWN:
         lines.append(_("- and %(count)s more") % {"count": len(known.told) - SHOWN})
@@ -60,14 +60,12 @@ def _told(known: Known, currency: str) -> str:
         "count": len(known.told), "validated": known.validated, "hours": hours, "minutes": minutes,
         "amount": format_money(known.amount, currency),
     }  # fmt: skip
-    lines.append(
-        ngettext(
-            "In all: %(count)s contribution, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
-            "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
-            len(known.told),
-        )
-        % sums
+    said_so = ngettext(
+        "In all: %(count)s contribution, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        len(known.told),
     )
+    lines.append(said_so % sums if known.told else _("You have declared nothing yet in these days."))
     if known.drafts:
         count = len(known.drafts)
         said = ngettext(

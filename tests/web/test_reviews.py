@@ -315,3 +315,19 @@ def test_the_queue_costs_the_same_for_one_row_and_for_thirty(
     browser.get("/en/reviews/")
     with django_assert_max_num_queries(22):
         assert len(browser.get("/en/reviews/").context["rows"]) == 30
+
+
+def test_sums_and_marks_are_in_the_queue_and_before_the_confirmation(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    one = declared(world, "bo", description="Mend the export", evidence=["https://example.org/one"], minutes=60)
+    two = declared(world, "bo", description="mend the  export", form_key="two", minutes=30)
+    declared(world, "camille", description="Mend the export", form_key="three", minutes=45)
+    browser = sign_in(world.users["sacha"])
+    queue = browser.get("/en/reviews/")
+    assert queue.content.decode().count("same work, person and day as another") == 2
+    assert queue.context["sums"]["minutes"] == 135
+    assert "3 contributions shown" in text_of(queue)
+    asked = browser.post("/en/reviews/approve/", ticked(one, two))
+    assert asked.context["sums"] == {"count": 2, "minutes": 90, "asked": [("EUR", one.amount + two.amount)]}
+    assert 'href="https://example.org/one"' in asked.content.decode()
+    assert asked.content.decode().count("same work, person and day as another") == 2

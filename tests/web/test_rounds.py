@@ -57,6 +57,7 @@ def test_from_the_call_to_the_answers(play: Play, sign_in: SignIn) -> None:
     declared(world, "bo", "two")
     assert "changed since" in text_of(steward.get(f"/en/rounds/{row.pk}/"))
     assert "changed since" in text_of(bo.get(f"/en/rounds/answers/{answer.pk}/"))
+    assert f"/en/rounds/answers/{answer.pk}/" not in bo.get("/en/work/").content.decode(), "answered: complete"
     closed = steward.post(f"/en/rounds/{row.pk}/close/", follow=True)
     assert "The round is closed. No money moved." in text_of(closed)
     assert "This is complete" not in text_of(bo.get(f"/en/rounds/answers/{answer.pk}/"))
@@ -67,8 +68,17 @@ def test_something_missing_leads_to_the_form(play: Play, sign_in: SignIn) -> Non
     open_one(world, sign_in(world.users["sacha"]))
     answer, bo = RoundAnswer.objects.get(person=world.users["bo"]), sign_in(world.users["bo"])
     listed = bo.get(f"/en/rounds/answers/{answer.pk}/").context["known"].listed
-    said = bo.post(f"/en/rounds/answers/{answer.pk}/", {"answer": "missing", "listed": listed}, follow=True)
-    assert said.redirect_chain[-1][0] == "/en/work/declare/"
+    said = bo.post(
+        f"/en/rounds/answers/{answer.pk}/",
+        {"answer": "missing", "listed": listed, "missing": "Two days in May"},
+        follow=True,
+    )
+    assert said.redirect_chain[-1][0] == f"/en/work/declare/?round={answer.pk}"
+    assert "You wrote: “Two days in May”." in text_of(said)
+    assert said.context["form"].initial["budget"] == world.budget.pk
+    work = bo.get("/en/work/").content.decode()
+    assert f'href="/en/rounds/answers/{answer.pk}/"' in work
+    assert "Two days in May" in text_of(sign_in(world.users["sacha"]).get(f"/en/rounds/{answer.round_id}/"))
     assert RoundAnswer.objects.get(pk=answer.pk).state == "missing"
 
 
