@@ -2,25 +2,35 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from backend.contributions.comparable import Comparable
 from backend.contributions.models import Contribution
+from backend.contributions.rounds import NOT_TOLD
 from backend.core.money import format_money
+from backend.identity.models import User
 
 FAR = 2  # times what others asked in the middle
-Twin = tuple[str, str, object]
+Twin = tuple[str, str, date]
 
 
-def _twin(one: Contribution) -> Twin:
-    return one.contributor_id, " ".join(one.description.casefold().split()), one.worked_on
+def _twin(contributor: str, description: str, day: date) -> Twin:
+    return contributor, " ".join(description.casefold().split()), day
 
 
-def twins_of(rows: Iterable[Contribution]) -> "Counter[Twin]":
-    """How many of these say the same work, of the same person, on the same day."""
-    return Counter(_twin(one) for one in rows)
+def twins_of(actor: User, rows: Iterable[Contribution]) -> "Counter[Twin]":
+    """How many contributions that a person sees say the same work as one of these, of the same person and day.
+
+    Validated and shared work counts too: what was accepted once must not be accepted again. One query.
+    """
+    people = {(one.contributor_id, one.worked_on) for one in rows}
+    told = Contribution.visible_to(actor).exclude(state__in=NOT_TOLD).filter(
+        contributor__in={person for person, _day in people}, worked_on__in={day for _person, day in people}
+    )  # fmt: skip
+    return Counter(_twin(*row) for row in told.values_list("contributor_id", "description", "worked_on"))
 
 
 def marks_of(one: Contribution, others: Comparable | None, twins: "Counter[Twin]") -> list[str]:
@@ -31,7 +41,7 @@ def marks_of(one: Contribution, others: Comparable | None, twins: "Counter[Twin]
         found.append(_("far above what others asked"))
     if one.amount_counts and cap is not None and one.amount > cap:
         found.append(_("above %(cap)s: it says why") % {"cap": format_money(cap, one.currency)})
-    if twins[_twin(one)] > 1:
+    if twins[_twin(one.contributor_id, one.description, one.worked_on)] > 1:
         found.append(_("same work, person and day as another"))
     return found
 
