@@ -13,11 +13,12 @@ from backend.contributions.rounds import NOT_TOLD
 from backend.core.money import format_money
 from backend.identity.models import User
 
-FAR = 2  # times what others asked in the middle
+FAR = 2  # times what others asked in the middle, or what the charter suggests
 Twin = tuple[str, str, date]
 
 
-def _twin(contributor: str, description: str, day: date) -> Twin:
+def twin_of(contributor: str, description: str, day: date) -> Twin:
+    """What two contributions that say the same work have in common: capitals and spaces do not count."""
     return contributor, " ".join(description.casefold().split()), day
 
 
@@ -30,7 +31,7 @@ def twins_of(actor: User, rows: Iterable[Contribution]) -> "Counter[Twin]":
     told = Contribution.visible_to(actor).exclude(state__in=NOT_TOLD).filter(
         contributor__in={person for person, _day in people}, worked_on__in={day for _person, day in people}
     )  # fmt: skip
-    return Counter(_twin(*row) for row in told.values_list("contributor_id", "description", "worked_on"))
+    return Counter(twin_of(*row) for row in told.values_list("contributor_id", "description", "worked_on"))
 
 
 def marks_of(one: Contribution, others: Comparable | None, twins: "Counter[Twin]") -> list[str]:
@@ -39,9 +40,12 @@ def marks_of(one: Contribution, others: Comparable | None, twins: "Counter[Twin]
     cap = one.period.charter.soft_cap
     if one.amount_counts and others and one.amount > max(others.high, FAR * others.middle):
         found.append(_("far above what others asked"))
+    suggestion = one.period.charter.suggests(one.kind, one.minutes)
+    if one.amount_counts and suggestion and one.amount > FAR * suggestion:
+        found.append(_("far above what the charter suggests"))
     if one.amount_counts and cap is not None and one.amount > cap:
         found.append(_("above %(cap)s: it says why") % {"cap": format_money(cap, one.currency)})
-    if twins[_twin(one.contributor_id, one.description, one.worked_on)] > 1:
+    if twins[twin_of(one.contributor_id, one.description, one.worked_on)] > 1:
         found.append(_("same work, person and day as another"))
     return found
 
