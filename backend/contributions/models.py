@@ -76,7 +76,7 @@ class Contribution(models.Model):
     # By consent: when it is accepted unless somebody objects, or the seconds that were left when somebody did.
     accepted_at = models.DateTimeField(null=True)
     seconds_left = models.PositiveIntegerField(null=True)
-    # Pairs of texts that programs keep with it; never read by this one.
+    # Pairs of texts that programs keep with it; of these, this one reads which commit it stands for (of_commits.py).
     metadata = models.JSONField(default=dict, db_default={})
     # Where a draft or an imported row came from: an id of ours, empty for what was typed.
     source = models.CharField(max_length=ID_LENGTH, blank=True, db_default="")

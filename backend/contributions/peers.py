@@ -56,7 +56,7 @@ def require_state(contribution: Contribution, *allowed: str) -> None:
     """
     if contribution.state not in allowed:
         names = dict(Contribution.STATES)
-        raise Conflict(
+        refusal = Conflict(
             "contribution_not_open",
             _("This contribution is “%(state)s”; for this it must be: %(allowed)s. Nothing was changed.")
             % {
@@ -64,6 +64,8 @@ def require_state(contribution: Contribution, *allowed: str) -> None:
                 "allowed": ", ".join(f"“{names[state]}”" for state in allowed),
             },
         )
+        refusal.for_programs = f"state: {contribution.state}; allowed: {', '.join(allowed)}"
+        raise refusal
 
 
 def start_clock(contribution: Contribution, *, now: datetime) -> None:

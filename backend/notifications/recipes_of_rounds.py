@@ -1,11 +1,11 @@
 """What is written to those whom a statement round asks: what is known of their work, and where to answer."""
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backend.contributions.round_models import RoundAnswer
 from backend.contributions.rounds import Known, known_of
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.notifications.letters import Letter, link
@@ -60,8 +60,10 @@ def _told(known: Known, currency: str) -> str:
         "count": len(known.told), "validated": known.validated, "hours": hours, "minutes": minutes,
         "amount": format_money(known.amount, currency),
     }  # fmt: skip
-    said_so = _(
-        "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s."
+    said_so = ngettext(
+        "In all: %(count)s contribution, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        len(known.told),
     )
     lines.append(said_so % sums if known.told else _("You have declared nothing yet in these days."))
     if known.drafts:

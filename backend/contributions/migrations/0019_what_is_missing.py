@@ -10,7 +10,7 @@ GRANT UPDATE (missing) ON contributions_roundanswer TO tronc_app;
 class Migration(migrations.Migration):
     """A column each."""
 
-    dependencies = [("contributions", "0017_firm")]
+    dependencies = [("contributions", "0018_what_forges_told")]
 
     operations = [
         migrations.AddField(
