@@ -78,7 +78,7 @@ def reviews(request: AuthedRequest) -> HttpResponse:
     page = cut(_waiting(request.user, [chosen] if chosen else budgets), request)
     rows = [_row(request.user, one) for one in page]
     grid = Grid(request.user, [one.budget.commons_id for one in page], today=host_day(timezone.now()))
-    charters, twins = {}, twins_of(page)
+    charters, twins = {}, twins_of(request.user, page)
     for row in rows:
         one = row["contribution"]
         row["others"] = grid.beside(one)
@@ -197,7 +197,7 @@ def reviews_approve(request: AuthedRequest) -> HttpResponseBase:
     ]
     chosen = [row["contribution"] for row in ready]
     grid = Grid(request.user, [one.budget.commons_id for one in chosen], today=host_day(timezone.now()))
-    twins = twins_of(known.values())
+    twins = twins_of(request.user, chosen)
     for row in ready:
         row["others"] = grid.beside(row["contribution"])
         row["marks"] = marks_of(row["contribution"], row["others"], twins)

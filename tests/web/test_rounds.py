@@ -1,5 +1,6 @@
 """The pages of statement rounds: opened by a steward, answered in two clicks, followed, closed."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,10 @@ def test_from_the_call_to_the_answers(play: Play, sign_in: SignIn) -> None:
     assert f'href="/en/rounds/answers/{answer.pk}/"' in bo.get("/en/rounds/").content.decode()
     page = bo.get(f"/en/rounds/answers/{answer.pk}/")
     assert "Work one" in text_of(page)
+    # Who types what is missing and presses Enter sends the form of the field: it says nothing else.
+    asked = bo.get(f"/en/rounds/answers/{answer.pk}/").content.decode()
+    (form,) = [one for one in re.findall(r"<form.*?</form>", asked, re.DOTALL) if 'id="missing"' in one]
+    assert re.findall(r'name="answer" value="(\w+)"', form) == ["missing"]
     said = bo.post(
         f"/en/rounds/answers/{answer.pk}/", {"answer": "complete", "listed": page.context["known"].listed}, follow=True
     )
