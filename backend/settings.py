@@ -88,7 +88,7 @@ MIDDLEWARE = [
     "backend.web.health.Probes",
     "backend.web.audit_trail.AuditTrail",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "backend.web.languages.Languages",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

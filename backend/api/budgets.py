@@ -23,8 +23,8 @@ from backend.api.views import Resource, answer
 from backend.commons.life import Veil
 from backend.commons.models import Budget, Commons, Period
 from backend.commons.services import charter_of, ruling_budget
+from backend.contributions.facts import MAX_MINUTES
 from backend.contributions.models import Contribution
-from backend.contributions.services import MAX_MINUTES
 from backend.core.errors import Invalid
 from backend.core.money import MAX_AMOUNT
 from backend.distributions.models import Distribution

@@ -14,7 +14,7 @@ from backend.api import serialize
 from backend.api.auth import caller, held_back, out_of_sight, within
 from backend.api.contract import RIGHTS, Operation
 from backend.api.contribution_rows import EXPANDING, FILTERS, expanded, loaded, newest
-from backend.api.errors import Refused, fault
+from backend.api.errors import Refused, faults_of
 from backend.api.fields import (
     Optional,
     Reader,
@@ -40,6 +40,7 @@ from backend.api.views import Resource, answer
 from backend.commons.models import Budget
 from backend.commons.services import get_budget
 from backend.contributions import own, services
+from backend.contributions.facts import MAX_MINUTES
 from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution
 from backend.core.errors import Invalid, NotFound
@@ -49,7 +50,7 @@ POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
 FACTS: dict[str, Reader | Optional] = {
     "worked_on": day,
     "kind": told(text, enum=[kind for kind, _name in Contribution.KINDS]),
-    "minutes": Optional(told(whole, minimum=0, maximum=services.MAX_MINUTES), None),
+    "minutes": Optional(told(whole, minimum=0, maximum=MAX_MINUTES), None),
     "duration": Optional(duration, None),
     "amount": Optional(money, None),
     "description": told(text, minLength=1, maxLength=500),
@@ -239,13 +240,10 @@ class Batch(Resource):
                 refusal.message,
                 status=422,
                 faults=[
-                    fault(
-                        "pointer",
-                        f"/items/{place}" + (POINTERS.get(one.param, f"/{one.param}") if one.param else ""),
-                        one.code,
-                        one.message,
-                    )
+                    told
                     for place, one in refusal.refused[:100]
+                    for each in (one, *one.beside)
+                    for told in faults_of(each, POINTERS, f"/items/{place}")
                 ],
             ) from None
 
@@ -397,8 +395,8 @@ class Declaration(Act):
             problems={
                 403: _OWN,
                 404: "contribution_not_found",
-                409: "contribution_not_open budget_not_open period_closed",
-                422: _FACTS,
+                409: "contribution_not_open budget_not_open period_closed commit_declared",
+                422: f"{_FACTS} kind_to_choose",
             },
         )
     }

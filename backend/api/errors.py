@@ -20,6 +20,7 @@ from backend.core.refusals import note
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = {"idempotency_key_in_flight": 1, "service_unavailable": 5}
+MOST_TOLD = 20  # of what is wrong with one body
 Fault = dict[str, Any]
 
 
@@ -122,14 +123,20 @@ def _from_framework(failure: Exception) -> Refused | None:
 
 
 def _from_domain(refusal: DomainError, pointers: Mapping[str, str]) -> Refused:
-    """A refusal of a service; its field becomes a JSON pointer into the body."""
-    faults = []
+    """A refusal of a service; its fields become JSON pointers into the body."""
+    faults = [one for each in (refusal, *refusal.beside) for one in faults_of(each, pointers)][:MOST_TOLD]
+    message = f"{refusal.message} ({refusal.for_programs})" if refusal.for_programs else refusal.message
+    return Refused(refusal.code, message, status=refusal.status, faults=faults)
+
+
+def faults_of(refusal: DomainError, pointers: Mapping[str, str], within: str = "") -> list[Fault]:
+    """Where a refusal is: in a field of the body, in the header, or nowhere. within: the pointer of what it is in."""
     if refusal.param == "Idempotency-Key":
-        faults = [fault("header", refusal.param, refusal.code, refusal.message)]
-    elif refusal.param:
-        pointer = pointers.get(refusal.param, f"/{refusal.param}")
-        faults = [fault("pointer", pointer, refusal.code, refusal.message)]
-    return Refused(refusal.code, refusal.message, status=refusal.status, faults=faults)
+        return [fault("header", refusal.param, refusal.code, refusal.message)]
+    if not refusal.param:
+        return [fault("pointer", within, refusal.code, refusal.message)] if within else []
+    pointer = within + pointers.get(refusal.param, f"/{refusal.param}")
+    return [fault("pointer", pointer, refusal.code, refusal.message)]
 
 
 def problem(failure: Exception, context: Mapping[str, Any]) -> HttpResponse:

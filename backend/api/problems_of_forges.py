@@ -33,6 +33,21 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("What a forge sends is believed by its signature alone, which takes the secret of the repository."),
         _("Type the secret again in the settings of the webhook, or make a new one on the page of the repository."),
     ),
+    "kind_to_choose": (
+        _("The kind of work is to be chosen"),
+        _("The commit that a draft comes from names a kind that the charter of the budget does not have."),
+        _("Choose one of the kinds of the budget, then declare the draft."),
+    ),
+    "commit_declared": (
+        _("The commit is declared already"),
+        _("Another contribution of yours in this budget stands for the same commit."),
+        _("Delete the draft. If that was other work, declare it by hand."),
+    ),
+    "drafts_full": (
+        _("Too many drafts wait"),
+        _("Fifty drafts of one day wait for one person at most: anybody may commit under the address of another."),
+        _("Declare or delete some of them, then have your commits read again, on the page of your addresses."),
+    ),
     "commit_address_taken": (
         _("The address belongs to an account already"),
         _("An address of commits belongs to one person: whoever confirmed it here, else the first who said so."),

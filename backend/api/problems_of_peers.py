@@ -43,6 +43,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("Each person has one open objection to a contribution."),
         _("Lift it first, then object with the other reason."),
     ),
+    "objection_settled": (
+        _("Your objection to this version was decided"),
+        _("Stewards set it aside: who objected says so once of each version, else nothing would ever be accepted."),
+        _("Somebody else may object; so may you once the contribution is amended."),
+    ),
     "objection_not_found": (
         _("There is no such objection"),
         _("No objection that you may see has this id."),

@@ -178,7 +178,7 @@ class ObjectionList(Said):
             problems={
                 403: f"{RIGHTS} own_contribution",
                 404: "contribution_not_found",
-                409: "contribution_not_open contribution_amended consent_given already_objected",
+                409: "contribution_not_open contribution_amended consent_given already_objected objection_settled",
                 422: "said_length",
             },
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +13,7 @@ from backend.allocation.trace import sha256
 from backend.commons.charters import default_document, valid_document
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.commons.rhythm import end_after, end_by_length
+from backend.core.dates import date_format
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import require_currency

@@ -8,9 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Period
 from backend.commons.services import require_open_period, ruling_budget
+from backend.contributions.facts import require_facts
 from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution, require_state, start_clock
-from backend.contributions.services import may_declare, require_budget_open, require_facts, require_within_charter
+from backend.contributions.services import may_declare, require_budget_open, require_within_charter
 from backend.core.errors import Conflict, Forbidden
 from backend.core.ids import new_id
 from backend.events.services import record

@@ -2,16 +2,18 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backend.contributions.forges.base import Facts, Headers, Told, Unreadable, first_header
 from backend.contributions.forges.trailers import Trailer, trailers
 from backend.contributions.models import Contribution, ForgeCommit, ForgeDelivery, Repository
+from backend.contributions.of_commits import pairs_of, told_already, told_before_rewriting
 from backend.contributions.own import draft
 from backend.contributions.repositories import SWEEP, WAITING, clean_address, person_of, secrets_of
 from backend.core import crypto
@@ -26,13 +28,19 @@ from backend.identity.services import host_day
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=90)
+MOST_COUNTED = 1_000_000
 BATCH = 200  # deliveries of one turn
 MOST_NOTED = 500  # trailers of one delivery: a turn ends in time, whatever somebody wrote in their messages
 TRIES = 5
 PAUSE = timedelta(minutes=2)
 USUAL = "development"  # the kind of a commit that names none
+MOST_UNDECIDED = 50  # drafts of forges that wait for one person, of one day: anybody may commit under their address
 DESCRIPTION = 500
 LINK = 500
+# What a delivery may have done, as `ForgeDelivery.did` counts it: trailers by what became of them (the outcomes of
+# `ForgeCommit`, and `known` for those that were told before), then commits without any, commits that merge, and those
+# that look as if they were written again though the forge does not say so.
+DONE = ("drafted", "declared", "known", "unknown", "refused", "unreadable", "plain", "merges", "alike")
 
 
 # --- the door ---------------------------------------------------------------------------------------------------------
@@ -49,6 +57,7 @@ def receive_delivery(*, repository_id: str, headers: Headers, body: bytes, now: 
         raise NotFound("repository_not_found", _("There is no such repository."))
     forge = repository.adapter
     if not forge.verify(headers, body, secrets_of(repository, now), now=now):
+        _count_unsigned(repository, now)
         raise Forbidden("delivery_unsigned", _("The signature of this delivery is missing or wrong. Nothing was kept."))
     made = ForgeDelivery(
         id=new_id("fgd"), repository=repository, body=body, size=len(body),
@@ -62,6 +71,14 @@ def receive_delivery(*, repository_id: str, headers: Headers, body: bytes, now: 
         if kept.pk == made.pk:
             nudge(SWEEP)
     return kept, kept.pk == made.pk
+
+
+@transaction.atomic
+def _count_unsigned(repository: Repository, now: datetime) -> None:
+    """Count a delivery that was refused, for the steward; a stranger waits for no lock, and adds no row."""
+    rows = Repository.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=repository.pk)
+    for key in rows.filter(unsigned__lt=MOST_COUNTED).values_list("pk", flat=True):
+        Repository.objects.filter(pk=key).update(unsigned=F("unsigned") + 1, unsigned_at=now)
 
 
 # --- the sweep --------------------------------------------------------------------------------------------------------
@@ -110,6 +127,7 @@ def _treat(key: str, now: datetime) -> int:
         row.state, row.fault, row.body = "refused", str(fault), b""
     else:
         row.state, row.head, row.left_out = "treated", facts.after, facts.left_out
+        row.nothing, row.did = facts.why, {}
         if facts.about != "nothing":
             _note(row, facts, now)
         if not row.commits.filter(outcome__in=WAITING).exists():
@@ -133,19 +151,20 @@ def _facts(row: ForgeDelivery) -> Facts:
 
 def _note(row: ForgeDelivery, facts: Facts, now: datetime) -> None:
     """Note each trailer once, and make a draft of it where its author is known."""
-    found = [
-        (one, trailer)
-        for one in facts.told
-        # A commit that merges is written by who merged: what its request says counts, which is told apart.
-        if facts.about == "merge" or not one.subject.startswith("Merge ")
-        for trailer in trailers(one.text)
-    ]
+    # A commit that merges is written by who merged: what its request says counts, which is told apart.
+    own = [one for one in facts.told if facts.about == "merge" or not one.subject.startswith("Merge ")]
+    read = [(one, trailers(one.text)) for one in own]
+    found = [(one, trailer) for one, lines in read for trailer in lines]
+    did = Counter(merges=len(facts.told) - len(own), plain=sum(not lines for _one, lines in read))
     row.left_out += max(0, len(found) - MOST_NOTED)
     found = found[:MOST_NOTED]
+    told = {one.sha for one in facts.told}
     retold = Rewriting(row, facts, [(one, _mark(one, trailer)) for one, trailer in found])
     for one, trailer in found:
         mark = _mark(one, trailer)
         known = ForgeCommit.objects.filter(repository=row.repository, sha=one.sha, part=trailer.part).first()
+        # Read again, a delivery still did what it did.
+        before = known is not None and known.delivery_id != row.pk
         if known is None:
             known = ForgeCommit(
                 repository=row.repository, sha=one.sha, part=trailer.part, mark=mark, authored_at=one.at, seen_at=now
@@ -153,13 +172,20 @@ def _note(row: ForgeDelivery, facts: Facts, now: datetime) -> None:
             former = retold.former(mark)
             if former is not None:
                 known.outcome, known.why, known.contribution = former.outcome, former.why, former.contribution
-                known.author_index = former.author_index
+                known.author_index, known.kind_said = former.author_index, former.kind_said
                 retold.replace(former, now)
+                before = True
         known.delivery = row
         if known.outcome in {"", *WAITING}:
-            _draft(known, one, trailer, now)
+            _draft(known, one, trailer, told=told, now=now)
+            before = False
         known.save()
+        if known.contribution is not None and known.contribution.created_at < row.received_at:
+            before = True
+        did["known" if before and known.outcome == "drafted" else known.outcome] += 1
     row.rewritten = retold.forced
+    did["alike"] = 0 if facts.forced else len(retold.replaced)
+    row.did = {name: did[name] for name in DONE if did[name]}
     if retold.forced:
         retold.mark_gone(now)
     _come_back(row.repository, [one.sha for one, _trailer in found])
@@ -171,7 +197,7 @@ def _mark(one: Told, trailer: Trailer) -> str:
     return crypto.equality_index(f"commit:{trailer.part}:{author}:{one.text}")
 
 
-def _draft(row: ForgeCommit, one: Told, trailer: Trailer, now: datetime) -> None:
+def _draft(row: ForgeCommit, one: Told, trailer: Trailer, *, told: set[str], now: datetime) -> None:
     """Make a draft of a trailer for its author, or write down why there is none; the caller saves."""
     row.author_index = crypto.equality_index(one.authors[0]) if one.authors else ""
     row.why = ""
@@ -183,16 +209,32 @@ def _draft(row: ForgeCommit, one: Told, trailer: Trailer, now: datetime) -> None
     # The same commit makes one draft of a person, wherever it is told from.
     name = hashlib.sha256(f"{repository.address.lower()} {one.sha} {trailer.part}".encode()).hexdigest()
     today = host_day(now)
+
+    def alike() -> Contribution | None:
+        rows = told_already(contributor=person, budget=repository.budget, sha=one.sha, part=trailer.part)
+        if not rows and one.at is not None:
+            rows = told_before_rewriting(
+                contributor=person, repository=repository, part=trailer.part, at=one.at, described=_described(one),
+                told=told,
+            )  # fmt: skip
+        return next(iter(rows), None)
+
     try:
-        row.contribution = draft(
+        made = draft(
             contributor=person, budget=repository.budget, source=repository.pk, form_key=f"forge:{name[:56]}", now=now,
             facts={
                 "worked_on": min(host_day(one.at), today) if one.at is not None else today,
                 "description": _described(one), "kind": trailer.kind or USUAL, "minutes": trailer.minutes,
                 "evidence": _evidence(repository, one),
+                "metadata": pairs_of(sha=one.sha, part=trailer.part, repository=repository.address),
             },
+            alike=alike, most_a_day=MOST_UNDECIDED,
         )  # fmt: skip
-        row.outcome, row.author_index = "drafted", ""
+        row.contribution, row.author_index = made, ""
+        row.outcome = "drafted" if made.source == repository.pk or made.state == "draft" else "declared"
+        named = trailer.odd or trailer.kind
+        if made.created_at == now and named not in {"", made.kind}:
+            row.kind_said = named
     except DomainError as refusal:
         row.outcome, row.why = "refused", refusal.code[:40]
 
@@ -217,8 +259,9 @@ class Rewriting:
     """What of a repository's commits a push replaces, and what it takes away.
 
     A forge tells neither the parents of commits nor what left the branch. What is told again under another name, by the
-    same author, of the same time and in the same words, was replaced. When the branch does not continue what it was,
-    what was its last commit left it, and so did all that came after the first that was replaced.
+    same author, of the same time and in the same words, was replaced, unless the forge says that the branch goes on.
+    When the branch does not continue what it was, what was its last commit left it, and so did all that came after the
+    first that was replaced.
     """
 
     def __init__(self, row: ForgeDelivery, facts: Facts, told: Sequence[tuple[Told, str]]) -> None:
@@ -232,7 +275,7 @@ class Rewriting:
         if facts.about == "push":
             for former in self.standing.filter(mark__in=at_of).exclude(sha__in=shas).order_by("pk"):
                 same_time = former.authored_at is not None and former.authored_at == at_of[former.mark]
-                if facts.forced or same_time:
+                if facts.forced or (same_time and not facts.straight):
                     self.formers.setdefault(former.mark, []).append(former)
         self.forced = facts.forced or bool(self.formers)
 

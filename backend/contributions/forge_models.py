@@ -31,6 +31,9 @@ class Repository(models.Model):
     created_at = models.DateTimeField()
     revoked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     revoked_at = models.DateTimeField(null=True)
+    # Deliveries that were refused for their signature: how many, and the last one; nothing of them is kept.
+    unsigned = models.PositiveIntegerField(default=0, db_default=0)
+    unsigned_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -81,6 +84,16 @@ class ForgeDelivery(models.Model):
         ("revoked", _("The repository was disconnected before it was treated.")),
         ("unexpected", _("It could not be treated after several tries. The host finds the reason in its log.")),
     ]
+    # Why one was treated and did nothing.
+    NOTHING: ClassVar = [
+        ("other_event", _("A test, or an event that tells of no work. Nothing was to be done.")),
+        (
+            "other_branch",
+            _("It is of another branch or a tag: work counts once it is in the main branch. Nothing was to be done."),
+        ),
+        ("branch_ended", _("The branch was deleted. Nothing was to be done.")),
+        ("not_merged", _("A request that is not merged: work counts once it is. Nothing was to be done.")),
+    ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     repository = models.ForeignKey(Repository, on_delete=models.PROTECT, related_name="deliveries")
     delivery_id = models.CharField(max_length=100)
@@ -97,6 +110,9 @@ class ForgeDelivery(models.Model):
     head = models.CharField(max_length=64, blank=True)
     rewritten = models.BooleanField(default=False)
     left_out = models.PositiveIntegerField(default=0)
+    nothing = models.CharField(max_length=20, choices=NOTHING, blank=True, db_default="")
+    # What it did: how many trailers or commits of each sort; see `deliveries.DONE`.
+    did = models.JSONField(default=dict, db_default={})
 
     class Meta:
         constraints = [
@@ -121,6 +137,7 @@ class ForgeCommit(models.Model):
 
     OUTCOMES: ClassVar = [
         ("drafted", pgettext_lazy("commit", "draft made")),
+        ("declared", pgettext_lazy("commit", "declared already")),
         ("unknown", pgettext_lazy("commit", "author not known here")),
         ("refused", pgettext_lazy("commit", "no draft could be made")),
         ("unreadable", pgettext_lazy("commit", "duration not readable")),
@@ -137,6 +154,8 @@ class ForgeCommit(models.Model):
     contribution = models.ForeignKey(
         "contributions.Contribution", null=True, on_delete=models.SET_NULL, related_name="commits"
     )
+    # The word of the trailer that is no kind of the budget: the contributor chooses one before they declare the draft.
+    kind_said = models.CharField(max_length=40, blank=True, db_default="")
     # Keyed hashes: of the address of an author of whom there is no draft; of who wrote what, to find it when rewritten.
     author_index = models.CharField(max_length=64, blank=True)
     mark = models.CharField(max_length=64)

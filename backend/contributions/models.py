@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
@@ -23,6 +23,8 @@ __all__ = [
     "Adjustment", "AdjustmentPart", "Contribution", "ForgeCommit", "ForgeDelivery", "ForgePerson", "Import",
     "Objection", "Opinion", "Question", "Repository", "Review", "Round", "RoundAnswer", "TimeRate",
 ]  # fmt: skip
+
+OBJECTED = {"objected": Count("objections", filter=Q(objections__state="open"), distinct=True)}
 
 
 class Contribution(models.Model):
@@ -74,7 +76,7 @@ class Contribution(models.Model):
     # By consent: when it is accepted unless somebody objects, or the seconds that were left when somebody did.
     accepted_at = models.DateTimeField(null=True)
     seconds_left = models.PositiveIntegerField(null=True)
-    # Pairs of texts that programs keep with it; never read by this one.
+    # Pairs of texts that programs keep with it; of these, this one reads which commit it stands for (of_commits.py).
     metadata = models.JSONField(default=dict, db_default={})
     # Where a draft or an imported row came from: an id of ours, empty for what was typed.
     source = models.CharField(max_length=ID_LENGTH, blank=True, db_default="")
@@ -122,6 +124,18 @@ class Contribution(models.Model):
     def contributor_name(self) -> str:
         """Who did the work; lists read it with the row (`annotate`) without the rest of the person."""
         return self.contributor.name
+
+    @cached_property
+    def objected(self) -> int:
+        """How many objections are open on it; lists read it with the row (`annotate(**OBJECTED)`)."""
+        return self.objections.filter(state="open").count()
+
+    @property
+    def state_name(self) -> str:
+        """The word for its state: a question and an objection, which both hold it, have one each."""
+        if self.state == "questioned" and self.objected:
+            return str(_("objection raised"))
+        return self.get_state_display()
 
     @property
     def amount_counts(self) -> bool:
@@ -216,6 +230,8 @@ class Objection(models.Model):
     contributor = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     objector = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     reason = models.CharField(max_length=1000)
+    # Of the contribution, when this was said.
+    version = models.PositiveIntegerField(default=1, db_default=1)
     state = models.CharField(max_length=9, choices=STATES, default="open")
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()

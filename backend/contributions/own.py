@@ -1,7 +1,7 @@
 """What contributors do with their own work: drafts, many at once, amendments, what they give up."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import require_open_period
+from backend.contributions.facts import require_facts_of_day
 from backend.contributions.models import Contribution
+from backend.contributions.of_commits import kind_chosen, require_decided
 from backend.contributions.peers import (
     UNDER_REVIEW,
     end_talk,
@@ -22,8 +24,6 @@ from backend.contributions.services import (
     declare,
     may_declare,
     require_budget_open,
-    require_day,
-    require_facts,
     require_within_charter,
 )
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -33,6 +33,7 @@ from backend.events.services import record
 from backend.identity.models import User
 
 MAX_BATCH = 500
+A_DAY = timedelta(days=1)
 AMENDABLE = (
     "worked_on", "kind", "minutes", "amount", "description", "evidence", "over_cap_reason", "metadata",
 )  # fmt: skip
@@ -98,6 +99,8 @@ def amend(
     facts["over_cap_reason"] = facts["over_cap_reason"].strip()
     facts["evidence"] = list(facts["evidence"])
     before = {name: getattr(contribution, name) for name in AMENDABLE}
+    if "kind" in changes:
+        kind_chosen(contribution)
     if facts == before:
         return contribution
     _require_declarable(contribution, facts, now=now)
@@ -125,8 +128,7 @@ def amend(
 
 def _require_declarable(contribution: Contribution, facts: dict[str, Any], *, now: datetime) -> None:
     """What `declare` asks of the same facts, now; sets the period of the day."""
-    require_facts(facts)
-    require_day(facts["worked_on"], now=now)
+    require_facts_of_day(facts, now=now)
     budget = contribution.budget
     # Work that waited for a closed period stays in the one it went to.
     if contribution.state == "draft" or facts["worked_on"] != contribution.worked_on:
@@ -149,20 +151,28 @@ def draft(
     source: str,
     form_key: str,
     now: datetime,
+    alike: Callable[[], Contribution | None] = lambda: None,
+    most_a_day: int | None = None,
 ) -> Contribution:
     """Note for somebody what they may have done: seen by them alone, declared by nobody but them.
 
-    Args: facts: `worked_on`, `description` and, where known, `kind`, `minutes`, `amount`, `evidence`. source: id of
-        what told it. form_key: a repetition gives back the first one, as it is now.
-    Raises: Forbidden `not_allowed` when the person may not declare there; Conflict, Invalid when no period is open.
+    Args: facts: `worked_on`, `description` and, where known, `kind`, `minutes`, `amount`, `evidence`, `metadata`.
+        source: id of what told it. form_key: a repetition gives back the first one, as it is now. alike: what stands
+        for the same work already, which is then given back. most_a_day: undecided drafts of such sources that one may
+        have of a day.
+    Raises: Forbidden `not_allowed` when the person may not declare there; Conflict `drafts_full`; Conflict, Invalid
+        when no period is open.
     """
     if not may_declare(contributor, budget):
         raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."))
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=contributor.pk)  # the same told twice at once makes one
-        first = Contribution.objects.filter(contributor=contributor, form_key=form_key).first()
+        first = Contribution.objects.filter(contributor=contributor, form_key=form_key).first() or alike()
         if first is not None:
             return first
+        undecided = Contribution.objects.filter(contributor=contributor, state="draft", created_at__gt=now - A_DAY)
+        if most_a_day is not None and undecided.filter(source__startswith=source[:4]).count() >= most_a_day:
+            raise Conflict("drafts_full", _("Too many drafts of one day wait for this person already."))
         period = require_open_period(budget, day=facts["worked_on"])
         kinds = list(period.charter.kinds)
         kind = str(facts.get("kind", ""))
@@ -170,7 +180,7 @@ def draft(
             id=new_id("ctr"), budget=budget, period=period, contributor=contributor, worked_on=facts["worked_on"],
             kind=kind if kind in kinds else kinds[0], minutes=facts.get("minutes", 0), amount=facts.get("amount", 0),
             description=facts["description"], evidence=list(facts.get("evidence", ())), currency=budget.currency,
-            state="draft", source=source, form_key=form_key, created_at=now,
+            metadata=dict(facts.get("metadata", {})), state="draft", source=source, form_key=form_key, created_at=now,
         )  # fmt: skip
 
 
@@ -178,10 +188,11 @@ def draft(
 def declare_draft(*, actor: User, contribution_id: str, now: datetime) -> Contribution:
     """Declare a draft of one's own, as it stands, against its budget.
 
-    Raises: NotFound; Conflict `contribution_not_open`; as `declare`.
+    Raises: NotFound; Conflict `contribution_not_open`, `commit_declared`; Invalid `kind_to_choose`; as `declare`.
     """
     contribution = _own(actor, contribution_id)
     require_state(contribution, "draft")
+    require_decided(contribution)
     if not may_declare(actor, contribution.budget):
         raise Forbidden(
             "not_allowed", _("Your roles do not allow this. Nothing was changed."), action="contribution.declare"

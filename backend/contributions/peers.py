@@ -56,14 +56,16 @@ def require_state(contribution: Contribution, *allowed: str) -> None:
     """
     if contribution.state not in allowed:
         names = dict(Contribution.STATES)
-        raise Conflict(
+        refusal = Conflict(
             "contribution_not_open",
             _("This contribution is “%(state)s”; for this it must be: %(allowed)s. Nothing was changed.")
             % {
-                "state": contribution.get_state_display(),
+                "state": contribution.state_name,
                 "allowed": ", ".join(f"“{names[state]}”" for state in allowed),
             },
         )
+        refusal.for_programs = f"state: {contribution.state}; allowed: {', '.join(allowed)}"
+        raise refusal
 
 
 def start_clock(contribution: Contribution, *, now: datetime) -> None:
@@ -144,14 +146,22 @@ def object_to(
 ) -> Objection:
     """Object with a reason: nobody accepts the contribution before the objection has ended.
 
-    Raises: as `ask_question`; Conflict `already_objected`.
+    Raises: as `ask_question`; Conflict `already_objected`, `objection_settled` (theirs to this version was set aside).
     """
     contribution = _open_to_talk(actor, contribution_id, version, now)
     if contribution.objections.filter(objector=actor, state="open").exists():
         raise Conflict("already_objected", _("You object to it already: lift that objection first."))
+    if contribution.objections.filter(objector=actor, state="overruled", version=contribution.version).exists():
+        raise Conflict(
+            "objection_settled",
+            _(
+                "Your objection to this version was set aside by stewards. Somebody else may object, and you may again "
+                "once the contribution is changed. Nothing was changed."
+            ),
+        )
     row = Objection.objects.create(
         id=new_id("obj"), contribution=contribution, contributor_id=contribution.contributor_id, objector=actor,
-        reason=_said(reason, "reason"), created_at=now,
+        reason=_said(reason, "reason"), version=contribution.version, created_at=now,
     )  # fmt: skip
     _pause(contribution, now=now)
     _tell("contribution.objected", contribution, actor, now)

@@ -17,6 +17,7 @@ from backend.core import crypto
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.nudge import nudge
+from backend.core.peers import is_loopback
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.naming import valid_address
@@ -70,6 +71,12 @@ def connect_repository(
             "repository_address",
             _("Give the address of the repository as your browser shows it, for instance “%(example)s”.")
             % {"example": "https://codeberg.org/forgejo/forgejo"},
+            param="address",
+        )
+    if clean.startswith("http://") and not is_loopback(urlsplit(clean).hostname or ""):
+        raise Invalid(
+            "repository_address",
+            _("The address begins with https://: what a forge shows without it can be changed on its way."),
             param="address",
         )
     type(budget).objects.select_for_update(no_key=True).get(pk=budget.pk)  # the same one twice at once is one

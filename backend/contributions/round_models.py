@@ -54,6 +54,8 @@ class RoundAnswer(models.Model):
     # SHA-256 of the list that was confirmed: id, version, minutes and amount of each contribution.
     listed = models.CharField(max_length=64, blank=True)
     answered_at = models.DateTimeField(null=True)
+    # What is missing, in the words of who answered: whoever runs the round reads it.
+    missing = models.CharField(max_length=500, blank=True, db_default="")
 
     class Meta:
         constraints: ClassVar = [

@@ -11,18 +11,20 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
-from backend.contributions.models import Contribution
+from backend.contributions.models import OBJECTED, Contribution
 from backend.contributions.round_models import Round, RoundAnswer
 from backend.contributions.services import require_budget_open
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.sweep import sweep_rows
+from backend.core.text import plain
 from backend.events.services import record
 from backend.identity.models import Host, Role, User
 from backend.identity.permissions import ACTIONS, counting, may, require
 from backend.identity.services import host_day
 
 LONGEST = 366  # days that a round asks about
+MAX_MISSING = 500  # characters
 LATEST = 90  # days to answer
 # Those who have not answered are reminded so long before the last day to do so, never on the day it was opened.
 REMIND = timedelta(days=3)
@@ -113,20 +115,27 @@ def open_round(
 
 
 @transaction.atomic
-def answer_round(*, actor: User, answer_id: str, state: str, listed: str, now: datetime) -> RoundAnswer:
+def answer_round(
+    *, actor: User, answer_id: str, state: str, listed: str, now: datetime, missing: str = ""
+) -> RoundAnswer:
     """Say of the list that one read that it is complete, or that something is missing; again while the round is open.
 
     Args: state: `complete` or `missing`. listed: `Known.listed` of the list that was read; another one is refused.
-    Raises: NotFound `round_not_found`; Invalid `round_answer_unknown`; Conflict `round_closed`, `round_list_changed`.
+        missing: a few words of what is missing, for whoever runs the round.
+    Raises: NotFound `round_not_found`; Invalid `round_answer_unknown`, `said_length`; Conflict `round_closed`,
+        `round_list_changed`.
     """
     told = RoundAnswer.objects.filter(pk=answer_id, person=actor).first()
     if told is None:
         raise _unknown()
     if state not in ("complete", "missing"):
         raise Invalid("round_answer_unknown", _("Say that the list is complete, or that something is missing."))
+    words = plain(missing).strip() if state == "missing" else ""
+    if len(words) > MAX_MISSING:
+        raise Invalid("said_length", _("Say it in 500 characters at most."), param="missing")
     row = Round.objects.select_for_update(of=("self",), no_key=True).select_related("budget").get(pk=told.round_id)
     answer = RoundAnswer.objects.get(pk=answer_id)
-    if (answer.state, answer.listed) == (state, listed):
+    if (answer.state, answer.listed, answer.missing) == (state, listed, words):
         return answer
     if row.closed_at is not None:
         raise Conflict("round_closed", _("This round is closed: nothing was changed. Work can still be declared."))
@@ -135,8 +144,8 @@ def answer_round(*, actor: User, answer_id: str, state: str, listed: str, now: d
             "round_list_changed", _("Your contributions changed since you read this list: read it again, then answer.")
         )
     before = answer.state
-    answer.state, answer.listed, answer.answered_at = state, listed, now
-    answer.save(update_fields=["state", "listed", "answered_at"])
+    answer.state, answer.listed, answer.missing, answer.answered_at = state, listed, words, now
+    answer.save(update_fields=["state", "listed", "missing", "answered_at"])
     record(
         "round.answered", actor=actor, subject=answer.pk, now=now, scopes=[row.budget_id], round=row.pk, listed=listed,
         before={"state": before}, after={"state": state},
@@ -202,7 +211,7 @@ def known_of(row: Round, people: Iterable[User]) -> dict[str, Known]:
     """What is known of the work of some people in a round, by person; the days in their order."""
     found = {person.pk: Known() for person in people}
     mine = _within(row.budget, row.first_day, row.last_day).filter(contributor__in=found)
-    for one in mine.select_related("budget", "period__charter").order_by("worked_on", "pk"):
+    for one in mine.select_related("budget", "period__charter").annotate(**OBJECTED).order_by("worked_on", "pk"):
         found[one.contributor_id].rows.append(one)
     return found
 
@@ -218,6 +227,12 @@ def _asked(budget: Budget, first_day: date, last_day: date) -> "QuerySet[User]":
     members = Role.objects.filter(kind="contributor", scope__in=scopes).values("user")
     workers = _within(budget, first_day, last_day).values("contributor")
     return User.objects.filter(Q(pk__in=members) | Q(pk__in=workers), is_active=True).order_by("name", "pk")
+
+
+def to_answer(person: User) -> "QuerySet[RoundAnswer]":
+    """The open rounds that wait for the answer of a person, the most urgent first."""
+    rows = RoundAnswer.objects.filter(person=person, round__closed_at=None).exclude(state="complete")
+    return rows.select_related("round__budget__commons", "round__budget__parent").order_by("round__answer_by", "pk")
 
 
 def _unknown() -> NotFound:

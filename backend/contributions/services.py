@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.allocation.closing import median
 from backend.commons.models import Budget, Charter, Period
 from backend.commons.services import OPEN_TO_WORK, charter_of, require_open_period, tree_of
-from backend.commons.words import EXPENSE
+from backend.contributions.facts import require_facts_of_day
 from backend.contributions.following import is_one
 from backend.contributions.holding_back import hold_back
 from backend.contributions.models import Contribution, Review
@@ -29,95 +28,18 @@ from backend.contributions.peers import (
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
-from backend.core.money import format_money, require_amount
+from backend.core.money import format_money
 from backend.core.text import blank
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.permissions import may, require
-from backend.identity.services import host_day
 from backend.payees.services import payee_of
-
-MAX_MINUTES = 31 * 24 * 60
-MAX_EVIDENCE = 10
-MAX_METADATA = 20
-
-
-def require_facts(facts: Mapping[str, Any]) -> None:
-    """Refuse what is wrong in itself, whatever the budget: the columns of `declare`, `metadata` where there is one."""
-    kind, minutes, amount, description, evidence = (
-        facts[name] for name in ("kind", "minutes", "amount", "description", "evidence")
-    )
-    if kind not in dict(Contribution.KINDS):
-        raise Invalid(
-            "kind_unknown",
-            _("“%(kind)s” is not a kind of contribution. Use one of: %(known)s.")
-            % {"kind": str(kind)[:20], "known": ", ".join(dict(Contribution.KINDS))},
-            param="kind",
-        )
-    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes <= MAX_MINUTES:
-        raise Invalid(
-            "minutes_out_of_range",
-            _("The duration is a whole number of minutes, from 0 to 44640 (31 days)."),
-            param="minutes",
-        )
-    require_amount(amount, minimum=0)
-    if kind == EXPENSE and minutes:
-        raise Invalid("expense_has_no_time", _("An expense has an amount and no duration."), param="minutes")
-    if kind == EXPENSE and not amount:
-        raise Invalid("expense_without_amount", _("Say how much was spent."), param="amount")
-    if kind == EXPENSE and not evidence:
-        raise Invalid("expense_without_paper", _("Give a link to the receipt or invoice."), param="evidence")
-    if not minutes and not amount:
-        raise Invalid("nothing_declared", _("Give a duration, an amount, or both."), param="minutes")
-    if blank(description) or len(description) > 500:
-        raise Invalid("description_length", _("Describe the work in 1 to 500 characters."), param="description")
-    if len(evidence) > MAX_EVIDENCE:
-        raise Invalid("evidence_too_many", _("Give at most 10 links."), param="evidence")
-    for link in evidence:
-        if len(link) > 500 or not _is_link(link):
-            raise Invalid("evidence_not_a_link", _("Evidence is given as http or https links."), param="evidence")
-    if len(facts["over_cap_reason"]) > 500:
-        raise Invalid("description_length", _("Give the reason in 500 characters at most."), param="over_cap_reason")
-    _require_metadata(facts.get("metadata", {}))
-
-
-def _require_metadata(pairs: Any) -> None:
-    """Refuse what is not a small table of texts."""
-    fine = (
-        isinstance(pairs, dict)
-        and len(pairs) <= MAX_METADATA
-        and all(isinstance(one, str) for pair in pairs.items() for one in pair)
-        and all(1 <= len(name) <= 40 and len(value) <= 500 for name, value in pairs.items())
-    )
-    if not fine:
-        raise Invalid(
-            "metadata_shape",
-            _("Metadata is at most 20 pairs of texts: names of 1 to 40 characters, values of 500 at most."),
-            param="metadata",
-        )
-
-
-def require_day(worked_on: date, *, now: datetime) -> None:
-    """Refuse a day to come."""
-    if worked_on > host_day(now):
-        raise Invalid("day_in_the_future", _("The day of the work cannot be in the future."), param="worked_on")
 
 
 def require_budget_open(budget: Budget) -> None:
     """Refuse a budget that takes no work; read again, now that the period is held: it may have closed meanwhile."""
     if not Budget.objects.filter(pk=budget.pk, state__in=OPEN_TO_WORK).exists():
         raise Conflict("budget_not_open", _("This budget does not take contributions at present."), param="budget")
-
-
-def _is_link(text: str) -> bool:
-    """Whether a text is an http or https address."""
-    if any(mark.isspace() or not mark.isprintable() for mark in text):  # urlsplit would drop them in silence
-        return False
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
 def require_within_charter(charter: Charter, *, kind: str, amount: int, why: str, currency: str) -> None:
@@ -204,8 +126,7 @@ def write_contribution(
     Raises: as `declare`.
     """
     why = facts["over_cap_reason"]
-    require_facts(facts)
-    require_day(facts["worked_on"], now=now)
+    require_facts_of_day(facts, now=now)
     first = Contribution.objects.filter(contributor=contributor, form_key=form_key).first()
     if first is not None:
         return _same_contribution(first, facts)

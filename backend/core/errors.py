@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from backend.core.refusals import note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.utils.functional import _StrPromise
 
 
@@ -21,6 +23,10 @@ class DomainError(Exception):
     status: ClassVar[int]
     # The refusals that this one sums up, where many things were asked at once.
     within: "tuple[DomainError, ...]" = ()
+    # What else is wrong with the same input: told with it, each beside its field.
+    beside: "tuple[DomainError, ...]" = ()
+    # What programs read of it: the words of the API where the sentence has those of the pages.
+    for_programs: str = ""
 
     def __init__(self, code: str, message: "str | _StrPromise", *, param: str = "") -> None:
         """Keep what the handlers of the API and of the pages need."""
@@ -38,6 +44,14 @@ class Invalid(DomainError):
     """The input cannot be used."""
 
     status = 422
+
+
+def refuse(found: "Iterable[Invalid]") -> None:
+    """Raise the first of what is wrong with an input, with the others beside it; nothing where nothing is wrong."""
+    wrong = list(found)
+    if wrong:
+        wrong[0].beside = tuple(wrong[1:])
+        raise wrong[0]
 
 
 class Forbidden(DomainError):

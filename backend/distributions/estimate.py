@@ -9,7 +9,8 @@ from backend.allocation.kernel import AllocationError
 from backend.commons.models import Budget, Period
 from backend.commons.services import ruling_budget
 from backend.commons.words import EXPENSE
-from backend.contributions.services import MAX_MINUTES, may_declare, require_budget_open, require_within_charter
+from backend.contributions.facts import MAX_MINUTES
+from backend.contributions.services import may_declare, require_budget_open, require_within_charter
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.core.money import require_amount
 from backend.distributions import snapshot

@@ -128,6 +128,14 @@ def dormant(user: User) -> set[str]:
     return set(asleep.values_list("kind", flat=True))
 
 
+def who_may(action: str, *, scopes: Iterable[str]) -> "QuerySet[User]":
+    """The active people whose roles allow an action there now, by name. Args: as `may`."""
+    there = Q(scope__in=list(scopes)) | Q(scope__startswith="hst_")
+    awake = ~Q(kind__in=STRONG_ROLES) | has_factor("user_id")
+    roles = Role.objects.filter(there, awake, kind__in=ACTIONS[action])
+    return User.objects.filter(pk__in=roles.values("user"), is_active=True).order_by("name", "pk")
+
+
 def holds(actor: User, *kinds: str) -> bool:
     """Whether a person holds one of these roles anywhere."""
     return any(kind in kinds for kind, _scope in roles_held(actor))

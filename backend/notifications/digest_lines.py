@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.contributions.models import Adjustment, Contribution, Objection, Opinion, Question, Review
 from backend.contributions.peers import UNDER_REVIEW
+from backend.core.dates import date_format
 from backend.events.models import Event
 from backend.identity.models import User
 from backend.identity.permissions import ACTIONS, counting

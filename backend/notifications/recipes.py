@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.commons.models import Budget, Charter
 from backend.commons.services import tree_of
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.distributions.models import Distribution, Share
 from backend.events.models import Event

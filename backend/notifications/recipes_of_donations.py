@@ -1,8 +1,8 @@
 """What is written to who gives without an account."""
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.identity.services import host_day, the_host

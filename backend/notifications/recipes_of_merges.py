@@ -1,10 +1,10 @@
 """What people are told by mail when two accounts of theirs become one: both addresses, at each step."""
 
-from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from backend.core.dates import date_format
 from backend.events.models import Event
 from backend.identity.merges import merge_token
 from backend.identity.models import PersonMerge

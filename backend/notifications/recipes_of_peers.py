@@ -1,15 +1,18 @@
 """What peers say of somebody's work, by mail to its contributor; what awaits peers comes in their digest instead."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from backend.commons.services import tree_of
 from backend.contributions.models import Contribution, Objection, Question
 from backend.events.models import Event
 from backend.identity.models import User
+from backend.identity.permissions import who_may
 from backend.notifications.letters import Letter, link
 
 
 def _told(event: Event) -> Contribution:
-    return Contribution.objects.select_related("contributor", "budget").get(pk=event.subject)
+    return Contribution.objects.select_related("contributor", "budget__parent", "period__charter").get(pk=event.subject)
 
 
 def _values(contribution: Contribution, event: Event) -> dict[str, str]:
@@ -68,16 +71,27 @@ def contribution_objected(event: Event) -> Letter:
     raised = Objection.objects.filter(
         contribution=contribution, objector_id=event.actor_id, created_at=event.created_at
     ).first()
+    involved = {contribution.contributor_id, contribution.recorded_by_id, event.actor_id}
+    stewards = who_may("contribution.decide", scopes=tree_of(contribution.budget))
+    names = ", ".join(one.name for one in stewards if one.pk not in involved)
 
     def write() -> tuple[str, str]:
         values = {**_values(contribution, event), "text": raised.reason if raised else ""}
+        needed = contribution.period.charter.settled_by
+        decided = ngettext(
+            "The charter asks for %(count)s.", "The charter asks for %(count)s who say the same.", needed
+        )
+        decided = decided % {"count": needed} + (" " + _("They can be: %(names)s.") % {"names": names} if names else "")
         return (
             _("An objection to your work: %(what)s") % values,
             _(
-                "%(name)s objects:\n\n%(text)s\n\nYou may amend your contribution, or withdraw it; %(name)s may lift "
-                "the objection; else a steward who is not involved decides. No money moved.\n\n%(link)s"
+                "%(name)s objects:\n\n%(text)s\n\nYour contribution is held until this ends. You may change it (the "
+                "review begins again) or withdraw it; %(name)s may lift the objection, speak with them; else stewards "
+                "who are not involved decide."
             )
-            % values,
+            % values
+            + f" {decided} "
+            + _("No money moved.\n\n%(link)s") % values,
         )
 
     waits = raised is not None and raised.state == "open"

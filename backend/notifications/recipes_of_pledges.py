@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import date
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.identity.models import User

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from backend.core.dates import date_format
 from backend.events.models import Event
 from backend.identity.models import User
 from backend.identity.services import host_zone, people_with, the_host

@@ -1,11 +1,11 @@
 """What is written to those whom a statement round asks: what is known of their work, and where to answer."""
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backend.contributions.round_models import RoundAnswer
 from backend.contributions.rounds import Known, known_of
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.notifications.letters import Letter, link
@@ -51,7 +51,7 @@ def _told(known: Known, currency: str) -> str:
     lines = []
     for one in known.told[:SHOWN]:
         values = {"day": date_format(one.worked_on, "DATE_FORMAT"), "what": one.description[:80]}
-        values["state"] = one.get_state_display()
+        values["state"] = one.state_name
         lines.append(_("- %(day)s: %(what)s (%(state)s)") % values)
     if len(known.told) > SHOWN:
         lines.append(_("- and %(count)s more") % {"count": len(known.told) - SHOWN})
@@ -60,10 +60,12 @@ def _told(known: Known, currency: str) -> str:
         "count": len(known.told), "validated": known.validated, "hours": hours, "minutes": minutes,
         "amount": format_money(known.amount, currency),
     }  # fmt: skip
-    lines.append(
-        _("In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.")
-        % sums
+    said_so = ngettext(
+        "In all: %(count)s contribution, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        "In all: %(count)s contributions, of which %(validated)s validated; %(hours)s h %(minutes)02d; %(amount)s.",
+        len(known.told),
     )
+    lines.append(said_so % sums if known.told else _("You have declared nothing yet in these days."))
     if known.drafts:
         count = len(known.drafts)
         said = ngettext(

@@ -1,8 +1,8 @@
 """What is written to a person who signs in from a browser that their account never met."""
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.core.dates import date_format
 from backend.events.models import Event
 from backend.identity.models import KnownDevice
 from backend.identity.services import host_zone

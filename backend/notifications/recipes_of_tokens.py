@@ -1,8 +1,8 @@
 """What the mails about API tokens say."""
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.core.dates import date_format
 from backend.events.models import Event
 from backend.identity.models import ApiToken
 from backend.identity.services import host_zone

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.contributions.models import Contribution
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.events.models import Event
 from backend.identity.inviting import INVITATION_LIFE, accepted, invitation_token

@@ -64,7 +64,8 @@ PARTS: dict[str, Part] = {
     ),
     "statement_rounds": Part(
         "contributions.RoundAnswer", ("person",),
-        ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "answered_at"),
+        ("round", "round__budget__name", "round__first_day", "round__last_day", "state", "missing",
+        "answered_at"),
     ),
     "questions_received": Part(
         "contributions.Question", ("contributor",), ("contribution", "text", "answer", "closed_at", "created_at"),

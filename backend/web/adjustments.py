@@ -25,7 +25,7 @@ from backend.contributions.models import Contribution
 from backend.core.durations import parse_duration
 from backend.core.errors import Conflict, Invalid
 from backend.core.money import parse_amount
-from backend.identity.permissions import may, require
+from backend.identity.permissions import may, require, who_may
 from backend.web.acts import form_page
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import KeyedForm
@@ -101,7 +101,10 @@ def adjustment_new(request: AuthedRequest, contribution_id: str) -> HttpResponse
         return redirect("adjustment_page", made.pk)
 
     minutes, amount = most(booked)
-    context = {"contribution": booked, "most_minutes": minutes, "most_amount": amount}
+    context = {
+        "contribution": booked, "most_minutes": minutes, "most_amount": amount,
+        "deciders": _deciders(booked, request.user.pk),
+    }  # fmt: skip
     return form_page(request, form, act, "work/adjustment_new.html", context)
 
 
@@ -126,6 +129,7 @@ def adjustment_page(request: AuthedRequest, adjustment_id: str) -> HttpResponseB
     involved = request.user.pk in (row.proposed_by_id, row.contributor_id)
     context = {
         "row": row,
+        "deciders": _deciders(row.contribution, row.proposed_by_id) if row.state == "proposed" else [],
         "form": form,
         "parts": row.parts.select_related("contribution").order_by("pk"),
         "may_decide": row.state == "proposed"
@@ -134,6 +138,12 @@ def adjustment_page(request: AuthedRequest, adjustment_id: str) -> HttpResponseB
         "may_withdraw": row.state == "proposed" and row.proposed_by_id == request.user.pk,
     }
     return render(request, "work/adjustment.html", context, status=status)
+
+
+def _deciders(contribution: Contribution, proposed_by: str) -> list[str]:
+    """The names of the stewards who neither propose nor did the work."""
+    people = who_may("adjustment.decide", scopes=tree_of(contribution.budget))
+    return [one.name for one in people if one.pk not in (proposed_by, contribution.contributor_id)]
 
 
 def _decided(request: AuthedRequest, row: Adjustment, *, act: str, reason: str) -> str:

@@ -163,7 +163,8 @@ def _declaring(document: Document, currency: str) -> Iterator[Line]:
     yield _("Kinds of work"), ", ".join(shown)
     if by_time:
         hours = decimal(Decimal(document["minutes_a_day"]) / 60)
-        yield _("A day of work"), _("%(hours)s hours") % {"hours": hours}
+        told = ngettext("%(hours)s hour", "%(hours)s hours", 1 if document["minutes_a_day"] == 60 else 2)
+        yield _("A day of work"), told % {"hours": hours}
     if said := usual_worth(document, currency):
         yield _("An hour is usually worth"), _("%(rates)s; a suggestion, never imposed") % {"rates": said}
     everyone, members = _("everyone who has an account"), _("the contributors and stewards of the budget")

@@ -20,7 +20,9 @@ PRESETS = (50, 100, 300)  # whole units of the currency
 def add_domain_error(form: forms.Form, error: DomainError) -> None:
     """Show a refusal of the domain beside the field it names, or on top of the form when the form has no such field."""
     form.full_clean()
-    form.add_error(error.param if error.param in form.fields else None, str(error))
+    for one in (error, *error.beside):
+        field = one.param.partition("/")[0]
+        form.add_error(field if field in form.fields else None, str(one))
 
 
 def new_form_key() -> str:

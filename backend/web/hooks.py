@@ -8,9 +8,10 @@ import logging
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -48,25 +49,47 @@ def provider_notices(request: HttpRequest, provider: str) -> HttpResponse:
 @csrf_exempt  # a forge has no cookie of ours: its signature on the raw bytes is what is believed
 @require_POST
 def forge_delivery(request: HttpRequest, repository_id: str) -> HttpResponse:
-    """Take in what a forge sends: 202 kept, 200 known already, 401 not signed and nothing kept, 413 too long, 503."""
+    """Take in what a forge sends: 202 kept, 200 known already, 401 not signed and nothing kept, 413 too long, 503.
+
+    A stranger does not learn which repository is connected: without a right signature, all are refused alike.
+    """
     if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST:
-        return HttpResponse(status=413)
+        return _too_long()
     try:
         _row, new = receive_delivery(
             repository_id=repository_id, headers=request.headers, body=request.body, now=timezone.now()
         )
     except RequestDataTooBig:
-        return HttpResponse(status=413)
-    except NotFound:
-        return HttpResponse(status=404)
-    except Forbidden:
-        logger.warning(
-            "a delivery of a forge was refused: its signature is missing or wrong, repository %s", repository_id
-        )
-        return HttpResponse(status=401)
+        return _too_long()
+    except (NotFound, Forbidden) as refusal:
+        logger.warning("a delivery of a forge was refused: %s, repository %s", refusal.code, repository_id)
+        return _refused(
+            "delivery_unsigned", 401, _("The delivery is not signed, or wrongly"),
+            _(
+                "The signature is missing or wrong, or no repository is connected at this address. Nothing was kept. "
+                "Type the address and the secret again in the settings of the webhook, or make a new secret on the "
+                "page of the repository."
+            ),
+        )  # fmt: skip
     except (OperationalError, InterfaceError):
         return HttpResponse(status=503, headers={"Retry-After": "60"})
     return HttpResponse(status=202 if new else 200)
+
+
+def _too_long() -> HttpResponse:
+    return _refused(
+        "body_too_large", 413, _("The body is too large"),
+        _("A delivery weighs one megabyte at most. Nothing was kept: who made these commits declares them by hand."),
+    )  # fmt: skip
+
+
+def _refused(code: str, status: int, title: str, detail: str) -> HttpResponse:
+    """A problem, as the API tells them: the forge shows it to who looks at its deliveries."""
+    body = {
+        "type": f"{settings.BASE_URL}/problems/{code}", "title": title, "status": status, "code": code,
+        "detail": detail,
+    }  # fmt: skip
+    return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
 bare = [

@@ -5,10 +5,10 @@ from datetime import date, datetime
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
+from backend.core.dates import date_format
 from backend.distributions.models import Distribution
 from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backend.commons.models import Budget
@@ -27,18 +27,14 @@ from backend.contributions.repositories import (
 )
 from backend.core.errors import Conflict, Invalid
 from backend.identity.permissions import require
+from backend.web.forge_words import WHY, done
 from backend.web.forms import add_domain_error
 from backend.web.forms_forges import CommitAddressForm, RepositoryForm
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 from backend.web.transfers import readable_budgets
 
 SHOWN = 30
-# Why no draft was made, in words; another code is shown as it is.
-WHY: dict[str, Any] = {
-    "not_allowed": gettext_lazy("Its author does not contribute to this budget."),
-    "period_closed": gettext_lazy("The period of its day is closed."),
-    "day_outside_period": gettext_lazy("No open period reaches its day."),
-}
+LINKS = 5  # to contributions, of one delivery
 
 
 def _budget(request: AuthedRequest, budget_id: str) -> Budget:
@@ -111,12 +107,20 @@ def repository_page(request: AuthedRequest, repository_id: str) -> HttpResponse:
         gone=Count("pk", filter=Q(gone_at__isnull=False) & ~Q(contribution=None)),
     )  # fmt: skip
     trouble = row.commits.filter(Q(outcome__in=["refused", "unreadable"]) | Q(gone_at__isnull=False))
+    page = cut(row.deliveries.defer("body").order_by("-received_at", "-pk"), request)
+    # A draft is its contributor's alone: only what was declared is shown to who takes care of the repository.
+    known = row.commits.filter(outcome="declared", delivery__in=[one.pk for one in page]).exclude(contribution=None)
+    links: dict[str, list[str]] = {}
+    for delivery, contribution in known.exclude(contribution__state="draft").values_list("delivery", "contribution"):
+        if len(links.setdefault(delivery, [])) < LINKS:
+            links[delivery].append(contribution)
     context = {
         "row": row,
         "door": _door(row),
         "counts": counts,
         "two_secrets": row.former_until is not None and row.former_until > timezone.now(),
-        "page": cut(row.deliveries.defer("body").order_by("-received_at", "-pk"), request),
+        "page": page,
+        "sent": [{"row": one, "done": done(one), "declared": links.get(one.pk, ())} for one in page],
         "trouble": [_seen(row, one) for one in trouble.order_by("-pk")[:SHOWN]],
     }
     return render(request, "forges/repository.html", context)

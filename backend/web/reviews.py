@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backend.commons.models import Budget
 from backend.commons.services import tree_of
+from backend.contributions.adjustments import adjustments_for
 from backend.contributions.comparable import Grid
-from backend.contributions.models import Contribution
+from backend.contributions.models import OBJECTED, Contribution
 from backend.contributions.peers import UNDER_REVIEW
 from backend.contributions.services import review
 from backend.core.errors import Conflict, DomainError, Invalid
@@ -24,6 +25,7 @@ from backend.identity.profile import set_shortcuts
 from backend.identity.services import host_day
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import ReviewForm
+from backend.web.marks import marks_of, sums_of, twins_of
 from backend.web.pages import ROWS, AuthedRequest, budgets_with, cut, private
 from backend.web.talk import seen, talk
 
@@ -36,9 +38,9 @@ def _waiting(actor: User, budgets: list[Budget]) -> "QuerySet[Contribution]":
         .prefetch_related("reviews")
         .annotate(
             asked=Count("questions", distinct=True),
-            objected=Count("objections", filter=Q(objections__state="open"), distinct=True),
+            **OBJECTED,
         )
-        .order_by("created_at", "id")
+        .order_by(F("accepted_at").asc(nulls_last=True), "created_at", "id")
     )
 
 
@@ -57,6 +59,15 @@ def _row(actor: User, one: Contribution) -> dict[str, Any]:
     }
 
 
+def _corrections(actor: User, budgets: list[Budget]) -> list[dict[str, Any]]:
+    """The corrections proposed in these budgets, oldest first; one's own wait for another steward."""
+    rows = adjustments_for(actor).filter(state="proposed", contribution__budget__in=budgets)
+    return [
+        {"row": one, "waits": actor.pk in (one.proposed_by_id, one.contributor_id)}
+        for one in rows.order_by("created_at", "pk")[:ROWS]
+    ]
+
+
 @private
 @require_safe
 def reviews(request: AuthedRequest) -> HttpResponse:
@@ -67,10 +78,11 @@ def reviews(request: AuthedRequest) -> HttpResponse:
     page = cut(_waiting(request.user, [chosen] if chosen else budgets), request)
     rows = [_row(request.user, one) for one in page]
     grid = Grid(request.user, [one.budget.commons_id for one in page], today=host_day(timezone.now()))
-    charters = {}
+    charters, twins = {}, twins_of(request.user, page)
     for row in rows:
-        row["others"] = grid.beside(row["contribution"])
         one = row["contribution"]
+        row["others"] = grid.beside(one)
+        row["marks"] = marks_of(one, row["others"], twins)
         charters[one.period.charter_id, one.currency] = {"charter": one.period.charter, "currency": one.currency}
     context = {
         "page": page,
@@ -78,6 +90,8 @@ def reviews(request: AuthedRequest) -> HttpResponse:
         "budgets": budgets,
         "chosen": chosen,
         "charters": list(charters.values()),
+        "sums": sums_of([row["contribution"] for row in rows]),
+        "corrections": _corrections(request.user, budgets),
         "many": sum(row["can_approve"] for row in rows) > 0,
     }
     return render(request, "reviews/queue.html", context)
@@ -181,13 +195,15 @@ def reviews_approve(request: AuthedRequest) -> HttpResponseBase:
     ready = [
         row for row in rows if row["can_approve"] and picked[row["contribution"].pk] == row["contribution"].version
     ]
-    totals: dict[str, int] = {}
+    chosen = [row["contribution"] for row in ready]
+    grid = Grid(request.user, [one.budget.commons_id for one in chosen], today=host_day(timezone.now()))
+    twins = twins_of(request.user, chosen)
     for row in ready:
-        one = row["contribution"]
-        totals[one.currency] = totals.get(one.currency, 0) + one.amount
+        row["others"] = grid.beside(row["contribution"])
+        row["marks"] = marks_of(row["contribution"], row["others"], twins)
     context = {
         "rows": ready,
-        "totals": sorted(totals.items()),
+        "sums": sums_of(chosen),
         "left_out": [row["contribution"] for row in rows if row not in ready],
         "gone": len(picked) - len(known),
     }

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -111,19 +111,23 @@ def round_answer(request: AuthedRequest, answer_id: str) -> HttpResponseBase:
     refusal: DomainError | None = None
     if request.method == "POST":
         said, listed = request.POST.get("answer", ""), request.POST.get("listed", "")[:64]
+        words = request.POST.get("missing", "")
         try:
-            answer_round(actor=request.user, answer_id=answer.pk, state=said, listed=listed, now=timezone.now())
+            answer_round(
+                actor=request.user, answer_id=answer.pk, state=said, listed=listed, missing=words, now=timezone.now()
+            )  # fmt: skip
         except (Invalid, Conflict) as error:
             refusal = error
         else:
             if said == "missing":
                 messages.success(request, _("It is noted. Declare what is missing, then answer again."))
-                return redirect("declare")
+                return redirect(f"{reverse('declare')}?round={answer.pk}")
             messages.success(request, _("Thank you: your list is confirmed as it stands. No money moved."))
             return redirect("round_answer", answer.pk)
     known = known_of(answer.round, [request.user])[request.user.pk]
     context = {
         "answer": answer, "row": answer.round, "known": known, "refusal": refusal,
+        "words": request.POST.get("missing", answer.missing),
         "changed": bool(answer.listed) and answer.listed != known.listed,
     }  # fmt: skip
     return render(request, "rounds/answer.html", context, status=refusal.status if refusal else 200)

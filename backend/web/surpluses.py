@@ -7,10 +7,10 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backend.core.dates import date_format
 from backend.core.money import format_money
 from backend.identity.permissions import may, require
 from backend.payments.fees import fee_of, host_fee

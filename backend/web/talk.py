@@ -27,7 +27,7 @@ from backend.contributions.peers import (
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Share
 from backend.identity.models import User
-from backend.identity.permissions import may
+from backend.identity.permissions import may, who_may
 from backend.web.forms import add_domain_error
 from backend.web.forms_talk import AnswerForm, ObjectionForm, OpinionForm, QuestionForm
 from backend.web.pages import AuthedRequest, private
@@ -66,13 +66,18 @@ def talk(actor: User, contribution: Contribution, refused: Refused | None = None
     ]
     objections = []
     raised = contribution.objections.select_related("objector").prefetch_related("opinions__steward")
-    for row in raised.order_by("created_at", "pk"):
+    found = list(raised.order_by("created_at", "pk"))
+    stands = any(row.state == "open" for row in found)
+    stewards = who_may("contribution.decide", scopes=tree_of(contribution.budget)) if stands else []
+    uninvolved = [one for one in stewards if one.pk not in involved]
+    for row in found:
         opinions = sorted(row.opinions.all(), key=lambda said: said.created_at)
         said = any(one.steward_id == actor.pk for one in opinions)
         weighs = row.state == "open" and decides and row.objector_id != actor.pk and not said
         objections.append({
             "row": row,
             "opinions": opinions,
+            "deciders": [one.name for one in uninvolved if one.pk != row.objector_id],
             "can_lift": row.state == "open" and row.objector_id == actor.pk,
             "form": form(OpinionForm, "decide", row.pk) if weighs else None,
         })  # fmt: skip
@@ -83,6 +88,7 @@ def talk(actor: User, contribution: Contribution, refused: Refused | None = None
         "mine": mine,
         "questions": questions,
         "objections": objections,
+        "standing": [said for said, row in zip(objections, found, strict=True) if row.state == "open"],
         "days_left": -(-contribution.seconds_left // 86_400) if contribution.seconds_left else None,
         "ask": form(QuestionForm, "ask", contribution.pk) if open_to_talk else None,
         "object": form(ObjectionForm, "object", contribution.pk) if open_to_talk and not objects else None,

@@ -18,8 +18,10 @@ from backend.allocation.trace import ENGINE
 from backend.commons.models import Period
 from backend.commons.services import charter_of, ruling_budget
 from backend.contributions.comparable import Grid
-from backend.contributions.models import Contribution, Objection, Question
+from backend.contributions.models import OBJECTED, Contribution, Objection, Question
 from backend.contributions.places import declarable
+from backend.contributions.round_models import RoundAnswer
+from backend.contributions.rounds import to_answer
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
 from backend.distributions.models import Arbitration, Distribution, Share
@@ -50,7 +52,7 @@ def work(request: AuthedRequest) -> HttpResponse:
     """What awaits an answer of one's own, one's drafts, contributions and shares, and whether one can be paid."""
     all_mine = Contribution.visible_to(request.user).filter(contributor=request.user)
     mine = all_mine.exclude(state="draft")
-    names = dict(Contribution.STATES)
+    names = {**dict(Contribution.STATES), "questioned": _("question or objection")}
     counts = {row["state"]: row["count"] for row in mine.values("state").annotate(count=Count("id")).order_by()}
     asked_for = request.GET.get("state", "")
     chosen = asked_for if asked_for in counts else ""
@@ -61,7 +63,10 @@ def work(request: AuthedRequest) -> HttpResponse:
         "work/list.html",
         {
             "page": cut(
-                shown.select_related("budget__commons", "period__charter").order_by("-worked_on", "-id"), request
+                shown.select_related("budget__commons", "period__charter")
+                .annotate(**OBJECTED)
+                .order_by("-worked_on", "-id"),
+                request,
             ),
             "states": [(state, names[state], counts[state]) for state in names if state in counts],
             "chosen": chosen,
@@ -85,6 +90,7 @@ def work(request: AuthedRequest) -> HttpResponse:
             "objections": Objection.objects.filter(contributor=request.user, state="open")
             .select_related("contribution", "objector")
             .order_by("created_at", "pk"),
+            "asked": to_answer(request.user)[:DRAFTS],
             "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
             .select_related("distribution__period__budget")
             .distinct(),
@@ -98,7 +104,10 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
     """Declare work. Moves no money."""
     now = timezone.now()
     today = host_day(now)
+    asked_by = _round_asked(request.user, request.GET.get("round", ""))
     known = begun(request.user, request.GET.get("again", ""))
+    if asked_by is not None:
+        known |= {"budget": asked_by.round.budget_id, "worked_on": asked_by.round.last_day}
     asked = request.POST.get("act", "") in {"estimate", "suggested"}
     form = ContributionForm(
         request.POST or None, initial=known, actor=request.user, today=today, estimates=asked
@@ -116,9 +125,16 @@ def declare(request: AuthedRequest) -> HttpResponseBase:
                 status = refusal.status
             else:
                 messages.success(request, _("Your contribution is declared. It now awaits its review; no money moved."))
+                if asked_by is not None:
+                    return redirect("round_answer", asked_by.pk)
                 return redirect("contribution_page", contribution.pk)
-    context = {"form": form, "charters": _charters(request.user, today), "foreseen": foreseen}
+    context = {"asked_by": asked_by, "form": form, "charters": _charters(request.user, today), "foreseen": foreseen}
     return render(request, "work/declare.html", context, status=status)
+
+
+def _round_asked(actor: User, answer_id: str) -> RoundAnswer | None:
+    """The statement round that led somebody here; anything else is as if it were not there."""
+    return to_answer(actor).filter(pk=answer_id).first() if answer_id else None
 
 
 def begun(actor: User, again: str) -> dict[str, Any]:

@@ -141,7 +141,20 @@ BAD_FIELDS: list[tuple[dict[str, Any], int, str, list[str]]] = [
     ({"evidence": "https://example.org"}, 422, "invalid_fields", ["/evidence"]),
     ({"evidence": ["https://example.org", 7]}, 422, "invalid_fields", ["/evidence/1"]),
     ({"evidence": ["http://[half"]}, 422, "invalid_fields", ["/evidence/0"]),
-    ({"evidence": ["javascript:alert(1)"]}, 422, "evidence_not_a_link", ["/evidence"]),
+    ({"evidence": ["https://example.org", "javascript:alert(1)"]}, 422, "evidence_not_a_link", ["/evidence/1"]),
+    (
+        {
+            "minutes": -1,
+            "amount": {"value": -1, "currency": "EUR"},
+            "kind": "juggling",
+            "description": "",
+            "worked_on": "2099-01-01",
+            "evidence": ["x", "https://example.org", "y"],
+        },
+        422,
+        "kind_unknown",
+        ["/kind", "/minutes", "/amount/value", "/description", "/evidence/0", "/evidence/2", "/worked_on"],
+    ),
     ({"evidence": ["https://example.org"] * 11}, 422, "evidence_too_many", ["/evidence"]),
     ({"budget": "bud_" + "0" * 36}, 404, "budget_not_found", ["/budget"]),
 ]

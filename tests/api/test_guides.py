@@ -5,12 +5,16 @@ import os
 import re
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.contributions.models import Contribution
+from backend.contributions.deliveries import treat_forges
+from backend.contributions.models import Contribution, ForgeDelivery
+from backend.contributions.repositories import connect_repository
 from backend.web.tokens import QUICK_SCOPES
 from tests.api.documents import API_DOCS, blocks, load, same_shape
+from tests.contributions.peers import say
 
 CHANGES = re.compile(r"\b[a-z]{3}_[0-9A-Z]{36}|\b20\d\d-\d\d-\d\d|http://[\w.:]+\d")
 
@@ -62,6 +66,50 @@ def test_the_quickstart_does_what_it_says(committed: str, play: Any, call: Any, 
     assert [one["id"] for one in json.loads(listed.stdout)["data"]] == [made["id"], first_one.pk]
     for row in Contribution.objects.all():
         assert (row.minutes, row.amount, row.contributor_id) == (90, 4500, world.users["bo"].pk)
+
+
+def steps_of(name: str) -> list[tuple[str, str]]:
+    """The blocks of code of a guide, which are the same in French (`tests/contributions/test_forges_guide.py`)."""
+    return [*blocks((API_DOCS / "guides" / f"{name}.en.md").read_text(encoding="utf-8"))]
+
+
+def run(command: str, folder: Path, **values: str) -> str:
+    """What a block of a guide prints."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "en_GB.UTF-8", **values}
+    return subprocess.run(
+        ["bash", "-euc", command], env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    ).stdout  # fmt: skip
+
+
+def test_the_guide_of_reviews_approves(committed: str, play: Any, call: Any, processes: Any, tmp_path: Path) -> None:
+    world = play("receive")
+    steps = steps_of("reviewing")
+    assert [kind for kind, _content in steps] == ["sh", "json"]
+    row = say(world)
+    told = run(
+        steps[0][1], tmp_path, TRONC=processes.web(workers=1), CONTRIBUTION=row.pk,
+        TOKEN=call(world.users["sacha"], ["contributions:review"]).token,
+    )  # fmt: skip
+    answer = json.loads(told)
+    same_shape(load(steps[1][1]), answer)
+    row.refresh_from_db()
+    assert (answer["contribution_state"], row.state) == ("validated", "validated")
+
+
+def test_the_guide_of_forges_knocks_at_the_door(committed: str, play: Any, processes: Any, tmp_path: Path) -> None:
+    world = play("receive")
+    steps = dict(steps_of("forges"))
+    row, secret = connect_repository(
+        actor=world.users["sacha"], budget_id=world.budget.pk, forge="forgejo", now=world.now,
+        address="https://codeberg.org/carto/libre",
+    )  # fmt: skip
+    door = f"{processes.web(workers=1)}/hooks/forges/{row.pk}/"
+    values = {"DOOR": door, "REPOSITORY": row.address, "SECRET": secret}
+    assert run(steps["sh"], tmp_path, **values) == steps["output"]
+    assert run(steps["sh"], tmp_path, **values | {"SECRET": "another"}) == "401\n"
+    treat_forges(datetime.now(UTC))
+    kept = ForgeDelivery.objects.get()
+    assert (kept.state, kept.fault) == ("treated", "")
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -285,6 +285,12 @@ def test_details_come_in_the_language_that_is_asked(play: Any, call: Any) -> Non
     assert english["detail"] == "The API answers in JSON only: accept application/json."
     french = bo.get("commons", **{"Accept-Language": "fr"}, Accept="text/html")
     assert french["Content-Language"] == "fr"
+    for header, language in (
+        ({}, "en"),
+        ({"Accept-Language": "de, fr-CH;q=0.5"}, "fr"),
+        ({"Accept-Language": "*"}, "en"),
+    ):
+        assert Client().get("/v1/commons", headers=header)["Content-Language"] == language, header
 
 
 def test_too_many_requests_are_a_429_with_the_time_to_wait(play: Any, call: Any, settings: Any) -> None:

@@ -94,7 +94,7 @@ class Between:
             def do_GET(self) -> None:
                 between.answer(self)
 
-            do_POST = do_GET
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def log_message(self, *_arguments: Any) -> None:
                 pass
@@ -111,7 +111,7 @@ class Between:
         if self.gives:
             status, headers, body = self.gives(handler.path)
         else:
-            if handler.command == "POST" and self.before > 0:
+            if handler.command != "GET" and self.before > 0:
                 self.before -= 1
                 handler.close_connection = True
                 return
@@ -119,9 +119,10 @@ class Between:
             kept = {name: value for name, value in handler.headers.items() if name.lower() != "host"}
             real.request(handler.command, handler.path, data, {**kept, "Host": urlsplit(self.behind).netloc})
             found = real.getresponse()
-            status, headers, body = found.status, {"Content-Type": found.headers["Content-Type"]}, found.read()
+            headers = {name: found.headers[name] for name in ("Content-Type", "ETag") if name in found.headers}
+            status, body = found.status, found.read()
             real.close()
-            if handler.command == "POST" and self.lose > 0:
+            if handler.command != "GET" and self.lose > 0:
                 self.lose -= 1
                 handler.close_connection = True
                 return

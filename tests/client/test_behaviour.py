@@ -16,7 +16,7 @@ from tests.client.conftest import CLIENT, Between, Commits, Shell
 
 sys.path.insert(0, str(CLIENT))
 
-from tronc_client import commands, git, main, reading, said
+from tronc_client import commands, git, main, places, reading, said
 from tronc_client.french import FRENCH
 from tronc_client.net import address_of
 
@@ -179,13 +179,61 @@ def test_budgets_are_found_by_what_people_call_them() -> None:
     for name, pk in [
         ("b2", "b2"), ("atlas-libre", "b1"), ("ATLAS LIBRE", "b1"), ("atlas-libre/docs", "b2"), ("semences", "b3"),
     ]:  # fmt: skip
-        assert commands.find_budget(rows, name)["id"] == pk
+        assert places.find_budget(rows, name)["id"] == pk
     for name in ("docs", "nothing", ""):
         with pytest.raises(said.Failure):
-            commands.find_budget(rows, name)
+            places.find_budget(rows, name)
     with pytest.raises(said.Failure) as nowhere:
-        commands.find_budget([], "docs")
+        places.find_budget([], "docs")
     assert nowhere.value.code == said.NOT_ALLOWED
+
+
+def test_status_tells_of_the_budgets_where_there_is_work_and_why_there_is_nothing(shell: Shell, between: Any) -> None:
+    server: Between = between()
+    budgets = [
+        {"id": f"bud_{number}", "name": f"Pot {number}", "currency": "EUR",
+         "commons": {"id": "com_1", "slug": "pots", "name": "Pots"}}
+        for number in range(6)
+    ]  # fmt: skip
+
+    def euros(value: int) -> dict[str, Any]:
+        return {"value": value, "currency": "EUR"}
+
+    def estimate(available: int, asked: int, share: int) -> dict[str, Any]:
+        return {
+            "period": {"starts_on": "2026-10-01"}, "available": euros(available), "asked": euros(asked),
+            "share": euros(share), "of_this": euros(0), "held_back": euros(0), "minutes_held": 0, "minutes": 0,
+            "amount": euros(0), "label": "An estimate.",
+        }  # fmt: skip
+
+    figures = [(100, 50, 50), (0, 50, 0), (100, 0, 0), (100, 50, 0), (100, 50, 0), (100, 0, 0)]
+    states = ["declared", "declared", "declared", "declared", "withdrawn", None]
+
+    def gives(path: str) -> Any:
+        if path.startswith("/v1/me"):
+            return as_json(200, {**ME, "budgets": budgets})
+        if "/estimate" in path:
+            return as_json(200, estimate(*figures[int(path.partition("bud_")[2][0])]))
+        state = states[int(path.partition("bud_")[2][0])]
+        rows = [{"state": state, "minutes": 60}] if state else []
+        return as_json(200, {"data": rows, "has_more": False, "next_cursor": None})
+
+    server.gives = gives
+    shell.login(server.url, TOKEN)
+    told = shell.tronc("status").stdout
+    assert told.count("An estimate.") == 1
+    assert told.count("Pots › Pot") == 5
+    assert [line.strip() for line in told.splitlines() if "Nothing" in line] == [
+        "Nothing: no money is there to share yet.", "Nothing: you ask for nothing, your work is volunteering.",
+        "Nothing: by its charter, what is there goes to others first.",
+        "Nothing: none of your work takes part in the sharing.",
+        "Nothing of yours in 1 other budget: “tronc status --all” shows it.",
+    ]  # fmt: skip
+    whole = shell.tronc("status", "--all").stdout
+    assert whole.count("Pots › Pot") == 6
+    assert "other budget" not in whole
+    states[:] = [None] * 6
+    assert shell.tronc("status").stdout == ("Nothing of yours in 6 other budgets: “tronc status --all” shows them.\n")
 
 
 # --- messages of commits ----------------------------------------------------------------------------------------------
@@ -236,10 +284,10 @@ def test_a_message_tells_the_same_here_as_where_forges_send_it() -> None:
         "Contribution: 45000", "Contribution: 1h60", "Contribution: 0", "Contributions: 1h",
     ]:  # fmt: skip
         here = [
-            (0, "") if isinstance(one, git.Unread) else (one.minutes, one.kind)
+            (0, "") if isinstance(one, git.Unread) else (one.minutes, one.kind[:40])
             for one in git.works_of("0" * 40, "2026-11-20T12:00:00+01:00", message)
         ]
-        there = [(one.minutes, (one.kind or git.USUAL) if one.minutes else "") for one in trailers(message)]
+        there = [(one.minutes, (one.odd or one.kind or git.USUAL) if one.minutes else "") for one in trailers(message)]
         assert here == there, message
 
 
@@ -323,7 +371,7 @@ def test_help_is_told_in_both_languages(shell: Shell) -> None:
     assert "Exit codes" in shell.tronc("--help").stdout
     assert "Codes de sortie" in shell.tronc("--help", LANG="fr_FR.UTF-8").stdout
     assert shell.tronc("--version").stdout.startswith("tronc-client 0.")
-    for command in ("login", "log", "status", "estimate", "list"):
+    for command in ("login", "log", "status", "estimate", "amend", "withdraw", "list"):
         assert "usage: tronc" in shell.tronc(command, "--help", LC_ALL="fr_FR").stdout
     shell.tronc("fly", code=2)
     assert main.parser().prog == "tronc"

@@ -13,7 +13,7 @@ from django.test import Client
 from backend.contributions import deliveries
 from backend.contributions.deliveries import KEPT, TRIES, treat_forges
 from backend.contributions.models import Contribution, ForgeCommit, ForgeDelivery, ForgePerson, Repository
-from backend.contributions.own import declare_draft, delete_draft
+from backend.contributions.own import amend, declare_draft, delete_draft
 from backend.contributions.repositories import (
     BOTH_FOR,
     connect_repository,
@@ -24,6 +24,7 @@ from backend.contributions.repositories import (
     secrets_of,
     unlink_address,
 )
+from backend.contributions.services import declare, withdraw
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.events.models import Event
 from backend.identity.models import User
@@ -34,6 +35,8 @@ from tests.privacy.erasing import erase
 
 Play = Callable[..., Any]
 FORGES = ("forgejo", "gitlab", "github")
+# GitHub says whether a push was forced; of the others it is seen.
+FORCED: dict[str, dict[str, Any]] = {"forgejo": {}, "gitlab": {}, "github": {"forced": True}}
 EACH = pytest.mark.parametrize("forge", FORGES)
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -135,7 +138,6 @@ def test_what_is_not_signed_is_refused_and_not_kept(play: Play, forge: str, capl
     assert [one.name for one in caplog.records if one.name == "tronc.security"] == ["tronc.security"] * 2
     assert hook.send(b" " * (1024 * 1024 + 1)) == 413
     assert Client().get(door).status_code == 405
-    assert Client().post("/hooks/forges/rpo_none/", body, content_type="application/json").status_code == 404
     treat_forges(datetime.now(UTC))
     assert not ForgeDelivery.objects.exists()
     assert not drafts()
@@ -203,7 +205,7 @@ def test_a_disconnected_repository_tells_nothing(play: Play) -> None:
     revoke_repository(actor=sacha, repository_id=hook.row.pk, now=world.now)
     treat_forges(datetime.now(UTC))
     assert ForgeDelivery.objects.get().fault == "revoked"
-    assert hook.send(push("forgejo", hook.commit("b", "Contribution: 90"))) == 404
+    assert hook.send(push("forgejo", hook.commit("b", "Contribution: 90"))) == 401
     assert not drafts()
     for act in (renew_secret, revoke_repository):
         with pytest.raises(Conflict) as refusal:
@@ -333,7 +335,7 @@ def test_a_rewritten_commit_keeps_its_one_draft(play: Play, forge: str) -> None:
     message = "B\n\nContribution: 20"
     hook.tell(push(forge, hook.commit("a", "A\n\nContribution: 10", at=at), hook.commit("b", message, at=at)))
     hook.tell(push(forge, hook.commit("x", "X\n\nContribution: 5", at=at), before="b"))
-    row = hook.tell(push(forge, hook.commit("b2", message, at=at), before="x"))
+    row = hook.tell(push(forge, hook.commit("b2", message, at=at), before="x", **FORCED[forge]))
     assert row.rewritten
     assert [(one.minutes, one.source_gone_at is not None) for one in drafts()] == [(10, False), (20, False), (5, True)]
     kept = ForgeCommit.objects.get(sha=sha("b2"))
@@ -362,6 +364,163 @@ def test_the_same_words_at_another_time_are_other_work(play: Play) -> None:
     assert len(drafts()) == 2
 
 
+def test_the_same_words_of_the_same_time_are_other_work_where_the_forge_says_that_the_branch_goes_on(
+    play: Play,
+) -> None:
+    world = play("make_house")
+    at = when(world)
+    for forge, count, did in (("github", 2, {"drafted": 1}), ("forgejo", 1, {"known": 1, "alike": 1})):
+        Contribution.objects.all().delete()
+        hook = Hook(world, forge)
+        hook.tell(push(forge, hook.commit("a", "Fix\n\nContribution: 20", at=at)))
+        row = hook.tell(push(forge, hook.commit("b", "Fix\n\nContribution: 20", at=at), before="a"))
+        assert (len(drafts()), row.did, row.rewritten) == (count, did, forge == "forgejo")
+
+
+# --- what is told already, and what is told of a delivery -------------------------------------------------------------
+
+
+def declared(world: Any, *, name: str = "bo", **facts: Any) -> Contribution:
+    """Work that somebody declared by hand or from the command line."""
+    told = {"minutes": 90, "kind": "development", "description": "By hand", "worked_on": world.today} | facts
+    return declare(
+        actor=world.users[name], budget=world.budget, form_key=f"by-hand-{Contribution.objects.count()}", now=world.now,
+        **told,
+    )  # fmt: skip
+
+
+@EACH
+def test_a_commit_that_was_declared_makes_no_draft(play: Play, forge: str) -> None:
+    world = play("make_house")
+    hook, at = Hook(world, forge), when(world)
+    page = hook.row.adapter.commit_url(HOMES[forge], sha("b")[:10])
+    first = declared(world, metadata={"commit": sha("a"), "repository": HOMES[forge], "part": "0"}, minutes=95)
+    second = declared(world, evidence=[page])
+    withdraw(actor=world.users["bo"], contribution_id=second.pk, now=world.now)
+    other = declared(world, name="sacha", metadata={"commit": sha("c")})
+    row = hook.tell(
+        push(
+            forge, hook.commit("a", "A\n\nContribution: 1h30\nContribution: 20 review", at=at),
+            hook.commit("b", "B\n\nContribution: 1h30", at=at), hook.commit("c", "C\n\nContribution: 5", at=at),
+        )
+    )  # fmt: skip
+    made = [one for one in drafts() if one.state == "draft"]
+    assert sorted((one.minutes, one.description) for one in made) == [(5, "C"), (20, "A")], "another line, other people"
+    assert row.did == {"drafted": 2, "declared": 2}
+    known = ForgeCommit.objects.filter(outcome="declared").order_by("pk")
+    assert [one.contribution for one in known] == [first, second]
+    assert Contribution.objects.get(pk=other.pk).commits.count() == 0
+    assert [one.metadata for one in made] == [
+        {"commit": one.commits.get().sha, "part": str(one.commits.get().part), "repository": HOMES[forge]}
+        for one in made
+    ]
+
+
+def test_a_mirror_tells_of_the_same_commit(play: Play) -> None:
+    world = play("make_house")
+    for forge in FORGES:
+        hook = Hook(world, forge)
+        row = hook.tell(push(forge, hook.commit("a", "A\n\nContribution: 1h30", at=when(world))))
+        assert (len(drafts()), row.did) == (1, {"drafted": 1} if forge == FORGES[0] else {"known": 1})
+
+
+def test_a_draft_of_a_commit_that_was_declared_meanwhile_is_not_declared(play: Play) -> None:
+    world = play("make_house")
+    hook, bo = Hook(world), world.users["bo"]
+    hook.tell(push("forgejo", hook.commit("a", "A\n\nContribution: 1h30", at=when(world))))
+    (one,) = drafts()
+    twin = declared(world, metadata={"commit": sha("a")})
+    with pytest.raises(Conflict) as refusal:
+        declare_draft(actor=bo, contribution_id=one.pk, now=world.now)
+    assert refusal.value.code == "commit_declared"
+    one.refresh_from_db()
+    assert one.state == "draft"
+    withdraw(actor=bo, contribution_id=twin.pk, now=world.now)
+    assert declare_draft(actor=bo, contribution_id=one.pk, now=world.now).state == "declared"
+
+
+def test_an_unknown_kind_is_told_and_chosen_before_the_draft_is_declared(play: Play) -> None:
+    world = play("make_house")
+    hook, bo = Hook(world), world.users["bo"]
+    row = hook.tell(push("forgejo", hook.commit("a", "A\n\nContribution: 1h30 juggling", at=when(world))))
+    (one,) = drafts()
+    assert (row.did, one.commits.get().kind_said) == ({"drafted": 1}, "juggling")
+    with pytest.raises(Invalid) as refusal:
+        declare_draft(actor=bo, contribution_id=one.pk, now=world.now)
+    assert (refusal.value.code, refusal.value.param) == ("kind_to_choose", "kind")
+    assert "juggling" in str(refusal.value)
+    assert Contribution.objects.get().state == "draft"
+    amend(actor=bo, contribution_id=one.pk, changes={"description": "Better"}, now=world.now)
+    with pytest.raises(Invalid):
+        declare_draft(actor=bo, contribution_id=one.pk, now=world.now)
+    amend(actor=bo, contribution_id=one.pk, changes={"kind": one.kind}, now=world.now)
+    assert declare_draft(actor=bo, contribution_id=one.pk, now=world.now).state == "declared"
+
+
+@EACH
+def test_a_delivery_says_why_it_did_nothing(play: Play, forge: str) -> None:
+    world = play("make_house")
+    hook, at = Hook(world, forge), when(world)
+    work = hook.commit("a", "A\n\nContribution: 1h30", at=at)
+    closed = {"action": "close"} if forge == "gitlab" else {"merged": False}
+    for body, event, why in (
+        (push(forge, work, branch="feature"), "push", "other_branch"), (push(forge, work), "test", "other_event"),
+        (merged(forge, "Contribution: 1h", **closed), "merge", "not_merged"),
+    ):  # fmt: skip
+        row = hook.tell(body, event=event)
+        assert (row.state, row.nothing, row.did) == ("treated", why, {})
+    plain = hook.tell(push(forge, hook.commit("b", "B", at=at), hook.commit("c", "Merge branch 'x'", at=at)))
+    assert (plain.nothing, plain.did) == ("", {"plain": 1, "merges": 1})
+    assert not drafts()
+    assert hook.tell(push(forge, work)).did == {"drafted": 1}
+    assert hook.tell(push(forge, work)).did == {"known": 1}
+
+
+def test_drafts_of_one_person_and_day_are_so_many_until_they_decide(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "MOST_UNDECIDED", 3)
+    world = play("make_house")
+    hook, bo, at = Hook(world), world.users["bo"], when(world)
+    rows = [hook.commit(str(n), f"Work {n}\n\nContribution: 5", at=at) for n in range(5)]
+    row = hook.tell(push("forgejo", *rows))
+    assert (len(drafts()), row.did) == (3, {"drafted": 3, "refused": 2})
+    assert set(ForgeCommit.objects.exclude(why="").values_list("why", flat=True)) == {"drafts_full"}
+    for one in drafts()[:2]:
+        delete_draft(actor=bo, contribution_id=one.pk)
+    assert look_again(actor=bo, now=world.now) == 1
+    treat_forges(datetime.now(UTC) + timedelta(minutes=1))
+    assert len(drafts()) == 3
+    assert ForgeDelivery.objects.get().did == {"drafted": 5}
+
+
+def test_refused_signatures_are_counted_and_no_stranger_learns_what_is_connected(play: Play) -> None:
+    world = play("make_house")
+    hook = Hook(world)
+    body = push("forgejo", hook.commit("a", "Contribution: 90", at=when(world)))
+    answers = [
+        Client().post(
+            f"/hooks/forges/{name}/", body, content_type="application/json", headers={"Accept-Language": "fr"}
+        )
+        for name in (hook.row.pk, "rpo_none", hook.row.pk)
+    ]
+    assert {(one.status_code, one.headers["Content-Type"]) for one in answers} == {(401, "application/problem+json")}
+    assert len({one.content for one in answers}) == 1
+    told = answers[0].json()
+    assert (told["code"], told["status"]) == ("delivery_unsigned", 401)
+    assert told["type"].endswith("/problems/delivery_unsigned")
+    assert told["detail"]
+    hook.row.refresh_from_db()
+    assert hook.row.unsigned == 2
+    assert hook.row.unsigned_at is not None
+    assert (ForgeDelivery.objects.count(), Repository.objects.count()) == (0, 1)
+    assert hook.send(body) == 202
+    hook.row.refresh_from_db()
+    assert hook.row.unsigned == 2
+    monkey = Client().post(f"/hooks/forges/{hook.row.pk}/", body, content_type="application/json").json()
+    assert monkey["title"] == "The delivery is not signed, or wrongly", "in English unless told"
+
+
 # --- who may, faults, and what is forgotten ---------------------------------------------------------------------------
 
 
@@ -376,7 +535,7 @@ def test_stewards_alone_connect_and_each_repository_once(play: Play) -> None:
     sacha: User = world.users["sacha"]
     for wrong, param in (
         ({"forge": "svn"}, "forge"), ({"address": "codeberg.org/a/b"}, "address"),
-        ({"address": "https://x.org"}, "address"),
+        ({"address": "https://x.org"}, "address"), ({"address": "http://x.org/a/b"}, "address"),
         ({"address": "ftp://x.org/a/b"}, "address"), ({"address": "https://u:p@x.org/a/b"}, "address"),
         ({"address": "https://x.org/a/b?c"}, "address"), ({"address": "https://x.org/a/\u202eb"}, "address"),
         ({"address": "https://x.org:port/a/b"}, "address"), ({"address": "https://x.org/a b/c"}, "address"),

@@ -305,3 +305,39 @@ def test_withdrawn_work_leaves_nothing_open(play: Play) -> None:
     object_to(actor=world.users["sacha"], contribution_id=row.pk, reason="Twice", now=world.now)
     withdraw(actor=world.users["bo"], contribution_id=row.pk, now=world.now)
     assert (again(row).state, again(row).seconds_left, Objection.objects.get().state) == ("withdrawn", None, "lapsed")
+
+
+def test_an_objection_that_was_set_aside_is_not_raised_again_on_the_same_version(play: Play) -> None:
+    world = play("make_house")
+    row, camille, sacha = by_consent(world), world.users["camille"], world.users["sacha"]
+    raised = object_to(actor=camille, contribution_id=row.pk, reason="Twice", now=world.now)
+    lift_objection(actor=camille, objection_id=raised.pk, now=world.now)
+    raised = object_to(actor=camille, contribution_id=row.pk, reason="Twice after all", now=world.now)
+    decide_objection(actor=sacha, objection_id=raised.pk, upholds=False, reason="Not so", now=world.now)
+    with pytest.raises(Conflict) as refusal:
+        object_to(actor=camille, contribution_id=row.pk, reason="Twice, I say", now=world.now)
+    assert refusal.value.code == "objection_settled"
+    assert (again(row).state, Objection.objects.count()) == ("declared", 2)
+    other = object_to(actor=sacha, contribution_id=row.pk, reason="Too long", now=world.now)
+    assert again(row).state == "questioned"
+    lift_objection(actor=sacha, objection_id=other.pk, now=world.now)
+    amend(actor=world.users["bo"], contribution_id=row.pk, changes={"minutes": 30}, now=world.now)
+    assert object_to(actor=camille, contribution_id=row.pk, reason="Still", now=world.now).version == 2
+
+
+def test_a_decision_and_an_objection_at_once_leave_nothing_held(committed: str, play: Play) -> None:
+    world = play("make_house")
+    row, camille, sacha = by_consent(world), world.users["camille"], world.users["sacha"]
+    raised = object_to(actor=camille, contribution_id=row.pk, reason="Twice", now=world.now)
+
+    def act(number: int) -> str:
+        if number == 0:
+            return decide_objection(
+                actor=sacha, objection_id=raised.pk, upholds=False, reason="Not so", now=world.now
+            ).state
+        return object_to(actor=camille, contribution_id=row.pk, reason="Again", now=world.now).state
+
+    results = at_once(act, 6)
+    assert results[0] == "overruled"
+    assert set(results[1:]) <= {"already_objected", "objection_settled"}
+    assert (again(row).state, Objection.objects.count()) == ("declared", 1)

@@ -218,6 +218,9 @@ def wrong(cell: Cell, house: House, asker: Asker, browser: Client | None = None)
     return f"{cell}: {found}, but wrote in {', '.join(sorted(writes.tables))}" if writes.tables else ""
 
 
+COUNTED = 'UPDATE "contributions_repository" SET "unsigned" = '
+
+
 class Writes:
     """Notes the tables that are written in, and must not be by a request that is refused or that reads."""
 
@@ -232,6 +235,8 @@ class Writes:
             # A refusal is written down, and so is who took a paper, a file of the books or of the audit away.
             told = match[1] == "events_event" and any(kind in str(params) for kind in TOLD)
             use = match[1] == "identity_apitoken" and "last_used_at" in sql
-            if not told and not use:
+            # A refused signature is counted on its repository, for the steward: this and nothing else of it.
+            counted = sql.startswith(COUNTED) and sql.count(" = ") == 3
+            if not told and not use and not counted:
                 self.tables.add(match[1])
         return execute(sql, params, many, context)

@@ -58,6 +58,7 @@ def test_too_much_is_proposed_by_one_and_decided_by_another(play: Play, sign_in:
     address = f"/en/contributions/{one.pk}/adjustment/"
     assert address in sacha.get(f"/en/contributions/{one.pk}/").content.decode()
     blank = sacha.get(address)
+    assert "Who can decide, not being involved: Nour" in text_of(blank)
     form = {"form_key": blank.context["form"]["form_key"].value(), "amount": "10", "reason": "Counted twice."}
     wrong = sacha.post(address, {**form, "amount": "1000"})
     assert wrong.status_code == 422
@@ -67,6 +68,9 @@ def test_too_much_is_proposed_by_one_and_decided_by_another(play: Play, sign_in:
     assert done.redirect_chain[-1][0] == f"/en/adjustments/{row.pk}/"
     assert "Agree: keep it back" not in text_of(done)
     nour = sign_in(world.users["nour"])
+    queues = {name: text_of(browser.get("/en/reviews/")) for name, browser in (("sacha", sacha), ("nour", nour))}
+    assert "yours: another steward" in queues["sacha"].partition("Corrections of work that was shared")[2]
+    assert "to decide" in queues["nour"].partition("Corrections of work that was shared")[2]
     assert nour.post(f"/en/adjustments/{row.pk}/", {"act": "refuse"}).status_code == 422
     assert nour.post(f"/en/adjustments/{row.pk}/", {"act": "dance"}).status_code == 422
     agreed = nour.post(f"/en/adjustments/{row.pk}/", {"act": "agree"}, follow=True)

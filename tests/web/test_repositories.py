@@ -10,7 +10,8 @@ from django.test import Client
 
 from backend.contributions.deliveries import treat_forges
 from backend.contributions.models import ForgePerson, Repository
-from tests.contributions.forge_events import HOMES, commit, push, signed
+from backend.contributions.services import declare
+from tests.contributions.forge_events import HOMES, commit, push, sha, signed
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -85,6 +86,44 @@ def test_faults_and_unknown_people_are_told_without_their_names(play: Play, sign
     link = ForgePerson.objects.get()
     assert bo.post(f"/en/commit-addresses/{link.pk}/remove/").status_code == 302
     assert not ForgePerson.objects.exists()
+
+
+def test_a_delivery_says_what_it_did_and_where_what_was_declared_is(play: Play, sign_in: SignIn) -> None:
+    world = play("make_house")
+    browser, bo = sign_in(world.users["sacha"]), world.users["bo"]
+    row, secret = connected(browser, world)
+    at = world.now.isoformat()
+    known = declare(
+        actor=bo, budget=world.budget, worked_on=world.today, kind="development", description="By hand", minutes=20,
+        form_key="k", now=world.now, metadata={"commit": sha("a")},
+    )  # fmt: skip
+    here = {"email": bo.email, "at": at}
+    send(
+        row, secret,
+        push(
+            "forgejo", commit("forgejo", "a", "A\n\nContribution: 20", **here),
+            commit("forgejo", "b", "B\n\nContribution: 30 juggling", **here), commit("forgejo", "c", "C", **here),
+        ),
+    )  # fmt: skip
+    send(row, secret, push("forgejo", commit("forgejo", "d", "D\n\nContribution: 5", **here), branch="feature"))
+    assert Client().post(f"/hooks/forges/{row.pk}/", b"{}", content_type="application/json").status_code == 401
+    answer = browser.get(f"/en/repositories/{row.pk}/")
+    said = text_of(answer)
+    for words in (
+        "1 draft made.", "1 declared already by its contributor: no second draft.",
+        "1 commit without a line “Contribution:”: nothing to do.", "It is of another branch or a tag",
+        "1 delivery was refused for its signature, on",
+    ):  # fmt: skip
+        assert words in said, words
+    assert f"/en/contributions/{known.pk}/" in answer.content.decode()
+    draft = bo.contributions.get(state="draft")
+    assert draft.pk not in answer.content.decode(), "a draft is its contributor's alone"
+    mine = sign_in(bo)
+    assert "The commit says “juggling”" in text_of(mine.get(f"/en/contributions/{draft.pk}/"))
+    refused = mine.post(f"/en/contributions/{draft.pk}/declare/", follow=True)
+    assert "choose one, then declare the draft" in text_of(refused)
+    draft.refresh_from_db()
+    assert draft.state == "draft"
 
 
 def test_a_rewritten_branch_is_shown(play: Play, sign_in: SignIn) -> None:

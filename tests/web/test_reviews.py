@@ -13,7 +13,7 @@ from backend.commons.services import create_commons, open_envelope
 from backend.contributions.comparable import Grid
 from backend.contributions.models import Contribution, Review
 from backend.contributions.own import amend
-from backend.contributions.services import declare
+from backend.contributions.services import declare, review, withdraw
 from backend.identity.models import User
 from backend.identity.services import grant_role
 from backend.ledger.services import entry_count
@@ -315,3 +315,34 @@ def test_the_queue_costs_the_same_for_one_row_and_for_thirty(
     browser.get("/en/reviews/")
     with django_assert_max_num_queries(22):
         assert len(browser.get("/en/reviews/").context["rows"]) == 30
+
+
+def test_sums_and_marks_are_in_the_queue_and_before_the_confirmation(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    one = declared(world, "bo", description="Mend the export", evidence=["https://example.org/one"], minutes=60)
+    two = declared(world, "bo", description="mend the  export", form_key="two", minutes=30)
+    declared(world, "camille", description="Mend the export", form_key="three", minutes=45)
+    browser = sign_in(world.users["sacha"])
+    queue = browser.get("/en/reviews/")
+    assert queue.content.decode().count("same work, person and day as another") == 2
+    assert queue.context["sums"]["minutes"] == 135
+    assert "3 contributions shown" in text_of(queue)
+    asked = browser.post("/en/reviews/approve/", ticked(one, two))
+    assert asked.context["sums"] == {"count": 2, "minutes": 90, "asked": [("EUR", one.amount + two.amount)]}
+    assert 'href="https://example.org/one"' in asked.content.decode()
+    assert asked.content.decode().count("same work, person and day as another") == 2
+
+
+def test_work_that_was_validated_already_marks_what_says_the_same(play: Play, sign_in: SignIn) -> None:
+    world = play("receive")
+    first = declared(world, "bo", description="Mend the export", minutes=60)
+    browser = sign_in(world.users["sacha"])
+    mark = "same work, person and day as another"
+    assert mark not in browser.get("/en/reviews/").content.decode()
+    review(actor=world.users["sacha"], contribution_id=first.pk, verdict="approve", now=world.now)
+    again = declared(world, "bo", description="Mend the Export", form_key="again", minutes=60)
+    declared(world, "camille", description="Mend the export", form_key="other", minutes=60)
+    assert browser.get("/en/reviews/").content.decode().count(mark) == 1
+    assert browser.post("/en/reviews/approve/", ticked(again)).content.decode().count(mark) == 1
+    withdraw(actor=world.users["bo"], contribution_id=first.pk, now=world.now)
+    assert mark not in browser.get("/en/reviews/").content.decode()

@@ -1,5 +1,6 @@
 """The pages of statement rounds: opened by a steward, answered in two clicks, followed, closed."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,10 @@ def test_from_the_call_to_the_answers(play: Play, sign_in: SignIn) -> None:
     assert f'href="/en/rounds/answers/{answer.pk}/"' in bo.get("/en/rounds/").content.decode()
     page = bo.get(f"/en/rounds/answers/{answer.pk}/")
     assert "Work one" in text_of(page)
+    # Who types what is missing and presses Enter sends the form of the field: it says nothing else.
+    asked = bo.get(f"/en/rounds/answers/{answer.pk}/").content.decode()
+    (form,) = [one for one in re.findall(r"<form.*?</form>", asked, re.DOTALL) if 'id="missing"' in one]
+    assert re.findall(r'name="answer" value="(\w+)"', form) == ["missing"]
     said = bo.post(
         f"/en/rounds/answers/{answer.pk}/", {"answer": "complete", "listed": page.context["known"].listed}, follow=True
     )
@@ -57,6 +62,7 @@ def test_from_the_call_to_the_answers(play: Play, sign_in: SignIn) -> None:
     declared(world, "bo", "two")
     assert "changed since" in text_of(steward.get(f"/en/rounds/{row.pk}/"))
     assert "changed since" in text_of(bo.get(f"/en/rounds/answers/{answer.pk}/"))
+    assert f"/en/rounds/answers/{answer.pk}/" not in bo.get("/en/work/").content.decode(), "answered: complete"
     closed = steward.post(f"/en/rounds/{row.pk}/close/", follow=True)
     assert "The round is closed. No money moved." in text_of(closed)
     assert "This is complete" not in text_of(bo.get(f"/en/rounds/answers/{answer.pk}/"))
@@ -67,8 +73,17 @@ def test_something_missing_leads_to_the_form(play: Play, sign_in: SignIn) -> Non
     open_one(world, sign_in(world.users["sacha"]))
     answer, bo = RoundAnswer.objects.get(person=world.users["bo"]), sign_in(world.users["bo"])
     listed = bo.get(f"/en/rounds/answers/{answer.pk}/").context["known"].listed
-    said = bo.post(f"/en/rounds/answers/{answer.pk}/", {"answer": "missing", "listed": listed}, follow=True)
-    assert said.redirect_chain[-1][0] == "/en/work/declare/"
+    said = bo.post(
+        f"/en/rounds/answers/{answer.pk}/",
+        {"answer": "missing", "listed": listed, "missing": "Two days in May"},
+        follow=True,
+    )
+    assert said.redirect_chain[-1][0] == f"/en/work/declare/?round={answer.pk}"
+    assert "You wrote: “Two days in May”." in text_of(said)
+    assert said.context["form"].initial["budget"] == world.budget.pk
+    work = bo.get("/en/work/").content.decode()
+    assert f'href="/en/rounds/answers/{answer.pk}/"' in work
+    assert "Two days in May" in text_of(sign_in(world.users["sacha"]).get(f"/en/rounds/{answer.round_id}/"))
     assert RoundAnswer.objects.get(pk=answer.pk).state == "missing"
 
 

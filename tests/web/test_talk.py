@@ -79,6 +79,12 @@ def test_an_objection_is_raised_weighed_and_lifted(play: Play, sign_in: SignIn) 
     assert {name for name, html in seen.items() if decide in html} == {"sacha"}
     assert all("Counted twice" in html for html in seen.values())
     assert "It takes 2 stewards who say the same." in text_of(sacha.get(page_of(row)))
+    mine, listed = text_of(bo.get(page_of(row))), text_of(bo.get("/en/work/"))
+    assert "An objection holds your contribution" in mine
+    assert "Not enough stewards who are not involved to decide yet: Sacha Le Goff." in mine
+    assert f'href="{page_of(row)}withdraw/"' in seen["bo"]
+    assert ("objection raised" in mine, "objection raised" in listed) == (True, True)
+    assert "An objection holds your contribution" not in seen["sacha"]
     assert sacha.post(lift).status_code == 403
     assert bo.post(decide, {"upholds": "no", "reason": "mine"}).status_code == 403
     half = sacha.post(decide, {"reason": "Once"})

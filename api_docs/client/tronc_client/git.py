@@ -31,8 +31,9 @@ class Work:
     part: int
     worked_on: date
     minutes: int
-    kind: str
+    kind: str  # as it says it; it may be none
     description: str
+    authored: str  # the moment, as git says it: it stays when a commit is written again
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def works_of(commit: str, authored: str, message: str) -> list[Work | Unread]:
             found.append(Unread(commit, said))
             continue
         described = clean(first)[:DESCRIPTION] or commit[:12]
-        found.append(Work(commit, part, day, minutes, kind if kind in KINDS else USUAL, described))
+        found.append(Work(commit, part, day, minutes, kind, described, authored))
     return found
 
 
@@ -125,6 +126,11 @@ class Repository:
         if short := _SHORT.fullmatch(remote):
             return f"https://{short['host']}/{short['path'].strip('/')}".removesuffix(".git")
         return Path(self.top).name
+
+    def holds(self, commit: str) -> bool:
+        """Whether a commit is in the history of what is here now."""
+        fine = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit)
+        return bool(fine) and self._git("merge-base", commit, "HEAD", fails=False).strip() == commit
 
     def works(self, chosen: str, since: date | None, authors: set[str]) -> list[Work | Unread]:
         """What the commits of these authors tell, the oldest first.

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tronc_client import __version__, commands
+from tronc_client import __version__, commands, mine
 from tronc_client.git import KINDS, USUAL
 from tronc_client.said import NO_ANSWER, STOPPED, Failure, _, tell
 
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(run=commands.log)
 
     one = known.add_parser("status", help=_("your work of the running periods, and what it would give"))
+    one.add_argument("--all", action="store_true", help=_("also the budgets where you have no work"))
     one.set_defaults(run=commands.status)
 
     one = known.add_parser("estimate", help=_("what you would get now; changes nothing"))
@@ -65,6 +66,19 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--kind", default=USUAL, choices=[*KINDS, "expense"], help=_("what kind of work"))
     one.add_argument("--json", action="store_true", help=_("as JSON"))
     one.set_defaults(run=commands.estimate)
+
+    one = known.add_parser("amend", help=_("change a contribution that is not validated yet"))
+    one.add_argument("contribution", metavar="ID", help=_("as “tronc list” shows it: ctr_…"))
+    one.add_argument("--minutes", metavar="1h30", help=_("90, 1h30 or 1:30"))
+    one.add_argument("--amount", help=_("what you ask for it: 45 or 45.50; nothing is volunteering"))
+    one.add_argument("-m", "--message", help=_("what was done, in one sentence"))
+    one.add_argument("--on", help=_("2026-11-20, today or yesterday"))
+    one.add_argument("--kind", choices=[*KINDS, "expense"], help=_("what kind of work"))
+    one.set_defaults(run=mine.amend)
+
+    one = known.add_parser("withdraw", help=_("take a contribution back; a draft is deleted"))
+    one.add_argument("contribution", metavar="ID", help=_("as “tronc list” shows it: ctr_…"))
+    one.set_defaults(run=mine.withdraw)
 
     one = known.add_parser("list", help=_("your contributions"))
     one.add_argument("--budget", help=_("its name, or the short name of its commons"))

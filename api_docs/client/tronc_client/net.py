@@ -86,7 +86,7 @@ class Instance:
 
     def __init__(self, address: str, token: str) -> None:
         """Look at the address again: the file may have been changed."""
-        self.address, self._token = address_of(address), token
+        self.address, self._token, self._tag = address_of(address), token, ""
         # What asks this machine does not go through a proxy.
         proxies = [urllib.request.ProxyHandler({})] if _here(urlsplit(self.address).hostname or "") else []
         self._opener = urllib.request.build_opener(_Stay, *proxies)
@@ -112,14 +112,28 @@ class Instance:
         """Act, with a key that makes a repetition harmless; raises Problem, NoAnswer."""
         return self._often("POST", path, json.dumps(body, ensure_ascii=False).encode(), key)
 
-    def _often(self, method: str, path: str, data: bytes | None, key: str) -> Any:
+    def read(self, path: str) -> tuple[dict[str, Any], str]:
+        """Read one thing, with the mark of its version; raises Problem, NoAnswer."""
+        found = self._often("GET", path, None, "")
+        return found, self._tag
+
+    def change(self, path: str, body: dict[str, Any], *, tag: str) -> Any:
+        """Change a thing, if it is still as it was read; raises Problem, NoAnswer."""
+        return self._often("PATCH", path, json.dumps(body, ensure_ascii=False).encode(), "", tag)
+
+    def delete(self, path: str, *, tag: str) -> None:
+        """Delete a thing, if it is still as it was read; raises Problem, NoAnswer."""
+        self._often("DELETE", path, None, "", tag)
+
+    def _often(self, method: str, path: str, data: bytes | None, key: str, tag: str = "") -> Any:
         """Ask, and ask again when nothing came back: a read changes nothing, an act has its key."""
         for turn in range(1, TURNS + 1):
             wait = 0.5 * turn
             try:
-                return self._once(method, path, data, key)
+                return self._once(method, path, data, key, tag)
             except NoAnswer:
-                if turn == TURNS:
+                # What has a tag and no key is asked once: done already, it would be refused as changed meanwhile.
+                if turn == TURNS or tag:
                     raise
             except Problem as refusal:
                 passing = refusal.status in {429, 503} or refusal.body.get("code") == "idempotency_key_in_flight"
@@ -129,7 +143,7 @@ class Instance:
             time.sleep(wait)
         raise AssertionError("the last turn returns or raises")
 
-    def _once(self, method: str, path: str, data: bytes | None, key: str) -> Any:
+    def _once(self, method: str, path: str, data: bytes | None, key: str, tag: str) -> Any:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/json",
@@ -137,17 +151,22 @@ class Instance:
             "User-Agent": f"tronc-client/{__version__}",
         }
         if data is not None:
-            headers |= {"Content-Type": "application/json", "Idempotency-Key": key}
+            headers |= {"Content-Type": "application/json"}
+        headers |= {"Idempotency-Key": key} if key else {}
+        headers |= {"If-Match": tag} if tag else {}
         request = urllib.request.Request(f"{self.address}/v1/{path}", data, headers, method=method)  # noqa: S310
         try:
             with self._opener.open(request, timeout=SECONDS) as answer:
                 status, found = answer.status, answer.read(MOST + 1)
+                self._tag = answer.headers.get("ETag", "")
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise self._refusal(refusal) from None
         except (urllib.error.URLError, HTTPException, socket.timeout, OSError) as failure:  # noqa: UP041
             reason = clean(str(getattr(failure, "reason", "") or failure or type(failure).__name__))
             raise NoAnswer(_("%s does not answer: %s.") % (self.address, reason)) from None
+        if status == 204:
+            return {}
         body = _json(found)
         if len(found) > MOST or not isinstance(body, dict):
             raise NoAnswer(_("%s answered %s with something that is not of Tronc.") % (self.address, status))

@@ -53,8 +53,12 @@ class Facts:
     after: str = ""
     # Whether the forge says, or the push shows by itself, that the branch does not continue what it was.
     forced: bool = False
+    # Whether the forge says that the branch continues what it was: what is told is new, whatever it looks like.
+    straight: bool = False
     # Commits that were pushed and that the forge left out of its delivery.
     left_out: int = 0
+    # Of `nothing`: why; a key of `ForgeDelivery.NOTHING`.
+    why: str = ""
 
 
 class Forge(Protocol):
@@ -164,8 +168,10 @@ def push_facts(told: dict[str, Any], *, repository: str, default_branch: str, to
     Args: total: how many commits were pushed.
     """
     before, after = sha_of(told, "before"), sha_of(told, "after")
-    if not default_branch or text(told, "ref") != BRANCH + default_branch or not after or not after.strip("0"):
-        return Facts("nothing", repository)
+    if not default_branch or text(told, "ref") != BRANCH + default_branch:
+        return Facts("nothing", repository, why="other_branch")
+    if not after.strip("0"):
+        return Facts("nothing", repository, why="branch_ended")
     listed = at(told, "commits")
     rows = listed[:MOST] if isinstance(listed, list) else []
     commits = list(_commits(rows))
@@ -176,6 +182,7 @@ def push_facts(told: dict[str, Any], *, repository: str, default_branch: str, to
         "push", repository, tuple(commits), before=before, after=after,
         # Back to an older commit: there is something else now, and nothing new.
         forced=at(told, "forced") is True or (continued and not rows and not total),
+        straight=at(told, "forced") is False,
         left_out=min(max(0, total - len(rows)), MOST_LEFT_OUT),
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ class Forgejo:
             return push_facts(told, repository=repository, default_branch=branch, total=number(told, "total_commits"))
         if event == "pull_request":
             return merged(told, addresses(text(told, "pull_request", "user", "email")))
-        return Facts("nothing", repository)
+        return Facts("nothing", repository, why="other_event")
 
     def commit_url(self, address: str, sha: str) -> str:
         """The page of a commit."""
@@ -57,13 +57,10 @@ def merged(told: object, authors: tuple[str, ...]) -> Facts:
     repository, branch = text(told, "repository", "html_url"), text(told, "repository", "default_branch")
     sha = sha_of(told, "pull_request", "merge_commit_sha")
     into_default = bool(branch) and text(told, "pull_request", "base", "ref") == branch
-    if (
-        text(told, "action") != "closed"
-        or at(told, "pull_request", "merged") is not True
-        or not into_default
-        or not sha
-    ):
-        return Facts("nothing", repository)
+    if text(told, "action") != "closed" or at(told, "pull_request", "merged") is not True or not sha:
+        return Facts("nothing", repository, why="not_merged")
+    if not into_default:
+        return Facts("nothing", repository, why="other_branch")
     title = " ".join(text(told, "pull_request", "title").split())
     request = Told(
         sha, f"{title}\n\n{text(told, 'pull_request', 'body', most=LONGEST_TEXT)}",

@@ -48,7 +48,7 @@ class GitHub:
             login, account = text(told, "pull_request", "user", "login"), number(told, "pull_request", "user", "id")
             known = (f"{account}+{login}@{UNSEEN}", f"{login}@{UNSEEN}") if login else ()
             return merged(told, addresses(*known))
-        return Facts("nothing", repository)
+        return Facts("nothing", repository, why="other_event")
 
     def commit_url(self, address: str, sha: str) -> str:
         """The page of a commit."""

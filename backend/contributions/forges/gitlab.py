@@ -55,7 +55,7 @@ class GitLab:
             return push_facts(told, repository=repository, default_branch=branch, total=total)
         if event == "Merge Request Hook":
             return _merged(told, repository, branch)
-        return Facts("nothing", repository)
+        return Facts("nothing", repository, why="other_event")
 
     def commit_url(self, address: str, sha: str) -> str:
         """The page of a commit."""
@@ -81,12 +81,10 @@ def _signed(headers: Headers, body: bytes, secrets: Sequence[str], now: datetime
 
 def _merged(told: object, repository: str, branch: str) -> Facts:
     """A merged request. GitLab names its author by a number: who wrote its last commit stands for them."""
-    if (
-        text(told, "object_attributes", "action") != "merge"
-        or not branch
-        or text(told, "object_attributes", "target_branch") != branch
-    ):
-        return Facts("nothing", repository)
+    if text(told, "object_attributes", "action") != "merge":
+        return Facts("nothing", repository, why="not_merged")
+    if not branch or text(told, "object_attributes", "target_branch") != branch:
+        return Facts("nothing", repository, why="other_branch")
     attributes = "object_attributes"
     sha = (
         sha_of(told, attributes, "merge_commit_sha")
@@ -94,7 +92,7 @@ def _merged(told: object, repository: str, branch: str) -> Facts:
         or sha_of(told, attributes, "last_commit", "id")
     )
     if not sha:
-        return Facts("nothing", repository)
+        return Facts("nothing", repository, why="not_merged")
     title = " ".join(text(told, attributes, "title").split())
     when = moment(told, attributes, "merged_at") or moment(told, attributes, "updated_at")
     request = Told(

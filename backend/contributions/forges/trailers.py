@@ -13,6 +13,7 @@ NAME = "contribution"
 LONGEST_LINE = 200
 MOST = 20  # trailers of one text
 MOST_MINUTES = 31 * 24 * 60
+LONGEST_KIND = 40
 UNITS = {"h", "m", "mn", "min"}  # ends of a duration, which are no kinds
 
 
@@ -22,7 +23,8 @@ class Trailer:
 
     part: int
     minutes: int  # 0: it could not be read
-    kind: str = ""
+    kind: str = ""  # one that is known here
+    odd: str = ""  # a word that stands where the kind does, and is none
 
 
 def trailers(text: str) -> list[Trailer]:
@@ -59,4 +61,5 @@ def _read(part: int, value: str) -> Trailer:
     except Invalid:
         return Trailer(part, 0)
     known = dict(KINDS).keys() - {EXPENSE}
-    return Trailer(part, minutes if minutes <= MOST_MINUTES else 0, kind if kind in known else "")
+    minutes = minutes if minutes <= MOST_MINUTES else 0
+    return Trailer(part, minutes, kind) if kind in known else Trailer(part, minutes, odd=kind[:LONGEST_KIND])

@@ -29,7 +29,12 @@ def tone(state: str) -> str:
     return next((name for name, states in TONES.items() if state in states), "")
 
 
+def name_of(row: Any) -> Any:
+    """The word for the state of a row: its own where it has one, else that of its choices."""
+    return getattr(row, "state_name", None) or row.get_state_display()
+
+
 @register.filter
 def state_tag(row: Any) -> SafeString:
     """The tag of a row that has a `state` with named choices."""
-    return format_html('<span class="tag {}">{}</span>', tone(row.state), row.get_state_display())
+    return format_html('<span class="tag {}">{}</span>', tone(row.state), name_of(row))

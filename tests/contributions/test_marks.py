@@ -1,0 +1,60 @@
+"""What strikes in a request: far above the others, above the soft cap, the same as another; and nothing else."""
+
+from collections import Counter
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from backend.contributions.comparable import Comparable
+from backend.contributions.models import Contribution
+from backend.web.marks import marks_of, twin_of
+
+FAR, CAP, TWIN = "far above what others asked", "above €100.00: it says why", "same work, person and day as another"
+OVER = "far above what the charter suggests"
+
+
+def a_request(
+    amount: int, *, description: str = "Work", counts: bool = True, cap: int | None = None, suggested: int | None = None
+) -> Contribution:
+    """As much of a contribution as is looked at."""
+    charter = SimpleNamespace(soft_cap=cap, suggests=lambda kind, minutes: suggested)
+    facts: dict[str, Any] = {
+        "amount": amount, "currency": "EUR", "kind": "review", "minutes": 60, "contributor_id": "usr_1",
+        "description": description, "worked_on": date(2026, 1, 2), "amount_counts": counts,
+        "period": SimpleNamespace(charter=charter),
+    }  # fmt: skip
+    return cast(Contribution, SimpleNamespace(**facts))
+
+
+def of_these(*rows: Contribution) -> "Counter[Any]":
+    """How many of these say the same work."""
+    return Counter(twin_of(one.contributor_id, one.description, one.worked_on) for one in rows)
+
+
+OTHERS = Comparable("development", "EUR", 3, 3, 40_00, 60_00, 90_00)
+
+
+@pytest.mark.parametrize(
+    ("row", "others", "marks"),
+    [
+        (a_request(120_01), OTHERS, [FAR]),
+        (a_request(120_00), OTHERS, []),
+        (a_request(500_00), None, []),
+        (a_request(500_00, counts=False, cap=100_00), OTHERS, []),
+        (a_request(100_00, cap=100_00), None, []),
+        (a_request(100_01, cap=100_00), None, [CAP]),
+        (a_request(60_00, suggested=30_00), None, []),
+        (a_request(60_01, suggested=30_00), None, [OVER]),
+        (a_request(60_01, suggested=30_00, counts=False), None, []),
+    ],
+)
+def test_a_mark_has_its_reason(row: Contribution, others: Comparable | None, marks: list[str]) -> None:
+    assert marks_of(row, others, of_these(row)) == marks
+
+
+def test_twins_are_marked_whatever_their_spacing() -> None:
+    one, two, three = a_request(1, description="Mend it"), a_request(2, description="mend  it"), a_request(1)
+    found = of_these(one, two, three)
+    assert [marks_of(row, None, found) for row in (one, two, three)] == [[TWIN], [TWIN], []]
