@@ -14,7 +14,6 @@ from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 from backend.payees.models import Payee
 
-
 __all__ = [
     "Arbitration", "ArbitrationLine", "Distribution", "DistributionMove", "Share", "SharePart", "SupportingDocument",
 ]  # fmt: skip

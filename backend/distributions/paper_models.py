@@ -11,12 +11,13 @@ from backend.identity.models import User
 from backend.identity.permissions import holds
 from backend.payees.models import Payee
 
-class SupportingDocument(models.Model):
-    """One paper of one share: an invoice drafted here in the payee's name, a file that they handed over, or the receipts
-    of expenses that the share reimburses.
 
-    What it says, its file and its amount never change (migration 0011). Its key is its own: it is kept with the accounts
-    when its person is forgotten. `total` is in minor units, all taxes included.
+class SupportingDocument(models.Model):
+    """One paper of one share: an invoice drafted here in the payee's name, a file that they handed over, or the
+    receipts of expenses that the share reimburses.
+
+    What it says, its file and its amount never change (migration 0011). Its key is its own: it is kept with the
+    accounts when its person is forgotten. `total` is in minor units, all taxes included.
     """
 
     KINDS: ClassVar = [
