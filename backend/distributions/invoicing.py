@@ -46,6 +46,12 @@ class Draft:
     counted: bool  # whether the number is the next of the payee's own here
     digest: str
 
+    @property
+    def totals(self) -> list[tuple[str, str]]:
+        """The totals under its lines: what each is, and how much."""
+        cells = self.body["table"]["total"]
+        return [(cells[start], cells[start + 3]) for start in range(0, len(cells), 4)]
+
 
 def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
     """What the invoice of a share would say now, in its payee's name and for all that is due. Writes nothing.
@@ -64,7 +70,7 @@ def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
     typed = " ".join(number.split())
     following = f"{payee.invoice_prefix or PREFIX}{payee.last_invoice + 1:04d}"
     period = share.distribution.period
-    before = share.papers.filter(kind="drafted", payee=payee, state="cancelled").order_by("-made_at", "-pk").first()
+    before = share.papers.filter(kind="drafted", payee=payee).order_by("-made_at", "-pk").first()
     facts = SelfBilled(
         seller=_seller(payee), items=_items(share), currency=share.distribution.currency,
         language="en" if share.contributor.language == "en" else "fr", number=require_number(typed or following),

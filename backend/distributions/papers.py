@@ -254,6 +254,14 @@ def file_of(paper: SupportingDocument) -> bytes:
     return data
 
 
+def note_taken(paper: SupportingDocument, *, actor: User, now: datetime) -> None:
+    """Record that somebody took the file of a document; who may was decided by `SupportingDocument.visible_to`."""
+    record(
+        "paper.read", actor=actor, subject=paper.pk, now=now,
+        scopes=[paper.share.distribution.period.budget_id, paper.share.contributor_id], share=paper.share_id,
+    )  # fmt: skip
+
+
 def live_paper(share: Share) -> SupportingDocument | None:
     """The document that stands behind a share, or awaits its check; None when one is awaited."""
     if share.state == "owed":
