@@ -9,9 +9,14 @@ from django.utils.translation import pgettext_lazy
 
 from backend.commons.models import Budget, Charter, Period
 from backend.core.ids import ID_LENGTH
+from backend.distributions.paper_models import SupportingDocument
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
 from backend.payees.models import Payee
+
+__all__ = [
+    "Arbitration", "ArbitrationLine", "Distribution", "DistributionMove", "Share", "SharePart", "SupportingDocument",
+]  # fmt: skip
 
 
 class Distribution(models.Model):

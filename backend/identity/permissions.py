@@ -50,6 +50,7 @@ ACTIONS: dict[str, set[str]] = {
     "batch.prepare": {"treasurer"},
     "batch.approve": {"treasurer"},
     "batch.download": {"treasurer"},
+    "paper.decide": {"treasurer"},
     "director.read": {"treasurer", "auditor", "administrator"},
     "director.mark": {"treasurer", "administrator"},
     "bank.read": {"treasurer", "auditor"},
