@@ -77,7 +77,7 @@ def prepare_batch(
             if not owed and not refunds:
                 raise _nothing(account, Choice())  # at once: others wait for this lock
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
-            still = set(locked.filter(state__in=Share.READY).order_by("pk").values_list("pk", flat=True))
+            still = set(locked.filter(state__in=Share.DUE).order_by("pk").values_list("pk", flat=True))
             # The account shown to the approver is the one the file pays.
             Payee.objects.select_for_update(of=("self",)).filter(shares__in=still).order_by("pk").count()
             choice = choose(
