@@ -14,6 +14,7 @@ from backend.api.problems_of_merges import PROBLEMS as OF_MERGES
 from backend.api.problems_of_money import PROBLEMS as OF_MONEY
 from backend.api.problems_of_operations import PROBLEMS as OF_OPERATIONS
 from backend.api.problems_of_organisations import PROBLEMS as OF_ORGANISATIONS
+from backend.api.problems_of_papers import PROBLEMS as OF_PAPERS
 from backend.api.problems_of_payees import PROBLEMS as OF_PAYEES
 from backend.api.problems_of_peers import PROBLEMS as OF_PEERS
 from backend.api.problems_of_pledges import PROBLEMS as OF_PLEDGES
@@ -39,7 +40,7 @@ CATALOGUE: dict[str, Texts] = {
     **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY, **OF_MERGES,
     **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
     **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS, **OF_FORGES, **OF_ROUNDS, **OF_VOLUNTEERING, **OF_ADJUSTMENTS,
-    **OF_PAYEES,
+    **OF_PAYEES, **OF_PAPERS,
 }  # fmt: skip
 
 

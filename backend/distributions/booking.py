@@ -18,6 +18,7 @@ from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.closing import BATCH, settled_lines
 from backend.distributions.models import Distribution, DistributionMove, DistributionObjection, Share, SharePart
+from backend.distributions.papers import reimburse, repaying_receipts
 from backend.distributions.snapshot import CLAIM_RULES, RECEIVING
 from backend.events.services import record
 from backend.identity.models import User
@@ -64,6 +65,7 @@ def approve(*, actor: User, distribution_id: str, digest: str, now: datetime) ->
         distribution.approved_by = actor
         distribution.approved_at = now
         distribution.save(update_fields=["state", "approved_by", "approved_at"])
+        reimburse(repaying_receipts(distribution), actor=None, now=now)
         period = Period.objects.select_for_update(of=("self",)).get(pk=distribution.period_id)
         period.state = "booked"
         period.save(update_fields=["state"])

@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 from backend.commons.models import Budget, Charter, Period
 from backend.core.ids import ID_LENGTH
 from backend.distributions.objection_models import DistributionObjection, DistributionOpinion
+from backend.distributions.paper_models import SupportingDocument
 from backend.distributions.waiver_models import ShareWaiver, ShareWaiverPart
 from backend.identity.models import User
 from backend.identity.permissions import counting, holds
@@ -17,7 +18,7 @@ from backend.payees.models import Payee
 
 __all__ = [
     "Arbitration", "ArbitrationLine", "Distribution", "DistributionMove", "DistributionObjection",
-    "DistributionOpinion", "Share", "SharePart", "ShareWaiver", "ShareWaiverPart",
+    "DistributionOpinion", "Share", "SharePart", "ShareWaiver", "ShareWaiverPart", "SupportingDocument",
 ]  # fmt: skip
 
 

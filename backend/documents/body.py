@@ -145,7 +145,7 @@ def body_for(
 
 def _seller(host: Host, words: dict[str, str]) -> dict[str, Any]:
     lines = [line.strip() for line in host.address.splitlines() if line.strip()]
-    lines.append(words["siren"].format(number=_siren(host.siren)))
+    lines.append(words["siren"].format(number=siren_text(host.siren)))
     if host.rna:
         lines.append(words["rna"].format(number=host.rna))
     return {"name": host.name, "lines": lines}
@@ -154,7 +154,7 @@ def _seller(host: Host, words: dict[str, str]) -> dict[str, Any]:
 def _party(party: Party, words: dict[str, str]) -> dict[str, Any]:
     lines = [line.strip() for line in party.address_lines if line.strip()]
     if party.siren:
-        lines.append(words["siren"].format(number=_siren(party.siren)))
+        lines.append(words["siren"].format(number=siren_text(party.siren)))
     if party.vat_number:
         lines.append(words["vat_number"].format(number=party.vat_number))
     return {"name": party.name, "lines": lines}
@@ -162,11 +162,11 @@ def _party(party: Party, words: dict[str, str]) -> dict[str, Any]:
 
 def _facts(facts: Facts, issued_on: date, words: dict[str, str]) -> list[list[str]]:
     """The dates and references, as (head, text)."""
-    told = [[words["issued"], _day(issued_on, facts.language)]]
+    told = [[words["issued"], day_text(issued_on, facts.language)]]
     if facts.due_on and facts.kind in PAYABLE:
-        told.append([words["due"], _day(facts.due_on, facts.language)])
+        told.append([words["due"], day_text(facts.due_on, facts.language)])
     if facts.period:
-        first, last = (_day(day, facts.language) for day in facts.period)
+        first, last = (day_text(day, facts.language) for day in facts.period)
         told.append([words["period"], words["from_to"].format(first=first, last=last)])
     if facts.purchase_order:
         told.append([words["order"], facts.purchase_order])
@@ -177,10 +177,10 @@ def _facts(facts: Facts, issued_on: date, words: dict[str, str]) -> list[list[st
     if facts.corrects:
         label, day = facts.corrects
         head = words["corrects_in_part" if facts.in_part else "corrects"]
-        told.append([head, words["corrects_what"].format(label=label, day=_day(day, facts.language))])
+        told.append([head, words["corrects_what"].format(label=label, day=day_text(day, facts.language))])
     if facts.replaces:
         label, day = facts.replaces
-        told.append([words["replaces"], words["replaces_what"].format(label=label, day=_day(day, facts.language))])
+        told.append([words["replaces"], words["replaces_what"].format(label=label, day=day_text(day, facts.language))])
     if facts.rate is not None:
         per_hour = format_money(facts.rate, facts.currency, facts.language)
         told.append([words["rate"], words["rate_what"].format(amount=per_hour)])
@@ -268,7 +268,7 @@ def _notes(facts: Facts, host: Host, words: dict[str, str]) -> list[str]:
     if facts.payment:
         notes.append(
             words["paid"].format(
-                day=_day(facts.payment.on, facts.language),
+                day=day_text(facts.payment.on, facts.language),
                 means=words[facts.payment.means],
                 amount=format_money(facts.payment.amount, facts.currency, facts.language),
             )
@@ -284,12 +284,12 @@ def _notes(facts: Facts, host: Host, words: dict[str, str]) -> list[str]:
     return notes
 
 
-def _day(day: date, language: str) -> str:
+def day_text(day: date, language: str) -> str:
     told = str(format_date(day, format="long", locale=LOCALES[language]))
     return f"1er{told[1:]}" if language == "fr" and day.day == 1 else told
 
 
-def _siren(number: str) -> str:
+def siren_text(number: str) -> str:
     return f"{number[:3]} {number[3:6]} {number[6:]}"
 
 

@@ -94,6 +94,14 @@ WORDS: dict[str, dict[str, str]] = {
             "de 8 points et indemnité forfaitaire de 40 € pour frais de recouvrement (Code de la commande publique, "
             "art. L2192-13 et D2192-35)."
         ),
+        "buyer": "Client",
+        "cancels_and_replaces": "Annule et remplace",
+        "total_self_billed": "Total à payer",
+        "total_net": "Total hors taxes",
+        "vat_at": "TVA {percent} %",
+        "total_gross": "Total toutes taxes comprises",
+        "self_billed": "Autofacturation : facture établie par {host} au nom et pour le compte de {payee}.",
+        "outside": "Opération hors du champ de la TVA (art. 256 A du CGI)",
         "page": "page {page} sur {pages}",
     },
     "en": {
@@ -180,6 +188,14 @@ WORDS: dict[str, dict[str, str]] = {
             "If paid late: interest at the refinancing rate of the European Central Bank plus 8 points, and a fixed "
             "indemnity of €40 for recovery costs (Code de la commande publique, art. L2192-13 and D2192-35)."
         ),
+        "buyer": "Customer",
+        "cancels_and_replaces": "Cancels and replaces",
+        "total_self_billed": "Total to be paid",
+        "total_net": "Total without tax",
+        "vat_at": "VAT {percent} %",
+        "total_gross": "Total, all taxes included",
+        "self_billed": "Self-billing (autofacturation): invoice written by {host} in the name of {payee}.",
+        "outside": "Outside the scope of VAT (art. 256 A of the French tax code)",
         "page": "page {page} of {pages}",
     },
 }

@@ -40,6 +40,7 @@ ACTION_WORDS: dict[str, Any] = {
     "distribution.approve": _("approve a distribution"),
     "batch.prepare": _("prepare a payout batch"),
     "batch.approve": _("approve a payout batch"),
+    "paper.decide": _("check a supporting document"),
     "director.read": _("read who directs the host"),
     "director.mark": _("say who directs the host"),
     "batch.download": _("download a payment file"),

@@ -53,6 +53,7 @@ ACTIONS: dict[str, set[str]] = {
     "batch.approve": {"treasurer"},
     "batch.download": {"treasurer"},
     "payout.undo": {"treasurer"},
+    "paper.decide": {"treasurer"},
     "director.read": {"treasurer", "auditor", "administrator"},
     "director.mark": {"treasurer", "administrator"},
     "bank.read": {"treasurer", "auditor"},

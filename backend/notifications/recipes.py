@@ -20,6 +20,7 @@ from backend.notifications.recipes_of_accounts import (
     account_changed,
     default_chosen,
     factor_reset,
+    paper_refused,
     payee_blocked,
 )
 from backend.notifications.recipes_of_adjustments import ADJUSTMENT_RECIPES
@@ -390,6 +391,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "token.ending": token_ending,
     "factor.reset": factor_reset,
     "payee.account_changed": account_changed,
+    "paper.refused": paper_refused,
     "payee.default_chosen": default_chosen,
     "payee.blocked": payee_blocked,
     **OF_ORGANISATIONS,

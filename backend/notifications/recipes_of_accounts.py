@@ -6,6 +6,7 @@ from allauth.account.models import EmailAddress
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.distributions.models import SupportingDocument
 from backend.events.models import Event
 from backend.identity.models import Role, User
 from backend.identity.services import host_zone, people_with, the_host
@@ -143,3 +144,27 @@ def payee_blocked(event: Event) -> Letter:
         [*every_address(payee.user), *people_with("treasurer", [])] if payee.user.is_active else []
     )
     return list({one.email: one for one in people}.values()), write
+
+
+def paper_refused(event: Event) -> Letter:
+    """The person whose supporting document was refused: why, and where to hand over another one."""
+    paper = SupportingDocument.objects.select_related("share__contributor").get(pk=event.subject)
+    person = paper.share.contributor
+
+    def write() -> tuple[str, str]:
+        values = {
+            "number": paper.number,
+            "reason": event.why,
+            "by": event.actor.name if event.actor else the_host().name,
+            "link": link(f"shares/{paper.share_id}/document/"),
+        }
+        return (
+            _("Your document %(number)s is to be changed") % values,
+            _(
+                "%(by)s could not accept your supporting document %(number)s: %(reason)s\n\nYour share is owed to you "
+                "still, and no money moved. Approve the drafted invoice, or hand over another document: %(link)s"
+            )
+            % values,
+        )
+
+    return ([person] if paper.state == "refused" and person.is_active else []), write

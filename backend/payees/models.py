@@ -54,6 +54,10 @@ class Payee(models.Model):
     iban_edited_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     iban_edited_at = models.DateTimeField(null=True)
     usable_from = models.DateTimeField(null=True)
+    # Since when the host may write invoices in its name; what their numbers begin with, and how many there are.
+    mandate_at = models.DateTimeField(null=True)
+    invoice_prefix = models.CharField(max_length=16, blank=True, default="", db_default="")
+    last_invoice = models.PositiveIntegerField(default=0, db_default=0)
     blocked_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()

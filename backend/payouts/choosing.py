@@ -69,6 +69,7 @@ def held_words(code: str, detail: str, currency: str) -> str:
         detail = told_moment(datetime.fromisoformat(detail))
     sentences: dict[str, Any] = {
         "no_account": _("No account was given yet: ask for it."),
+        "no_document": _("Its supporting document is awaited, or not checked yet."),
         "on_hold": _("The account was changed: it can be paid after %(detail)s."),
         "blocked": _("The account is blocked until it is given again."),
         "unreached": _("The bank said that this account is wrong: it must be given again."),
@@ -129,7 +130,7 @@ def choose(
     """
     made = Choice(free=at_the_bank(account))
     rows = list(shares)
-    small = {share.pk for share in too_small(rows)}
+    small = {share.pk for share in too_small(one for one in rows if one.state in Share.READY)}
     repaid = list(refunds)
     hands, people = hands_on(repaid), people_paid(repaid)
     others = [one for one in people_with("treasurer", [the_host().pk]) if one.pk != preparer.pk]
@@ -179,16 +180,18 @@ def _owed_since(line: Line) -> datetime:
 
 def _own_reason(line: Line, small: set[str], left_out: Collection[str], why: str, now: datetime) -> tuple[str, str]:
     """Why a line waits whatever else the batch holds, as a code and its detail; empty when it does not."""
-    if line.pk in small:
-        return "below_minimum", ""
     if isinstance(line, Share):
-        code, detail = payee_hindrance(line.payee, now)
-        if code:
-            return code, detail
-    elif not line.iban_sealed:
-        return "no_account", ""
-    if not sepa_name(line.payee.name if isinstance(line, Share) else line.name):
+        name, key, found = line.payee.name, line.payee_id, _of_share(line, small, now)
+    else:
+        name, key, found = line.name, line.pk, ("", "") if line.iban_sealed else ("no_account", "")
+    if found[0]:
+        return found
+    if not sepa_name(name):
         return "name_not_latin", ""
-    if (line.payee_id if isinstance(line, Share) else line.pk) in left_out:
-        return "chosen", why
-    return "", ""
+    return ("chosen", why) if key in left_out else ("", "")
+
+
+def _of_share(share: Share, small: set[str], now: datetime) -> tuple[str, str]:
+    if share.state not in Share.READY:
+        return "no_document", ""
+    return ("below_minimum", "") if share.pk in small else payee_hindrance(share.payee, now)

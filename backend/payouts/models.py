@@ -184,6 +184,7 @@ class HeldOut(models.Model):
 
     CODES: ClassVar = [
         ("no_account", _("no account was given")),
+        ("no_document", _("its supporting document is awaited")),
         ("on_hold", _("the account changed and waits")),
         ("blocked", _("the account is blocked")),
         ("closed", _("the payee is closed")),

@@ -18,7 +18,7 @@ def payable_shares(*, currency: str) -> list[Share]:
 
     Those of a person to whom a pot owes less than the smallest payment of its charter wait: see `waiting_shares`.
     """
-    shares = owed_shares(currency=currency)
+    shares = _ready(currency)
     low = {share.pk for share in too_small(shares)}
     return [share for share in shares if share.pk not in low]
 
@@ -26,7 +26,11 @@ def payable_shares(*, currency: str) -> list[Share]:
 def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
     """The booked shares that are not paid yet, by payee, each with its reason: `below_minimum`, until what the pot owes
     the person reaches the smallest payment of its charter."""
-    return [(share, "below_minimum") for share in too_small(owed_shares(currency=currency))]
+    return [(share, "below_minimum") for share in too_small(_ready(currency))]
+
+
+def _ready(currency: str) -> list[Share]:
+    return [share for share in owed_shares(currency=currency) if share.state in Share.READY]
 
 
 def below_minimum(share: Share) -> bool:
@@ -44,7 +48,7 @@ def owed_shares(*, currency: str) -> list[Share]:
     """The booked shares that no batch pays, by payee, those that must wait included: see `choosing`."""
     return list(
         Share.objects.filter(
-            state__in=Share.READY,
+            state__in=Share.DUE,
             amount__gt=F("waived"),
             distribution__state="booked",
             distribution__currency=currency,

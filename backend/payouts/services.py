@@ -73,14 +73,17 @@ def prepare_batch(
             # Under this lock the money at the bank is counted once: two preparations never promise it twice.
             account = HostBankAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
             owed = owed_shares(currency=account.currency)
+            refunds = list(payable_refunds(currency=account.currency).select_for_update(of=("self",)))
+            if not owed and not refunds:
+                raise _nothing(account, Choice())  # at once: others wait for this lock
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
-            still = set(locked.filter(state__in=Share.READY).order_by("pk").values_list("pk", flat=True))
+            still = set(locked.filter(state__in=Share.DUE).order_by("pk").values_list("pk", flat=True))
             # The account shown to the approver is the one the file pays.
             Payee.objects.select_for_update(of=("self",)).filter(shares__in=still).order_by("pk").count()
             choice = choose(
                 preparer=actor, account=account, now=now, left_out=left_out, why=why.strip()[:280],
                 shares=[share for share in owed_shares(currency=account.currency) if share.pk in still],
-                refunds=payable_refunds(currency=account.currency).select_for_update(of=("self",)),
+                refunds=refunds,
             )  # fmt: skip
             if not choice.shares and not choice.refunds:
                 raise _nothing(account, choice)

@@ -110,6 +110,10 @@ PARTS: dict[str, Part] = {
         ("arbitration", "before", "agreed", "answer", "answer_reason", "answered_at"),
     ),
     "directorships": Part("payees.Director", ("user",), ("id", "starts_on", "ends_before", "marked_at")),
+    "supporting_documents": Part(
+        "distributions.SupportingDocument", ("made_by",),
+        ("id", "share", "kind", "state", "number", "dated_on", "total", "currency", "made_at", "decided_at", "reason"),
+    ),
     "payouts": Part(
         "payouts.Payout", ("payee__user",),
         ("id", "amount", "batch__currency", "name", "iban_hint", "end_to_end_id", "state", "batch__sent_at",
@@ -224,6 +228,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "commons.Moderation": ("moderated_by", "lifted_by"),
     "commons.Charter": ("created_by",),
     "payees.Payee": ("iban_edited_by",),
+    "distributions.SupportingDocument": ("decided_by",),
     "payees.Director": ("marked_by", "ended_by"),
     "payees.DirectorLimit": ("set_by",),
     "ledger.Freeze": ("started_by", "lift_asked_by", "lifted_by"),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
 from backend.core.dates import date_format
-from backend.distributions.models import Distribution
+from backend.distributions.models import Distribution, SupportingDocument
 from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import may
@@ -61,6 +61,7 @@ def piles(*, actor: User, today: date) -> list[Pile]:
     return [
         _periods(actor, today),
         _distributions(actor),
+        _received(),
         _shares(),
         _batches(actor),
         _lines(actor),
@@ -143,6 +144,29 @@ def _shares() -> Pile:
                 currency=share.distribution.currency,
             )
             for share in owed[:SHOWN]
+        ],
+    )
+
+
+def _received() -> Pile:
+    rows = SupportingDocument.objects.filter(state="sent", share__state="documented").select_related("payee")
+    return Pile(
+        key="documents",
+        title=_("Supporting documents to check"),
+        hint=_("Handed over by payees; their shares can be paid once the document is accepted."),
+        empty=_("No document waits for a check."),
+        url=reverse("papers_received"),
+        count=rows.count(),
+        items=[
+            Item(
+                paper.payee.on_papers,
+                reverse("paper_page", args=[paper.pk]),
+                paper.made_at,
+                note=paper.number,
+                amount=paper.total,
+                currency=paper.currency,
+            )
+            for paper in rows.order_by("made_at", "pk")[:SHOWN]
         ],
     )
 

@@ -24,7 +24,7 @@ from backend.contributions.round_models import RoundAnswer
 from backend.contributions.rounds import to_answer
 from backend.contributions.services import declare as declare_work
 from backend.core.errors import Conflict, Invalid
-from backend.distributions.models import Arbitration, Distribution, Share
+from backend.distributions.models import Arbitration, Distribution, Share, SupportingDocument
 from backend.distributions.services import last_day, settled_lines, waiving_hindrance
 from backend.identity.models import User
 from backend.identity.permissions import may
@@ -205,6 +205,9 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "distribution": distribution,
             "mine": mine,
             "due": due,
+            "papers": SupportingDocument.visible_to(request.user).filter(
+                share=share, state__in=SupportingDocument.LIVE
+            ),
             "hindrance": hindrance(share.payee, timezone.now()),
             "directors": warnings([share]) if due and (mine or may(request.user, "director.read")) else [],
             "words": words,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from backend.core import crypto
 from backend.core.models import PersonKey
-from backend.payees.models import Payee
+from backend.payees.models import HOLD, Payee
 from backend.payees.services import open_iban, set_account
 from tests.concurrency import at_once
 
@@ -117,7 +117,10 @@ def test_what_the_instance_sealed_before_is_read_and_carried_over(play: Any) -> 
     play("work")
     payee = Payee.objects.exclude(iban_sealed="").order_by("pk")[0]
     iban = open_iban(payee)
-    Payee.objects.filter(pk=payee.pk).update(iban_sealed=crypto.encrypt(iban, bound_to=payee.pk), iban_index="0" * 64)
+    Payee.objects.filter(pk=payee.pk).update(
+        iban_sealed=crypto.encrypt(iban, bound_to=payee.pk), iban_index="0" * 64,
+        iban_edited_at=timezone.now(), usable_from=timezone.now() + 2 * HOLD,
+    )  # fmt: skip
     payee.refresh_from_db()
     assert open_iban(payee) == iban
 

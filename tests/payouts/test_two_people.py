@@ -609,3 +609,9 @@ def test_typing_is_given_up_with_a_reason(typed: Any) -> None:
             actor=typed.users["claire"], batch_id=typed.batch.pk, paid_on=typed.today, references={}, now=typed.now
         )  # fmt: skip
     assert late.value.code == "batch_not_by_hand"
+
+
+def test_a_share_whose_document_is_not_checked_waits(world: Any) -> None:
+    Share.objects.filter(contributor=world.users["bo"]).update(state="documented")
+    batch = prepare(world)
+    assert (batch.total, reasons(batch)) == (38_00, {"Bo Nguyen": "no_document"})

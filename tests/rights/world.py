@@ -208,7 +208,7 @@ def _second_commons(house: House) -> None:
     )  # fmt: skip
     house.pot = root_budget(house.sea)
     grant_role(user=house.berta, kind="contributor", scope=house.pot.pk, granted_by=house.basil, now=now)
-    set_account(actor=house.berta, name=house.berta.name, iban=BERTA_IBAN, now=now)
+    set_account(actor=house.berta, name=house.berta.name, iban=BERTA_IBAN, now=now - timedelta(days=4))
 
 
 def _money(house: House) -> None:

@@ -237,10 +237,10 @@ def test_the_account_is_changed_by_its_person_and_shown_masked(play: Play, sign_
     world = play("make_house")
     browser = sign_in(world.users["bo"])
     answer = browser.post("/en/work/account/", {"name": "Bo Nguyen", "iban": "FR76 3000 6000 0112 3456 7890 189"})
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/en/work/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/en/payees/")
     payee = Payee.objects.get(user=world.users["bo"])
     assert open_iban(payee) == "FR7630006000011234567890189"
-    for path in ("/en/work/", "/en/work/account/"):
+    for path in ("/en/work/", "/en/work/account/", "/en/payees/"):
         page = browser.get(path).content.decode()
         assert "FR76 •••• 0189" in page
         assert "11234567890" not in page.replace(" ", "")

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("no_account", "no account was given"),
+                            ("no_document", "its supporting document is awaited"),
                             ("on_hold", "the account changed and waits"),
                             ("blocked", "the account is blocked"),
                             ("closed", "the payee is closed"),

@@ -70,6 +70,7 @@ PAYOUT = [
 ]
 HELD = [
     ("no_account", "no account was given"),
+    ("no_document", "its supporting document is awaited"),
     ("on_hold", "the account changed and waits"),
     ("blocked", "the account is blocked"),
     ("closed", "the payee is closed"),
