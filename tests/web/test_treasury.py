@@ -27,7 +27,7 @@ IBAN = "FR7630006000011234567890189"
 
 def prepared(play: Play) -> Any:
     """A world with a batch that waits for its approval."""
-    world = play("approve_distribution")
+    world = play("document")
     world.batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=timezone.now())
     return world
 
@@ -47,7 +47,7 @@ def counters(text: str) -> dict[str, str]:
         ("make_house", ["none", "none", "none", "none", "none"]),
         ("receive", ["none", "none", "none", "none", "1"]),
         ("close", ["none", "1", "none", "none", "1"]),
-        ("approve_distribution", ["none", "none", "2", "none", "1"]),
+        ("document", ["none", "none", "2", "none", "1"]),
         ("pay", ["none", "none", "none", "none", "1"]),
     ],
 )
@@ -88,7 +88,7 @@ def test_others_do_not_see_the_money_pages(play: Play, sign_in: SignIn, path: st
 
 
 def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     before = entry_count()
     browser = sign_in(world.users["claire"])
     text = text_of(browser.get("/en/payouts/prepare/"))
@@ -107,7 +107,7 @@ def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sig
 
 
 def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     browser = sign_in(world.users["claire"])
     assert "Left out, because they have not given an account: Camille Faure (€38.00)" in text_of(
@@ -119,7 +119,7 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
 
 
 def test_others_prepare_nothing(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     for who in ("bo", "sacha", "ana"):
         answer = sign_in(world.users[who]).post(
             "/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"}
@@ -281,7 +281,7 @@ def test_handing_over_asks_for_the_password_when_it_is_old(play: Play, sign_in: 
 
 
 def test_the_list_of_payouts_tells_what_is_ready_and_what_was_done(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     browser = sign_in(world.users["claire"])
     text = text_of(browser.get("/en/payouts/"))
     assert "€95.00 to 2 payees." in text
