@@ -73,7 +73,7 @@ def persist(step: str, act: Callable[[], Any], hand: Any) -> None:
 def already(step: str, hand: Any) -> bool:
     """Whether the step had its effect although the answer was lost; the person finds it on the page and goes on."""
     from backend.contributions.models import Contribution
-    from backend.distributions.models import Distribution, Share
+    from backend.distributions.models import Distribution
     from backend.payouts.models import PayoutBatch
     from backend.pledges.models import Pledge
     from backend.pledges.references import printed
@@ -88,8 +88,6 @@ def already(step: str, hand: Any) -> bool:
         return made.state != "frozen"
     if step == "approve_distribution":
         return Distribution.objects.get().state == "booked"
-    if step == "document":
-        return not Share.objects.filter(state="owed", amount__gt=0).exists()
     if step == "pay" and (batch := PayoutBatch.objects.exclude(state="rejected").first()):
         hand.batch_url = f"{hand.address}/fr/payouts/{batch.pk}/"
         if batch.state == "prepared":

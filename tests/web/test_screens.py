@@ -66,6 +66,8 @@ ELSEWHERE = {
     "organisation_merge", "organisation_merge_choice",  # while duplicates are known: test_organisation_members.py
     "csv_layout_forget",  # once a layout was saved: tests/web/test_statement_choices.py
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
+    "payee_block",  # from a mail alone: tests/web/test_payees.py
+    "paper_file",  # a file: tests/web/test_supporting.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
