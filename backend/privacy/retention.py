@@ -153,7 +153,11 @@ CLASSES: dict[str, Class] = {
         lambda now: ForgeDelivery.objects.filter(received_at__lt=now - DELIVERY_KEPT),
     ),
     "supporting_documents": Class(
-        _("Supporting documents of payments"), PAPERS_KEPT, _("since they were handed over"), _old_papers, _forget_papers,
+        _("Supporting documents of payments"),
+        PAPERS_KEPT,
+        _("since they were handed over"),
+        _old_papers,
+        _forget_papers,
     ),
     "tokens": Class(_("API tokens that ended"), 12 * MONTH, _("since they ended or were revoked"), _tokens),
     "merges": Class(
