@@ -115,7 +115,7 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
     )
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
     assert [payout.name for payout in Payout.objects.all()] == ["Bo Nguyen"]
-    assert Share.objects.get(contributor=world.users["camille"]).state == "owed"
+    assert Share.objects.get(contributor=world.users["camille"]).state == "payable"
 
 
 def test_others_prepare_nothing(play: Play, sign_in: SignIn) -> None:
@@ -146,7 +146,7 @@ def test_an_account_changed_since_the_last_payment_is_flagged(play: Play, sign_i
     set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
     paid = Payout.objects.get(name="Bo Nguyen")
     share = Share.objects.get(contributor=world.users["bo"])
-    Share.objects.filter(pk=share.pk).update(state="owed")
+    Share.objects.filter(pk=share.pk).update(state="returned")
     paid.shares.update(live=False)
     owed = [
         Line(open_account(kind=kind, owner=owner, currency="EUR"), amount, "401")
@@ -160,7 +160,7 @@ def test_an_account_changed_since_the_last_payment_is_flagged(play: Play, sign_i
     browser = sign_in(world.users["denis"])
     text = text_of(browser.get(f"/en/payouts/{batch.pk}/"))
     assert "first payment since the account changed on" in text
-    set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
+    set_account(actor=world.users["bo"], name="Bo N. Nguyen", iban=IBAN, now=timezone.now())
     late = browser.get(f"/en/payouts/{batch.pk}/")
     assert "account changed after this batch was prepared" in text_of(late)
     assert "changed since this batch was prepared: refuse it and prepare another." in text_of(late)
@@ -229,7 +229,7 @@ def test_refusing_needs_a_reason_and_frees_the_shares(play: Play, sign_in: SignI
         assert browser.post(path, {"reason": "Wrong account"}).status_code == 302
     world.batch.refresh_from_db()
     assert (world.batch.state, world.batch.refused_reason) == ("rejected", "Wrong account")
-    assert set(Share.objects.values_list("state", flat=True)) == {"owed"}
+    assert set(Share.objects.values_list("state", flat=True)) == {"payable"}
     assert "Refused: “Wrong account”." in text_of(browser.get(f"/en/payouts/{world.batch.pk}/"))
     approve = browser.post(f"/en/payouts/{world.batch.pk}/approve/", {"digest": world.batch.digest})
     assert approve.status_code == 409
