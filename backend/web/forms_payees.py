@@ -39,7 +39,7 @@ class PayeeForm(forms.Form):
     )  # fmt: skip
     invoice_prefix = forms.CharField(
         label=_("Invoice numbers begin with"), required=False, max_length=16,
-        help_text=_("Of the invoices that the service drafts in its name, such as 2026-T-. Empty: F-."),
+        help_text=_("Of the invoices that the service drafts in its name, such as 2026-T-. Empty: TRONC-."),
         widget=forms.TextInput(attrs=OFF),
     )  # fmt: skip
     lines = forms.CharField(
