@@ -33,6 +33,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A document has a number of one to forty signs."),
         _("Copy it from the document."),
     ),
+    "paper_number_in_series": (
+        _("The number is of the drafted invoices"),
+        _("What begins like the numbers of invoices drafted here must follow the last of them."),
+        _("Take the next number that is shown, or one of your own that begins otherwise."),
+    ),
     "paper_number_taken": (
         _("The number is taken"),
         _("This payee handed over a document of this number already."),

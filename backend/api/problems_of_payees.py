@@ -48,6 +48,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A French VAT number ends with the SIREN of its company."),
         _("Copy both from the same paper."),
     ),
+    "prefix_invalid": (
+        _("The prefix of invoice numbers is not valid"),
+        _("What invoice numbers begin with has sixteen signs at most."),
+        _("Choose a shorter one, or leave it empty."),
+    ),
     "block_link_over": (
         _("The link is not valid any more"),
         _("The link of the mail is wrong or too old, or the payee is closed."),

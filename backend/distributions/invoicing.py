@@ -20,8 +20,10 @@ from backend.distributions.papers import (
     held_share,
     keep_paper,
     move_share,
+    next_number,
     require_free,
     require_number,
+    require_outside_series,
     require_owed,
     tell,
 )
@@ -33,8 +35,6 @@ from backend.identity.models import User
 from backend.identity.services import host_day, the_host
 from backend.payees.models import Payee
 from backend.payees.services import address_of
-
-PREFIX = "F-"  # of a payee who chose none
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
             _("No invoice is issued before the host has given its address, in the settings of the host."),
         )
     typed = " ".join(number.split())
-    following = f"{payee.invoice_prefix or PREFIX}{payee.last_invoice + 1:04d}"
+    following = next_number(payee)
+    if typed != following:
+        require_outside_series(payee, typed)
     period = share.distribution.period
     before = share.papers.filter(kind="drafted", payee=payee).order_by("-made_at", "-pk").first()
     facts = SelfBilled(

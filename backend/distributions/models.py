@@ -101,7 +101,7 @@ class Share(models.Model):
         ("waived", pgettext_lazy("share", "waived")),
     ]
     # What a payout batch may hold.
-    READY: ClassVar = ("owed", "payable", "returned")
+    READY: ClassVar = ("payable", "returned")
     # What is owed and that no batch holds: it may still be waived.
     DUE: ClassVar = ("owed", "documented", "payable", "returned")
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)

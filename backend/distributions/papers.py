@@ -27,6 +27,7 @@ from backend.identity.services import host_day
 from backend.payees.models import Payee
 
 NUMBER = 40
+PREFIX = "TRONC-"  # of the invoices drafted for a payee who chose none
 
 
 # --- what may be done -------------------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ def hand_over(
             )
         media = media_of(data)
         payee = Payee.objects.select_for_update(of=("self",)).get(pk=share.payee_id)
+        require_outside_series(payee, told)
         require_free(payee, told)
         drop_stale(share, now)
         paper = keep_paper(
@@ -289,6 +291,24 @@ def require_number(text: str) -> str:
             "paper_number_invalid", _("Give the number of the document, forty signs at most."), param="number"
         )
     return text
+
+
+def next_number(payee: Payee) -> str:
+    """The number of the next invoice drafted for a payee: they follow each other without a gap."""
+    return f"{payee.invoice_prefix or PREFIX}{payee.last_invoice + 1:04d}"
+
+
+def require_outside_series(payee: Payee, number: str) -> None:
+    """Refuse a number that the series of drafted invoices would come to, or came to. Raises: Invalid
+    `paper_number_in_series`."""
+    prefix = payee.invoice_prefix or PREFIX
+    if number.startswith(prefix) and number[len(prefix) :].isdigit():
+        raise Invalid(
+            "paper_number_in_series",
+            _("Numbers that begin with %(prefix)s are those of invoices drafted here; the next is %(number)s.")
+            % {"prefix": prefix, "number": next_number(payee)},
+            param="number",
+        )
 
 
 def require_free(payee: Payee, number: str) -> None:

@@ -21,11 +21,14 @@ from backend.commons.services import create_commons, root_budget
 from backend.contributions.models import Contribution
 from backend.contributions.services import declare, review
 from backend.core.money import to_decimal
-from backend.distributions.models import Distribution
+from backend.distributions.invoicing import approve_invoice, draft_invoice
+from backend.distributions.models import Distribution, Share
 from backend.distributions.services import approve, close_period
 from backend.identity.models import Host, HostBankAccount, Organisation, User
+from backend.identity.organisations import Address
 from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role, host_day
 from backend.operations.sweeps import SWEEPS
+from backend.payees.details import Details, edit_payee
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import approve_batch, hand_over, prepare_batch
@@ -189,8 +192,22 @@ def approve_distribution(world: World) -> None:
     )
 
 
+def document(world: World) -> None:
+    """Who is owed a share approves the invoice drafted in their name: it can be paid."""
+    owed = Share.objects.filter(distribution=world.distribution, state="owed", amount__gt=0).order_by("pk")
+    for number, share in enumerate(owed.select_related("contributor", "payee", "distribution__period__budget")):
+        details = Details(
+            kind="person", siren=("404833048", "303265045")[number % 2], vat_status="franchise",
+            address=Address(f"{number + 3} rue Verte", "35000", "Rennes", "FR"),
+        )  # fmt: skip
+        share.payee = edit_payee(actor=share.contributor, payee_id=share.payee_id, details=details, now=world.now)
+        draft = draft_invoice(share, now=world.now)
+        approve_invoice(actor=share.contributor, share_id=share.pk, digest=draft.digest, mandate=True, now=world.now)
+
+
 def pay(world: World) -> None:
     """A batch is prepared by one treasurer, approved by the other, and handed over as a file."""
+    document(world)  # what is not yet
     batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     approve_batch(actor=world.users["denis"], batch_id=batch.pk, digest=batch.digest, now=world.now)
     world.batch, _data = hand_over(actor=world.users["claire"], batch_id=batch.pk, now=world.now)
@@ -210,7 +227,7 @@ def settle(world: World) -> None:
 
 
 STEPS = [
-    make_people, make_house, make_promise, receive, work, close, approve_distribution, pay, settle,
+    make_people, make_house, make_promise, receive, work, close, approve_distribution, document, pay, settle,
 ]  # fmt: skip
 
 

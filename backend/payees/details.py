@@ -21,7 +21,7 @@ from backend.payees.services import address_of, own_payee, payee_of
 
 MOST = 20  # open payees of one person
 _RNA = re.compile(r"W[0-9][0-9A-Z][0-9]{7}")
-_PLAIN = ("kind", "siren", "rna", "vat_status", "vat_number")
+_PLAIN = ("kind", "siren", "rna", "vat_status", "vat_number", "invoice_prefix")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Details:
     rna: str = ""
     vat_status: str = "unknown"
     vat_number: str = ""
+    invoice_prefix: str = ""
     address: Address = field(default_factory=Address)
 
 
@@ -69,7 +70,7 @@ def edit_payee(*, actor: User, payee_id: str, details: Details, now: datetime) -
 
     Raises: NotFound; Conflict `payee_closed`; Invalid `kind_unknown`, `name_missing`, `siren_invalid`,
         `siren_missing`, `rna_invalid`, `vat_status_unknown`, `vat_number_invalid`, `vat_number_missing`,
-        `vat_number_without_vat`, `vat_number_of_another`, `address_incomplete`.
+        `vat_number_without_vat`, `vat_number_of_another`, `prefix_invalid`, `address_incomplete`.
     """
     payee = own_payee(actor, payee_id)
     facts, address = _facts(details, actor), require_address(details.address)
@@ -150,9 +151,14 @@ def _facts(details: Details, actor: User) -> dict[str, Any]:
             _("This VAT number belongs to another SIREN: its last nine figures differ."),
             param="vat_number",
         )
+    prefix = details.invoice_prefix.strip()
+    if len(prefix) > 16 or not prefix.isprintable():
+        raise Invalid(
+            "prefix_invalid", _("What invoice numbers begin with has sixteen signs at most."), param="invoice_prefix"
+        )
     return {
         "kind": details.kind, "legal_name": name, "siren": siren, "rna": rna, "vat_status": details.vat_status,
-        "vat_number": number,
+        "vat_number": number, "invoice_prefix": prefix,
     }  # fmt: skip
 
 

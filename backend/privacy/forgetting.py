@@ -181,8 +181,8 @@ def _close_doors(user: User, now: datetime) -> None:
 def _payee(user: User, shown: str, now: datetime) -> None:
     """The name and the account on which they were paid; their key goes, and with it what it sealed in every copy."""
     Payee.objects.filter(user=user).update(
-        name=shown[:70], legal_name="", siren="", rna="", vat_status="unknown", vat_number="", address_sealed="",
-        iban_sealed="", iban_index="", iban_hint="",
+        name=shown[:70], legal_name="", siren="", rna="", vat_status="unknown", vat_number="", invoice_prefix="",
+        address_sealed="", iban_sealed="", iban_index="", iban_hint="",
     )  # fmt: skip
     Payout.objects.filter(payee__user=user).update(name=shown[:70], iban_hint="")
     destroy_key(user.pk, now)

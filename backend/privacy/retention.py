@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.contributions.deliveries import KEPT as DELIVERY_KEPT
 from backend.contributions.models import ForgeDelivery
+from backend.core.crypto import destroy_key
 from backend.core.idempotency import KEEP, try_lock
-from backend.core.models import IdempotencyRecord
+from backend.core.models import IdempotencyRecord, PersonKey
+from backend.distributions.models import SupportingDocument
 from backend.events.models import Event
 from backend.events.services import record
 from backend.identity.models import ApiToken, Host, KnownDevice, PersonMerge, Recording, User
@@ -37,6 +39,7 @@ RUNS_KEPT = 400
 DONE = ("sent", "bounced", "given_up")
 INACTIVE_WARNED, INACTIVE = 35 * MONTH, 36 * MONTH
 UNUSED = 6 * MONTH
+PAPERS_KEPT = 11 * 12 * MONTH  # ten years after the end of the fiscal year: Code de commerce, L123-22
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,18 @@ def _account_mails(now: datetime) -> "QuerySet[OutgoingMail]":
 def _tokens(now: datetime) -> "QuerySet[ApiToken]":
     limit = now - 12 * MONTH
     return ApiToken.objects.filter(Q(expires_at__lt=limit) | Q(revoked_at__lt=limit))
+
+
+def _old_papers(now: datetime) -> "QuerySet[SupportingDocument]":
+    """Those whose accounting year ended ten years ago at least, and which can still be read."""
+    gone = PersonKey.objects.filter(owner=OuterRef("pk"), destroyed_at__isnull=False)
+    rows = SupportingDocument.objects.filter(made_at__lt=now - PAPERS_KEPT).exclude(file_sealed="")
+    return rows.filter(~Exists(gone))
+
+
+def _forget_papers(rows: "QuerySet[SupportingDocument]", now: datetime) -> int:
+    """Make them unreadable for ever; numbers and totals stay."""
+    return sum(destroy_key(key, now) for key in list(rows.values_list("pk", flat=True)))
 
 
 def _unused(now: datetime) -> "QuerySet[User]":
@@ -136,6 +151,13 @@ CLASSES: dict[str, Class] = {
     "deliveries": Class(
         _("What forges told of commits"), DELIVERY_KEPT, _("since it came"),
         lambda now: ForgeDelivery.objects.filter(received_at__lt=now - DELIVERY_KEPT),
+    ),
+    "supporting_documents": Class(
+        _("Supporting documents of payments"),
+        PAPERS_KEPT,
+        _("since they were handed over"),
+        _old_papers,
+        _forget_papers,
     ),
     "tokens": Class(_("API tokens that ended"), 12 * MONTH, _("since they ended or were revoked"), _tokens),
     "merges": Class(

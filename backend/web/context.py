@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from backend.banking.models import BankLine
 from backend.commons.models import Commons
 from backend.contributions.models import Contribution
-from backend.distributions.models import Distribution, Share
+from backend.distributions.models import Distribution, Share, SupportingDocument
 from backend.identity.models import Organisation, Proposal, Role, User
 from backend.identity.offers import offers_to
 from backend.identity.permissions import counting, dormant
@@ -118,6 +118,7 @@ class Reader:
             + Distribution.objects.filter(state="published").exclude(**mine).count()
             + batches.count()
             + Share.objects.filter(state__in=Share.READY, amount__gt=F("waived"), distribution__state="booked").count()
+            + SupportingDocument.objects.filter(state="sent", share__state="documented").count()
             + BankLine.objects.filter(state__in=["suspect", "suggested"]).count()
             + Transfer.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()
             + Opening.objects.filter(state="proposed").exclude(proposed_by_id=self.user.pk).count()

@@ -37,6 +37,11 @@ class PayeeForm(forms.Form):
         label=_("VAT number"), required=False, max_length=20, help_text=_("Only if it is liable for VAT."),
         widget=forms.TextInput(attrs=OFF),
     )  # fmt: skip
+    invoice_prefix = forms.CharField(
+        label=_("Invoice numbers begin with"), required=False, max_length=16,
+        help_text=_("Of the invoices that the service drafts in its name, such as 2026-T-. Empty: TRONC-."),
+        widget=forms.TextInput(attrs=OFF),
+    )  # fmt: skip
     lines = forms.CharField(
         label=_("Address"), required=False, max_length=360, help_text=_("Number and street, three lines at most."),
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "street-address"}),

@@ -77,7 +77,7 @@ def test_the_drafted_invoice_bears_what_the_law_asks_for(play: Play) -> None:
     assert body["total"] == 57_00
     (row,) = body["table"]["rows"]
     assert "Recherche par besoin" in row[0]
-    assert body["label"] == "F-0001"
+    assert body["label"] == "TRONC-0001"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_approved_invoice_makes_the_share_payable_and_keeps_its_bytes(play: P
     described(world)
     booked = entry_count()
     paper = approved(world)
-    assert (bos(world).state, paper.state, paper.total, paper.number) == ("payable", "accepted", 57_00, "F-0001")
+    assert (bos(world).state, paper.state, paper.total, paper.number) == ("payable", "accepted", 57_00, "TRONC-0001")
     assert file_of(paper).startswith(b"%PDF-")
     assert "Bo" not in paper.body_sealed
     assert bos(world).payee.mandate_at == world.now
@@ -165,13 +165,15 @@ def test_numbers_follow_each_other_and_one_may_be_typed(play: Play) -> None:
     described(world)
     approved(world, number="BN/26/031")
     Share.objects.filter(pk=bos(world).pk).update(state="owed")  # as a waiver leaves it
-    assert approved(world).number == "F-0001"
+    assert approved(world).number == "TRONC-0001"
     assert SupportingDocument.objects.get(number="BN/26/031").state == "cancelled"
     Share.objects.filter(pk=bos(world).pk).update(state="owed")
     draft = draft_invoice(bos(world), now=world.now)
-    assert draft.number == "F-0002"
-    assert dict(draft.body["facts"])["Annule et remplace"].startswith("facture F-0001 du ")
+    assert draft.number == "TRONC-0002"
+    assert dict(draft.body["facts"])["Annule et remplace"].startswith("facture TRONC-0001 du ")
     assert refusal_of(lambda: approved(world, number="BN/26/031"), world).code == "paper_number_taken"
+    for number in ("TRONC-0001", "TRONC-0003"):
+        assert refusal_of(lambda number=number: approved(world, number=number), world).code == "paper_number_in_series"
     assert Payee.objects.get(pk=bos(world).payee_id).last_invoice == 1
     with pytest.raises(IntegrityError, match="one by one"), transaction.atomic():
         Payee.objects.filter(pk=bos(world).payee_id).update(last_invoice=3)
@@ -189,7 +191,7 @@ def test_an_approval_pressed_ten_times_gives_one_invoice(committed: str, play: P
         ),
         4,
     )
-    assert sorted(found) == ["F-0001", *["share_needs_no_document"] * 3]
+    assert sorted(found) == ["TRONC-0001", *["share_needs_no_document"] * 3]
     assert SupportingDocument.objects.count() == 1
 
 
@@ -230,6 +232,7 @@ def test_a_received_file_is_told_by_its_bytes_and_checked_by_another(play: Play,
         ({"number": " "}, "paper_number_invalid"),
         ({"number": "1" * 41}, "paper_number_invalid"),
         ({"number": "1\x00"}, "paper_number_invalid"),
+        ({"number": "TRONC-0009"}, "paper_number_in_series"),
     ],
 )
 def test_what_cannot_be_used_is_refused_and_nothing_is_kept(play: Play, changed: dict[str, Any], code: str) -> None:

@@ -45,7 +45,7 @@ def test_a_page_that_roles_do_not_open(play: Any, sign_in: Any) -> None:
 
 def test_a_form_that_two_people_must_see(play: Any, sign_in: Any) -> None:
     """The one who prepared a batch approves it: the form catches the refusal, the trail keeps it."""
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     browser = sign_in(world.users["claire"])
     assert browser.get(f"/en/payouts/{batch.pk}/").status_code == 200  # the page says why the button is not there

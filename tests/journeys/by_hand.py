@@ -140,6 +140,23 @@ class ByHand:
         denis.submit("digest")
         assert denis.status == 200, denis.html
 
+    def document(self) -> None:
+        """Bo and Camille say what their invoices bear, read the drafts and approve them."""
+        for number, (key, *_rest) in enumerate(self.WORK):
+            browser = self.person(key).get("work/")
+            found = re.search(r"shares/shr_[0-9A-Z]+/", browser.html)
+            assert found, browser.html
+            page = browser.get(f"{found.group(0)}document/")
+            if 'name="digest"' not in page.html and (details := re.search(r"payees/pye_[0-9A-Z]+/", page.html)):
+                browser.get(details.group(0)).submit(
+                    "vat_status", kind="person", siren=("404833048", "303265045")[number], vat_status="franchise",
+                    lines="3 rue Verte", postal_code="35000", city="Rennes", country="FR",
+                )  # fmt: skip
+                page = browser.get(f"{found.group(0)}document/")
+            if 'name="digest"' in page.html:  # else it was approved, and the answer lost
+                page.submit("digest", act="approve", mandate="on")
+            assert page.status == 200, page.html
+
     def pay(self) -> bytes:
         """Claire prepares, Denis approves, Claire takes the file."""
         claire = self.person("claire").get("payouts/prepare/")
@@ -177,4 +194,4 @@ class ByHand:
         lines = [(-amount, name, "retribution", end) for amount, name, end in self.end_to_end]
         self.bring_statement(demo.statement_file(self.world, number=2, opening=142_50, lines=lines), by="denis")
 
-    STEPS = ("pledge", "receive", "work", "close", "approve_distribution", "pay", "settle")
+    STEPS = ("pledge", "receive", "work", "close", "approve_distribution", "document", "pay", "settle")

@@ -82,6 +82,7 @@ def test_the_journey_through_http_while_the_broker_dies(
     valkey.start()
     hand.close_again()
     hand.approve_distribution()
+    hand.document()
     data = hand.pay()
     xsd = SHARED / "samples" / "sepa" / "xsd" / "pain.001.001.09.xsd"
     if xsd.exists():
@@ -116,7 +117,7 @@ def test_what_was_done_while_the_broker_was_away_follows_within_a_minute_of_its_
     valkey.start()
     processes.wait(lambda: not BankLine.objects.filter(state="new").exists(), "the receipt", 60)
     hand.wait = processes.wait
-    for step in ("close", "approve_distribution", "pay", "settle"):
+    for step in ("close", "approve_distribution", "document", "pay", "settle"):
         getattr(hand, step)()
     processes.wait(lambda: PayoutBatch.objects.get().state == "settled", "the settlement")
     the_books_are_right(world)

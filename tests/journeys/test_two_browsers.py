@@ -33,7 +33,7 @@ def test_a_role_removed_while_the_page_is_open_refuses_the_next_click(
     from playwright.sync_api import sync_playwright
 
     program = chromium()
-    world = play("approve_distribution")
+    world = play("document")
     address = processes.web(workers=1)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--disable-gpu"])

@@ -35,7 +35,7 @@ def refused(act: Callable[[], Any]) -> str:
 
 
 def test_nothing_is_prepared_approved_nor_handed_over_while_frozen(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     users = world.users
     held = stop(world)
     before = entry_count()
@@ -70,7 +70,7 @@ def release(world: Any, held: Freeze) -> None:
 
 
 def test_a_batch_may_be_refused_while_frozen(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     stop(world)
     refused_batch = refuse_batch(actor=world.users["denis"], batch_id=batch.pk, reason="Frozen", now=world.now)
@@ -162,7 +162,7 @@ def test_freezing_at_once_makes_one_freeze(play: Play, committed: str) -> None:
 
 
 def test_a_freeze_waits_for_the_file_that_leaves_and_the_next_sees_it(play: Play, committed: str) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     acts = [
         lambda: prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now).state,
         lambda: stop(world).cause,
@@ -204,7 +204,7 @@ def test_postgresql_keeps_a_freeze(play: Play, committed: str, statement: str, r
 
 
 def test_postgresql_refuses_batches_while_frozen(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     stop(world)
     for change in ({"state": "approved"}, {"state": "sent"}):

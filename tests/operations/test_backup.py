@@ -602,7 +602,7 @@ def test_what_left_since_the_backup_is_named_and_needs_a_written_reason(play: Pl
 
 
 def test_unfreeze_on_the_terminal_takes_two_passwords(play: Play, committed: str) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     done = manage(committed, "freeze", "--reason", "Doubt")
     assert done.returncode == 0, done.stderr
     held = Freeze.objects.get()

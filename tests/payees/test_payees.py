@@ -21,6 +21,7 @@ from backend.payees.models import Payee
 from backend.payees.services import booked_names, hindrance, payee_of, set_account
 from backend.payouts.services import prepare_batch
 from tests.concurrency import at_once
+from tests.papers import document_all
 
 Play = Callable[..., Any]
 COOP = Details(
@@ -166,8 +167,7 @@ def test_a_share_is_owed_to_the_payee_chosen_for_it(committed: str, play: Play) 
 
 
 def test_a_document_of_another_payee_counts_no_more(play: Play) -> None:
-    world = play("approve_distribution")
-    Share.objects.filter(pk=bos(world).pk).update(state="documented")
+    world = play("document")
     share = choose_payee(actor=world.users["bo"], share_id=bos(world).pk, payee_id=coop_of(world).pk, now=world.now)
     assert share.state == "owed"
 
@@ -189,6 +189,7 @@ def test_who_chooses_and_when(play: Play) -> None:
     closed = coop_of(world)
     close_payee(actor=world.users["bo"], payee_id=closed.pk, now=world.now)
     assert refused(world, share, closed.pk, "bo").code == "payee_closed"
+    document_all(world.now)
     prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     assert refused(world, share, made.pk, "bo").code == "share_not_due"
 
@@ -215,6 +216,7 @@ def test_postgresql_changes_the_payee_of_a_share_alone_and_in_time(play: Play) -
     for written in attacks:
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as raw:
             raw.execute(f"UPDATE distributions_share SET {written} WHERE id = %s", [share.pk])
+    document_all(world.now)
     prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     with pytest.raises(IntegrityError), transaction.atomic():
         Share.objects.filter(pk=share.pk).update(payee=made)
@@ -222,7 +224,7 @@ def test_postgresql_changes_the_payee_of_a_share_alone_and_in_time(play: Play) -
 
 
 def test_a_batch_and_a_choice_at_once_have_one_outcome(committed: str, play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     made, share = coop_of(world), bos(world)
     set_account(
         actor=world.users["bo"], payee_id=made.pk, name="Coop", iban="FR1420041010050500013M02606",

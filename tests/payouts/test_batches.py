@@ -33,7 +33,7 @@ def sign(world: Any, batch: PayoutBatch, by: str = "denis") -> PayoutBatch:
 
 
 def test_preparing_and_approving_move_no_money(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     before = entry_count()
     batch = prepare(world)
     assert (batch.total, batch.state) == (95_00, "prepared")
@@ -43,7 +43,7 @@ def test_preparing_and_approving_move_no_money(play: Play) -> None:
 
 
 def test_the_preparer_cannot_approve_nor_postgresql_let_them(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     with pytest.raises(Forbidden) as refusal:
         sign(world, batch, by="claire")
@@ -58,7 +58,7 @@ def test_the_preparer_cannot_approve_nor_postgresql_let_them(play: Play) -> None
 
 @pytest.mark.parametrize("who", ["ana", "sacha", "bo"])
 def test_only_treasurers_see_a_batch(play: Play, who: str) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     with pytest.raises(Forbidden):
         prepare(world, by=who)
     batch = prepare(world)
@@ -67,7 +67,7 @@ def test_only_treasurers_see_a_batch(play: Play, who: str) -> None:
 
 
 def test_a_payee_of_the_batch_cannot_approve_it(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     make_treasurer(world.users["bo"], now=world.now)
     demo.give_factor(world.users["bo"])
     batch = prepare(world)
@@ -79,7 +79,7 @@ def test_a_payee_of_the_batch_cannot_approve_it(play: Play) -> None:
 
 
 def test_who_changed_an_account_it_pays_cannot_approve_it(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     from backend.payees.models import Payee
 
     batch = prepare(world)
@@ -96,7 +96,7 @@ def test_who_changed_an_account_it_pays_cannot_approve_it(play: Play) -> None:
 def test_an_account_changed_after_preparation_voids_the_batch(play: Play) -> None:
     from datetime import timedelta
 
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     set_account(actor=world.users["bo"], name="Bo", iban="NL91ABNA0417164300", now=world.now + timedelta(minutes=1))
     with pytest.raises(Conflict) as refusal:
@@ -115,7 +115,7 @@ def test_an_account_changed_after_preparation_voids_the_batch(play: Play) -> Non
 
 
 def test_what_was_read_is_what_is_signed(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     with pytest.raises(Conflict) as refusal:
         approve_batch(actor=world.users["denis"], batch_id=batch.pk, digest="0" * 64, now=world.now)
@@ -123,7 +123,7 @@ def test_what_was_read_is_what_is_signed(play: Play) -> None:
 
 
 def test_the_file_is_handed_over_once_approved_and_always_the_same(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     with pytest.raises(Conflict) as refusal:
         hand_over(actor=world.users["claire"], batch_id=batch.pk, now=world.now)
@@ -145,7 +145,7 @@ def test_the_file_is_handed_over_once_approved_and_always_the_same(play: Play) -
 
 
 def test_a_refused_batch_gives_the_shares_back(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     with pytest.raises(Invalid):
         refuse_batch(actor=world.users["denis"], batch_id=batch.pk, reason=" ", now=world.now)
@@ -158,7 +158,7 @@ def test_a_refused_batch_gives_the_shares_back(play: Play) -> None:
 
 
 def test_ten_of_each_have_one_effect(committed: str, play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     made = at_once(lambda number: prepare(world, by=["claire", "denis"][number % 2]).pk)
     batches = [one for one in made if one.startswith("bat_")]
     assert len(batches) == 1
@@ -173,7 +173,7 @@ def test_ten_of_each_have_one_effect(committed: str, play: Play) -> None:
 
 
 def test_approval_and_refusal_at_once_leave_one_decision(committed: str, play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
 
     def decide(number: int) -> str:
@@ -219,7 +219,7 @@ def test_a_debit_that_does_not_agree_to_the_cent_settles_nothing(play: Play) -> 
 
 
 def test_an_error_is_a_domain_error(play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     with pytest.raises(DomainError) as refusal:
         prepare_batch(actor=world.users["claire"], account_id="bnk_none", now=world.now)
     assert refusal.value.param == "account"

@@ -10,12 +10,19 @@ from backend.payees.services import set_account
 from backend.payouts.models import Payout
 from backend.payouts.services import payable_shares, prepare_batch, waiting_shares
 from tests.distributions.pots import Pots
+from tests.papers import document_all
 
 
 @pytest.fixture
 def pots(play: Any) -> Pots:
     """A house where pots can be opened."""
     return Pots(play("make_house"))
+
+
+def owe(pots: Pots, distribution: Any) -> None:
+    """Approve a distribution; who is owed hands over their documents."""
+    pots.approve(distribution)
+    document_all(pots.now)
 
 
 def names(pots: Pots, shares: list[Share]) -> list[tuple[str, int]]:
@@ -28,7 +35,7 @@ def test_small_debts_wait_until_they_are_worth_a_payment(pots: Pots) -> None:
     pots.fund(budget, 50_00)
     pots.work(budget, "bo", 40_00)
     pots.work(budget, "camille", 6_40)
-    pots.approve(pots.close(budget))
+    owe(pots, pots.close(budget))
     assert names(pots, payable_shares(currency="EUR")) == [("bo", 40_00)]
     waiting = waiting_shares(currency="EUR")
     assert [(pots.names()[share.contributor_id], why) for share, why in waiting] == [("camille", "below_minimum")]
@@ -46,7 +53,7 @@ def test_small_debts_wait_until_they_are_worth_a_payment(pots: Pots) -> None:
         assert made.trace is not None
         (row,) = made.trace["settle"]
         assert (row["before"], row["credited"], row["paid"], row["carried"]) == (before, amount, paid, carried)
-        pots.approve(made)
+        owe(pots, made)
         assert len(payable_shares(currency="EUR")) == payable
     assert names(pots, payable_shares(currency="EUR")) == [("camille", 6_40), ("camille", 3_00), ("camille", 60)]
     prepare_batch(actor=pots.person("claire"), account_id=pots.world.account.pk, now=pots.now)
@@ -59,7 +66,7 @@ def test_what_another_pot_owes_does_not_help(pots: Pots) -> None:
         budget = pots.pot(name, "camille", minimum_payout=10_00)
         pots.fund(budget, 20_00)
         pots.work(budget, "camille", 6_00)
-        pots.approve(pots.close(budget))
+        owe(pots, pots.close(budget))
     assert payable_shares(currency="EUR") == []
     assert len(waiting_shares(currency="EUR")) == 2
 
@@ -69,7 +76,7 @@ def test_a_pot_that_is_over_pays_whatever_the_amount(pots: Pots, state: str) -> 
     budget = pots.pot("Fini", "camille", minimum_payout=10_00)
     pots.fund(budget, 20_00)
     pots.work(budget, "camille", 6_00)
-    pots.approve(pots.close(budget))
+    owe(pots, pots.close(budget))
     assert payable_shares(currency="EUR") == []
     budget.state = state
     budget.save(update_fields=["state"])
@@ -81,7 +88,7 @@ def test_who_gave_no_account_is_listed_and_not_paid(pots: Pots) -> None:
     budget = pots.pot("Sans compte", "eve")
     pots.fund(budget, 20_00)
     pots.work(budget, "eve", 6_00)
-    pots.approve(pots.close(budget))
+    owe(pots, pots.close(budget))
     assert names(pots, payable_shares(currency="EUR")) == [("eve", 6_00)]
     set_account(actor=pots.person("eve"), name="Eve", iban="FR1420041010050500013M02606", now=pots.now)
     with pytest.raises(Conflict) as refusal:  # a new account waits three days

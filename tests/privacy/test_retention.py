@@ -16,7 +16,10 @@ from django.db import connection
 
 from backend.contributions.models import ForgeDelivery
 from backend.contributions.repositories import connect_repository
+from backend.core.errors import Conflict
 from backend.core.models import IdempotencyRecord
+from backend.distributions.models import SupportingDocument
+from backend.distributions.papers import file_of
 from backend.events.models import Event
 from backend.identity.inviting import Named, invite_person
 from backend.identity.models import ApiToken, KnownDevice, PersonMerge, Role, User
@@ -100,7 +103,7 @@ def test_each_class_goes_after_its_time_and_its_neighbours_stay(play: Play) -> N
     wanted = {
         "sessions": 1, "listed_sessions": 1, "devices": 1, "mails": 1, "account_mails": 1, "idempotency": 1,
         "tokens": 2, "notices": 1, "unused": 0, "donors": 0, "refunds": 0, "inactive": 0, "limits": 1,
-        "deliveries": 1, "merges": 1,
+        "deliveries": 1, "merges": 1, "supporting_documents": 0,
     }  # fmt: skip
     assert count_due(NOW) == wanted
     assert count_due(NOW) == wanted  # counting changes nothing
@@ -113,6 +116,19 @@ def test_each_class_goes_after_its_time_and_its_neighbours_stay(play: Play) -> N
     ) == ["eml_due"]
     event = Event.objects.get(kind="retention.applied")
     assert (event.actor_id, event.data["removed"]["tokens"]) == (None, 2)
+
+
+def test_supporting_documents_are_unreadable_after_ten_years_and_their_numbers_stay(play: Play) -> None:
+    world = play("document", now=NOW)
+    paper = SupportingDocument.objects.get(share__contributor=world.users["bo"])
+    end = NOW + CLASSES["supporting_documents"].kept
+    assert count_due(end)["supporting_documents"] == 0
+    assert apply_now(end + SECOND)["supporting_documents"] == 2
+    assert count_due(end + SECOND)["supporting_documents"] == 0
+    with pytest.raises(Conflict) as refusal:
+        file_of(paper)
+    assert refusal.value.code == "document_forgotten"
+    assert SupportingDocument.objects.get(pk=paper.pk).number == paper.number
 
 
 def test_the_dry_run_counts_and_changes_nothing(play: Play) -> None:

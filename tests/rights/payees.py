@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from backend.distributions.models import SupportingDocument
 from backend.identity.services import host_day
 from backend.payees.blocking import block_token
 from backend.payees.details import Details, add_payee
@@ -25,6 +26,10 @@ def add_payees(house: "House") -> None:
         "payee": {
             "own": {"payee_id": second.pk},
             "foreign": {"payee_id": Payee.objects.get(user=camille).pk},
+        },
+        "paper": {
+            "own": {"paper_id": SupportingDocument.objects.get(share__contributor=bo).pk},
+            "other": {"paper_id": SupportingDocument.objects.get(share__contributor=house.berta).pk},
         },
         "block": {"own": {"token": block_token(second.pk, now=house.now)}},
         "director": {"own": {"director_id": director.pk}},

@@ -41,6 +41,7 @@ from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.transfers.openings import propose_opening
 from backend.transfers.services import propose_transfer
+from tests.papers import document_all
 from tests.rights.forges import add_forges
 from tests.rights.payees import add_payees
 from tests.rights.provider import add_provider
@@ -359,6 +360,7 @@ def _waiting(house: House) -> None:
         actor=users["claire"], as_of=host_day(now) - timedelta(days=1), accounts={second.pk: 1_000_00}, budgets={},
         form_key="opening", now=now,
     )  # fmt: skip
+    document_all(now)
     batch = prepare_batch(actor=users["claire"], account_id=played.account.pk, now=now)
     month = next_month()
     assert month is not None

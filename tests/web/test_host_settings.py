@@ -193,7 +193,7 @@ class TestAccounts:
     def test_an_account_that_pays_keeps_its_iban_meanwhile(self, play: Any) -> None:
         from backend.payouts.services import approve_batch, hand_over, prepare_batch
 
-        world = administered(play("approve_distribution"), "odile")
+        world = administered(play("document"), "odile")
         batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
         self.accepted(world, account_id=world.account.pk)
         assert apply_due(NOW + NOTICE) == 0

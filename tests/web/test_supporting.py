@@ -45,10 +45,10 @@ def test_the_drafted_invoice_is_read_and_approved(play: Play, sign_in: SignIn) -
     browser, path = sign_in(world.users["bo"]), path_of(world)
     assert "A supporting document is awaited" in text_of(browser.get(path.replace("document/", "")))
     page = browser.get(path)
-    for said in ("Bo SARL", "F-0001", "Total hors taxes", "9,50", "Autofacturation"):
+    for said in ("Bo SARL", "TRONC-0001", "Total hors taxes", "9,50", "Autofacturation"):
         assert said in text_of(page).replace("\u202f", " ")
     digest = hidden(page.content.decode(), "digest")
-    sent = {"act": "approve", "number": "F-0001", "digest": digest}
+    sent = {"act": "approve", "number": "TRONC-0001", "digest": digest}
     answer = browser.post(path, sent)
     assert answer.status_code == 422
     assert "Agree that the host writes invoices" in text_of(answer)
@@ -59,7 +59,7 @@ def test_the_drafted_invoice_is_read_and_approved(play: Play, sign_in: SignIn) -
     assert state_of(world) == "payable"
     paper = SupportingDocument.objects.get()
     assert "See the document" in text_of(browser.get(path.replace("document/", "")))
-    assert "no document" in text_of(browser.get(path)) or "F-0001" in text_of(browser.get(path))
+    assert "no document" in text_of(browser.get(path)) or "TRONC-0001" in text_of(browser.get(path))
     file = browser.get(f"/en/supporting-documents/{paper.pk}/file/")
     assert file.content.startswith(b"%PDF-")
 

@@ -14,7 +14,7 @@ from backend.identity.permissions import STRONG_ROLES
 from backend.identity.services import add_bank_account, create_host, create_organisation, grant_role
 from backend.notifications.models import OutgoingMail
 from backend.operations.demo import give_factor
-from backend.operations.demonstration import cards, cast, giving, movilab, others, people, talk
+from backend.operations.demonstration import cards, cast, giving, movilab, others, papers, people, talk
 from backend.operations.demonstration.year import BankFact, Year
 from backend.payees.services import set_account
 from backend.privacy.notices import accept_notices
@@ -45,6 +45,7 @@ def load(now: datetime) -> bool:
             year.play()
             year.background(now)
         people.live(year, now)
+        papers.live(year, now)
         talk.talk(year, now)
         giving.invoices(year, now)
         year.background(now)
@@ -93,6 +94,7 @@ def _make_house(year: Year) -> None:
     for key, person in cast.PEOPLE.items():
         if person.paid:
             set_account(actor=users[key], name=person.name, iban=cast.account_of(key), now=when)
+    papers.describe(year, when)
 
 
 def _make_commons(year: Year) -> None:

@@ -25,6 +25,7 @@ from backend.ledger.services import Closing as MonthClosing
 from backend.ledger.services import ask_lock, lock
 from backend.notifications.services import compose_due
 from backend.operations.demo import World, statement_file
+from backend.operations.demonstration import papers
 from backend.operations.demonstration.cast import ORGANISATIONS
 from backend.operations.demonstration.tables import Agreement, Closing, Envelope, Move, Promise, Rules, Work
 from backend.payouts.models import PayoutBatch
@@ -304,6 +305,7 @@ class Year:
 
     def _pay(self, preparer: str, approved: bool, handed_over: bool, when: datetime) -> None:
         other = {"claire": "denis", "denis": "claire"}[preparer]
+        papers.document(when - timedelta(hours=6))
         batch = prepare_batch(actor=self.users[preparer], account_id=self.account.pk, now=when)
         if approved:
             approve_batch(
