@@ -24,7 +24,7 @@ from backend.identity.models import User
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day
 from backend.ledger import chart
-from backend.ledger.services import Entry, Line, open_account, post_many
+from backend.ledger.services import Entry, Line, open_account, open_accounts, post_many
 from backend.payees.services import archive_names
 
 # What the floors above may have against approving a distribution, each giving its reason or None.
@@ -231,11 +231,9 @@ def _shares_entry(distribution: Distribution, purse: str, parts: Iterable[ShareP
     found, currency = list(parts), distribution.currency
     general = purse == distribution.period.budget_id
     paid = open_account(kind="budget", owner=purse, currency=currency)
+    owed = open_accounts(kind="payee", owners=[part.share.payee_id for part in found], currency=currency)
     lines = [Line(paid, sum(part.amount for part in found), chart.SERVICES)]
-    lines += [
-        Line(open_account(kind="payee", owner=part.share.payee_id, currency=currency), -part.amount, chart.SUPPLIER)
-        for part in found
-    ]
+    lines += [Line(owed[part.share.payee_id], -part.amount, chart.SUPPLIER) for part in found]
     return Entry(
         kind="distribution.approved",
         scope="distribution",

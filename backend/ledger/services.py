@@ -42,7 +42,7 @@ from backend.ledger.journal import (
 )
 from backend.ledger.lookup import Place, Receipts, WholeEntry, purses, receipts_of, unsealed, whole_entry, years_booked
 from backend.ledger.models import Account, Closing, Freeze, Hold
-from backend.ledger.posting import Booked, Entry, Line, open_account, post, post_many, reverse
+from backend.ledger.posting import Booked, Entry, Line, open_account, open_accounts, post, post_many, reverse
 from backend.ledger.sealing import (
     Head,
     consistency_proof,
@@ -64,7 +64,8 @@ __all__ = [
     "ask_unlock", "balance", "balance_known", "balance_on", "balances", "charted", "charted_by_owner", "closings",
     "consistency_proof", "entry_count", "expire_due", "find_freeze", "first_day", "freeze", "frozen", "heads", "held",
     "hold", "hold_all", "holds_due", "holds_of", "in_force", "inclusion_proof", "keep_locked", "keys", "last_block",
-    "last_seal", "latest_heads", "leaf_text", "leaves", "lift", "lock", "next_month", "open_account", "open_from",
+    "last_seal", "latest_heads", "leaf_text", "leaves", "lift", "lock", "next_month", "open_account",
+    "open_accounts", "open_from",
     "post", "post_many", "purses", "receipts_of", "release", "require_thawed", "reverse", "rotate_key", "seal_due",
     "sealed_entries", "statement", "trial_balance", "unlock", "unsealed", "whole_entry", "withdraw", "years_booked",
 ]  # fmt: skip

@@ -195,8 +195,8 @@ def test_fifteen_thousand_asked_and_ten_thousand_there(pots: Pots, sign_in: Sign
     for name, (request, computed, meeting) in facts.items():
         assert f"{name} €{request} €{meeting or computed}" in english
         told = (
-            f"{name} €10,526.32 came in. Host fees −526.32. 10,000.00 to share. You asked for €{request}. The validated "
-            "requests come to €15,000.00 for €10,000.00 to share: each receives 66.67%. "
+            f"{name} €10,526.32 came in. Host fees −526.32. 10,000.00 to share. You asked for €{request}. The "
+            "validated requests come to €15,000.00 for €10,000.00 to share: each receives 66.67%. "
             f"{request} × 10,000.00 ÷ 15,000.00 = {computed}."
         )
         said = (
