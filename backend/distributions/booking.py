@@ -13,6 +13,7 @@ from backend.allocation.trace import TraceMismatch
 from backend.commons.models import Period
 from backend.commons.services import hold, tree_of
 from backend.contributions.models import Contribution
+from backend.contributions.services import settle
 from backend.core.errors import Conflict, DomainError, Forbidden, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
@@ -221,7 +222,7 @@ def _book(distribution: Distribution, now: datetime) -> int:
     for one in contributions:
         one.settled_amount = settled.get(one.pk, 0)
         one.state = "settled"
-    Contribution.objects.bulk_update(contributions, ["settled_amount", "state"], batch_size=BATCH)
+    settle({one.pk: one.settled_amount or 0 for one in contributions})
     _carry_unpaid(distribution, contributions, now)
     return sum(part.amount for part in parts)
 

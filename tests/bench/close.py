@@ -155,16 +155,19 @@ def fill(server: Server, world: Any, lines: int) -> None:
     from backend.contributions.services import declare, review
     from backend.ledger import chart
     from backend.ledger.services import Line, open_account, post
+    from backend.payees.models import Payee
 
     made = declare(
         actor=world.users["bo"], budget=world.budget, worked_on=world.today, kind="development", minutes=90,
         amount=45_00, description="Work", evidence=["https://example.org/1"], form_key="bench", now=world.now,
     )  # fmt: skip
+    payee = Payee.objects.get(user=world.users["bo"]).pk
     review(actor=world.users["sacha"], contribution_id=made.pk, verdict="approve", minutes=None, now=world.now)
     with server.connect("close", "tronc_admin") as admin:
         admin.execute("SET session_replication_role = replica")  # no trigger: these rows are as the services leave them
         for table, one, changed in (
             ("identity_user", world.users["bo"].pk, "jsonb_build_object('id', 'usr_' || n, 'email', n || '@x.org')"),
+            ("payees_payee", payee, "jsonb_build_object('id', 'pye_' || n, 'user_id', 'usr_' || n)"),
             (
                 "contributions_contribution", made.pk,
                 "jsonb_build_object('id', 'ctr_' || n, 'contributor_id', 'usr_' || n, 'form_key', n::text)",
