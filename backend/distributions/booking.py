@@ -13,6 +13,7 @@ from backend.allocation.trace import TraceMismatch
 from backend.commons.models import Period
 from backend.commons.services import hold, tree_of
 from backend.contributions.models import Contribution
+from backend.contributions.services import settle
 from backend.core.errors import Conflict, DomainError, Forbidden, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
@@ -25,7 +26,7 @@ from backend.identity.models import User
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day
 from backend.ledger import chart
-from backend.ledger.services import Entry, Line, open_account, post_many
+from backend.ledger.services import Entry, Line, open_account, open_accounts, post_many
 from backend.payees.services import archive_names
 
 # What the floors above may have against approving a distribution, each giving its reason or None.
@@ -223,7 +224,7 @@ def _book(distribution: Distribution, now: datetime) -> int:
     for one in contributions:
         one.settled_amount = settled.get(one.pk, 0)
         one.state = "settled"
-    Contribution.objects.bulk_update(contributions, ["settled_amount", "state"], batch_size=BATCH)
+    settle({one.pk: one.settled_amount or 0 for one in contributions})
     _carry_unpaid(distribution, contributions, now)
     return sum(part.amount for part in parts)
 
@@ -233,11 +234,9 @@ def _shares_entry(distribution: Distribution, purse: str, parts: Iterable[ShareP
     found, currency = list(parts), distribution.currency
     general = purse == distribution.period.budget_id
     paid = open_account(kind="budget", owner=purse, currency=currency)
+    owed = open_accounts(kind="payee", owners=[part.share.payee_id for part in found], currency=currency)
     lines = [Line(paid, sum(part.amount for part in found), chart.SERVICES)]
-    lines += [
-        Line(open_account(kind="payee", owner=part.share.payee_id, currency=currency), -part.amount, chart.SUPPLIER)
-        for part in found
-    ]
+    lines += [Line(owed[part.share.payee_id], -part.amount, chart.SUPPLIER) for part in found]
     return Entry(
         kind="distribution.approved",
         scope="distribution",

@@ -44,7 +44,7 @@ from backend.ledger.journal import (
 )
 from backend.ledger.lookup import Place, Receipts, WholeEntry, purses, receipts_of, unsealed, whole_entry, years_booked
 from backend.ledger.models import Account, Closing, Freeze, Hold
-from backend.ledger.posting import Booked, Entry, Line, open_account, post, post_many, reverse
+from backend.ledger.posting import Booked, Entry, Line, open_account, open_accounts, post, post_many, reverse
 from backend.ledger.sealing import (
     Head,
     consistency_proof,
@@ -67,7 +67,7 @@ __all__ = [
     "closings", "consistency_proof", "entry_count", "expire_due", "find_freeze", "first_day", "freeze", "frozen",
     "heads", "held", "hold", "hold_all", "holds_due", "holds_of", "in_force", "inclusion_proof", "keep_locked",
     "keys", "last_block", "last_seal", "latest_heads", "leaf_text", "leaves", "lift", "lock", "movements",
-    "next_month", "open_account", "open_from", "post", "post_many", "purses", "receipts_of", "release",
+    "next_month", "open_account", "open_accounts", "open_from", "post", "post_many", "purses", "receipts_of", "release",
     "require_thawed", "reverse", "rotate_key", "seal_due", "sealed_entries", "statement", "trial_balance", "unlock",
     "unsealed", "whole_entry", "withdraw", "years_booked",
 ]  # fmt: skip

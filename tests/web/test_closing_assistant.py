@@ -149,7 +149,7 @@ def test_the_next_period_is_compared_with_the_last(pots: Pots, sign_in: SignIn) 
     pots.work(budget, "bo", 50_00)
     Period.objects.filter(budget=budget, state="open").update(starts_on=host_day(timezone.now()))
     page = text_of(sign_in(pots.person("claire")).get(f"/en/periods/{pots.period(budget).pk}/close/"))
-    assert "Bo €50.00 – €60.00 €50.00 −€10.00" in page, page[page.index("2. Compare") :][:700]
+    assert "Bo Nguyen €50.00 – €60.00 €50.00 -€10.00" in page, page[page.index("2. Compare") :][:700]
     assert "Cy – – €40.00 €0.00" in page
 
 

@@ -160,7 +160,7 @@ def test_another_person_approves_what_was_read_and_the_ledger_owes(play: Play, s
         assert (answer.status_code, answer.headers["Location"]) == (302, f"/en/distributions/{world.distribution.pk}/")
     assert entry_count() == before + 1
     assert balance(kind="budget", owner=world.budget.pk, currency="EUR") == 0
-    assert "Denis Caron," in text_of(browser.get(page))
+    assert "Denis Caron," in text_of(browser.get(answer.headers["Location"]))
     assert browser.get(path).status_code == 302
 
 

@@ -125,7 +125,7 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
     batch = text_of(browser.get(f"/en/payouts/{PayoutBatch.objects.get().pk}/"))
     assert "Held out of the batch" in batch
     assert "Camille Faure No account was given yet: ask for it. €38.00" in batch
-    assert Share.objects.get(contributor=world.users["camille"]).state == "owed"
+    assert Share.objects.get(contributor=world.users["camille"]).state == "payable"
 
 
 def test_others_prepare_nothing(play: Play, sign_in: SignIn) -> None:
