@@ -68,7 +68,8 @@ ELSEWHERE = {
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
     "payee_block",  # from a mail alone: tests/web/test_payees.py
     "paper_file",  # a file: tests/web/test_supporting.py
-    "share_document", "share_payee",  # while a share of the reader is owed: tests/web/test_supporting.py, test_payees.py
+    "share_document", "share_payee",  # while a share of the reader is owed: test_supporting.py, test_payees.py
+    "pledge_money_file", "commons_money_file",  # files: tests/exports/test_tracing.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
     "payout_refused", "batch_outcome",  # while a batch is with the bank: tests/web/test_attempts.py
     "badge",  # a picture: tests/web/test_support.py
