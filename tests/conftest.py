@@ -55,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values are named by their place: the bytes of an archive hold the second at which it was made, and workers
+    that collect tests one second apart must find the same ones."""
+    return argname if isinstance(val, bytes | str) and len(val) > 120 else None
+
+
 @pytest.fixture(autouse=True)
 def in_english() -> Iterator[None]:
     """Sentences are compared in the language of the sources, unless a test or an address says otherwise."""

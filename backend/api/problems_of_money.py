@@ -226,6 +226,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The line of the statement names a payout that is settled already, or that was not sent."),
         _("Look at the batch of this payout before matching the line."),
     ),
+    "file_not_again": (
+        _("The file is not given again"),
+        _("The batch is in doubt, or its transfers were refused or sent back: its file might pay a second time."),
+        _("Say what became of the batch; what is owed again leaves with a new batch."),
+    ),
     "payout_not_found": (
         _("The payout does not exist"),
         _("There is none under this address that you may see."),

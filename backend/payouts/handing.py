@@ -38,7 +38,7 @@ def hand_over(*, actor: User, batch_id: str, again: bool = False, now: datetime)
     Args: again: whether to take, knowingly, a file that somebody took already.
     Returns: the batch and the very bytes that were approved; a later call gives the same bytes and books nothing.
     Raises: NotFound; Forbidden; Conflict `batch_not_approved`, `batch_void`, `batch_claimed`, `batch_handed_over` and
-        `batch_decided` naming who and when, `batch_paid_by_hand`, `payouts_frozen`.
+        `batch_decided` naming who and when, `batch_paid_by_hand`, `file_not_again`, `payouts_frozen`.
     """
     claim(actor=actor, batch_id=batch_id, way="file", now=now)
     with transaction.atomic():
@@ -72,7 +72,7 @@ def claim(*, actor: User, batch_id: str, way: str, now: datetime) -> PayoutBatch
 
     Args: way: "file" or "hand". One that left by its file already is given back as it is: the file may be taken again.
     Raises: NotFound; Forbidden; Conflict `batch_not_approved`, `batch_void`, `batch_claimed`, `batch_decided`,
-        `batch_paid_by_hand`, `batch_handed_over`, `payouts_frozen`.
+        `batch_paid_by_hand`, `batch_handed_over`, `file_not_again`, `payouts_frozen`.
     """
     with transaction.atomic():
         batch = locked_batch(actor, batch_id)
@@ -82,6 +82,12 @@ def claim(*, actor: User, batch_id: str, way: str, now: datetime) -> PayoutBatch
             raise Conflict("batch_not_approved", _("The file is handed over once another treasurer has approved it."))
         if batch.state == "rejected":
             raise decided(batch)
+        if batch.state in {"unknown", "returned"}:
+            raise Conflict(
+                "file_not_again",
+                _("This batch is “%(state)s”: its file is not given again, or it might be paid twice.")
+                % {"state": batch.get_state_display()},
+            )
         if batch.state != "approved":
             _require_same(batch, actor, way, now)
             return batch

@@ -46,7 +46,7 @@ from backend.web.inbox_pledges import unpaid_pile
 from backend.web.inbox_provider import provider_pile
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
-FILE_STATES = {"approved", "claimed", *PayoutBatch.TAKEN}
+FILE_STATES = {"approved", "claimed", "sent", "settled"}
 
 
 @private
@@ -335,6 +335,8 @@ def batch_file(request: AuthedRequest, batch_id: str) -> HttpResponseBase:
             content_type="application/xml",
             headers={"Content-Disposition": f'attachment; filename="{batch.message_id}.xml"'},
         )
+    if batch.state in {"unknown", "returned"}:
+        return redirect("batch_page", batch.pk)
     if batch.state not in FILE_STATES or batch.way == "hand":
         raise Conflict("batch_not_approved", _("The file is handed over once another treasurer has approved it."))
     context = {"batch": batch, "count": batch.payouts.count(), "again": batch.state in PayoutBatch.TAKEN}

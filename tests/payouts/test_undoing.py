@@ -125,8 +125,9 @@ def test_a_payment_sent_back_is_owed_again_until_another_account_is_given(play: 
     with pytest.raises(Conflict) as nothing:
         prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     assert nothing.value.code == "nothing_to_pay"
-    world.now += timedelta(seconds=1)
-    set_account(actor=world.users["bo"], name="Bo Nguyen", iban="FR7630001007941234567890185", now=world.now)
+    set_account(actor=world.users["bo"], name="Bo Nguyen", iban="FR7630001007941234567890185",
+                now=world.now + timedelta(seconds=1))  # fmt: skip
+    world.now += timedelta(days=4)  # an account that changed waits
     second = again(world).payouts.get()
     assert (second.amount, second.payee_id) == (payout.amount, payout.payee_id)
     assert statement(world, (-second.amount, "BO", "", second.end_to_end_id)).state == "matched"
@@ -148,6 +149,9 @@ def test_a_batch_in_doubt_is_never_paid_again_until_somebody_knows(play: Play, c
     with pytest.raises(Conflict) as nothing:
         prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=world.now)
     assert (nothing.value.code, entry_count()) == ("nothing_to_pay", before)
+    with pytest.raises(Conflict) as again_not:
+        hand_over(actor=world.users["claire"], batch_id=world.batch.pk, again=True, now=world.now)
+    assert again_not.value.code == "file_not_again"
     with pytest.raises(Invalid) as mute:
         doubt(actor=world.users["claire"], **{**act, "reason": " "})
     assert mute.value.code == "reason_missing"
