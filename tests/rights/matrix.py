@@ -32,7 +32,7 @@ OUTCOMES = {"ok", "404", "403", "401", "405", "410", "signin", "stepup", "elsewh
 STEPS_UP = re.compile(r"/(2fa/)?reauthenticate/")
 # What a refused request, or one that only reads, may write: sessions, limits, and the account of the refusal itself.
 KEPT = {"django_session", "core_cache", "usersessions_usersession", "events_untold"}
-TOLD = ("'act.refused'", "'books.exported'", "'audit.exported'", "'document.downloaded'")
+TOLD = ("'act.refused'", "'books.exported'", "'audit.exported'", "'document.downloaded'", "'paper.read'")
 WRITES = re.compile(r"^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 

@@ -27,7 +27,7 @@ def add_payees(house: "House") -> None:
             "own": {"payee_id": second.pk},
             "foreign": {"payee_id": Payee.objects.get(user=camille).pk},
         },
-        "paper": {
+        "supporting document": {
             "own": {"paper_id": SupportingDocument.objects.get(share__contributor=bo).pk},
             "other": {"paper_id": SupportingDocument.objects.get(share__contributor=house.berta).pk},
         },
