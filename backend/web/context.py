@@ -108,7 +108,10 @@ class Reader:
         if "treasurer" not in self.kinds:
             return 0
         mine = {"prepared_by_id": self.user.pk}
-        batches = PayoutBatch.objects.filter(Q(state="approved") | (Q(state="prepared") & ~Q(**mine)))
+        signed = Q(approved_by__isnull=False, approved_by=self.user.pk)  # a third person is awaited
+        batches = PayoutBatch.objects.filter(
+            Q(state__in=["approved", "claimed"]) | (Q(state="prepared") & ~Q(**mine) & ~signed)
+        )
         months = closings().filter(withdrawn_at=None, unlocked_at=None)
         to_lock = months.filter(locked_at=None).exclude(asked_by_id=self.user.pk)
         to_unlock = months.filter(unlock_asked_by__isnull=False).exclude(unlock_asked_by_id=self.user.pk)

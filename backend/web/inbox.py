@@ -174,7 +174,7 @@ def _received() -> Pile:
 def _batches(actor: User) -> Pile:
     waiting = (
         PayoutBatch.visible_to(actor)
-        .filter(state__in=["prepared", "approved"])
+        .filter(state__in=PayoutBatch.SPOKEN_FOR)
         .select_related("prepared_by", "account")
         .order_by("prepared_at")
     )
@@ -182,6 +182,8 @@ def _batches(actor: User) -> Pile:
     def note(batch: PayoutBatch) -> str:
         if batch.state == "approved":
             return _("approved: hand the file to the bank")
+        if batch.state == "claimed":
+            return batch.get_state_display()
         if batch.prepared_by_id == actor.pk:
             return _("prepared by you: another treasurer approves")
         return _("prepared by %(name)s: to approve") % {"name": batch.prepared_by.name}

@@ -294,3 +294,28 @@ def test_the_pages_of_the_host(world: Any, sign_in: Any) -> None:
     changed = claire.get(f"/en/host/accounts/{world.account.pk}/")
     assert changed.status_code == 200
     assert claire.get("/en/host/accounts/bnk_none/").status_code == 404
+
+
+def test_limits_of_payouts_take_two_people_and_hold_at_once(world: Any, sign_in: Any) -> None:
+    cache.clear()
+    claire, denis = sign_in(world.users["claire"]), sign_in(world.users["denis"])
+    path = f"/en/host/accounts/{world.account.pk}/payouts/"
+    form = {"limit_payee": "1 000,50", "limit_batch": "", "limit_day": "", "file_format": "pain.001.001.09"}
+    assert claire.post(path, form).status_code == 422  # without a reason
+    assert claire.post(path, {**form, "limit_payee": "a lot", "reason": "x"}).status_code == 422
+    same = claire.post(path, {**form, "limit_payee": "", "reason": "x"})
+    assert same.status_code == 422
+    assert "These are the present settings" in same.content.decode()
+    assert not Proposal.objects.filter(kind="host.payouts").exists()
+    address = claire.post(path, {**form, "reason": "Decided together"}).headers["Location"]
+    read = " ".join(denis.get(address).content.decode().split())
+    assert "€1,000.50" in read
+    assert "no limit" in read
+    digest = Proposal.objects.get(kind="host.payouts").digest
+    assert claire.post(address, {"act": "accept", "digest": digest}).status_code == 403
+    world.account.refresh_from_db()
+    assert world.account.limit_payee is None
+    assert denis.post(address, {"act": "accept", "digest": digest}).status_code == 302
+    world.account.refresh_from_db()
+    assert (world.account.limit_payee, world.account.limit_batch) == (1_000_50, None)
+    assert "€1,000.50 a payee" in " ".join(denis.get("/en/host/").content.decode().split())
