@@ -68,7 +68,7 @@ ELSEWHERE = {
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
     "payee_block",  # from a mail alone: tests/web/test_payees.py
     "paper_file",  # a file: tests/web/test_supporting.py
-    "share_document", "share_payee",  # while a share of the reader is owed: tests/web/test_supporting.py, test_payees.py
+    "share_document", "share_payee",  # while one is owed: tests/web/test_supporting.py, test_payees.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
