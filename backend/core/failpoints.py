@@ -25,6 +25,8 @@ COMMITS = {
     "period.closed": "close",
     "distribution.published": "close",
     "distribution.approved": "approve_distribution",
+    "payee.edited": "document",
+    "paper.approved": "document",
     "batch.prepared": "pay",
     "batch.approved": "pay",
     "batch.claimed": "pay",

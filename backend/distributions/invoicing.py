@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.contributions.models import Contribution
 from backend.core import crypto
 from backend.core.errors import Conflict
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.closing import settled_lines
 from backend.distributions.models import Share, SupportingDocument
@@ -25,12 +26,13 @@ from backend.distributions.papers import (
     require_number,
     require_outside_series,
     require_owed,
-    tell,
+    told_of,
 )
 from backend.distributions.snapshot import last_day
 from backend.documents.body import Item, Party
 from backend.documents.rendering import pdf_of
 from backend.documents.self_billing import SelfBilled, self_billed
+from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.services import host_day, the_host
 from backend.payees.models import Payee
@@ -126,7 +128,8 @@ def approve_invoice(
             data=file, media="application/pdf", made_by=actor, made_at=now, decided_by=actor, decided_at=now,
         )  # fmt: skip
         move_share(share, "payable")
-        tell("paper.approved", paper, share, actor, now)
+        record("paper.approved", **told_of(paper, share, actor, now))
+        around_commit("paper.approved")
     return paper
 
 

@@ -107,7 +107,7 @@ def hand_over(
             made_by=actor, made_at=now,
         )  # fmt: skip
         move_share(share, "documented")
-        tell("paper.handed_over", paper, share, actor, now)
+        record("paper.handed_over", **told_of(paper, share, actor, now))
     return paper
 
 
@@ -124,7 +124,7 @@ def accept_paper(*, actor: User, paper_id: str, now: datetime) -> SupportingDocu
         paper.state, paper.decided_by, paper.decided_at = "accepted", actor, now
         paper.save(update_fields=["state", "decided_by", "decided_at"])
         move_share(share, "payable")
-        tell("paper.accepted", paper, share, actor, now)
+        record("paper.accepted", **told_of(paper, share, actor, now))
     return paper
 
 
@@ -143,7 +143,7 @@ def refuse_paper(*, actor: User, paper_id: str, reason: str, now: datetime) -> S
         paper.reason = reason.strip()[:280]
         paper.save(update_fields=["state", "decided_by", "decided_at", "reason"])
         move_share(share, "owed")
-        tell("paper.refused", paper, share, actor, now)
+        record("paper.refused", **told_of(paper, share, actor, now))
     return paper
 
 
@@ -194,7 +194,7 @@ def reimburse(shares: Iterable[Share], *, actor: User | None, now: datetime) -> 
             decided_at=now,
         )  # fmt: skip
         move_share(share, "payable")
-        tell("paper.receipts_count", paper, share, actor, now)
+        record("paper.receipts_count", **told_of(paper, share, actor, now))
         done.append(share)
     return done
 
@@ -331,10 +331,11 @@ def move_share(share: Share, state: str) -> None:
     share.save(update_fields=["state"])
 
 
-def tell(kind: str, paper: SupportingDocument, share: Share, actor: User | None, now: datetime) -> None:
-    record(
-        kind, actor=actor, subject=paper.pk, now=now,
-        scopes=[share.distribution.period.budget_id, share.contributor_id],
-        after={"share": share.state, "paper": paper.state}, why=paper.reason, share=share.pk, total=paper.total,
-        currency=paper.currency, sha256=paper.sha256,
-    )  # fmt: skip
+def told_of(paper: SupportingDocument, share: Share, actor: User | None, now: datetime) -> dict[str, Any]:
+    """What each event about a document tells: states, ids and amounts."""
+    return {
+        "actor": actor, "subject": paper.pk, "now": now,
+        "scopes": [share.distribution.period.budget_id, share.contributor_id],
+        "after": {"share": share.state, "paper": paper.state}, "why": paper.reason, "share": share.pk,
+        "total": paper.total, "currency": paper.currency, "sha256": paper.sha256,
+    }  # fmt: skip

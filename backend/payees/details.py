@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core import crypto
 from backend.core.errors import Conflict, Invalid
+from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.events.services import record
 from backend.identity.models import User
@@ -87,6 +88,7 @@ def edit_payee(*, actor: User, payee_id: str, details: Details, now: datetime) -
         "payee.edited", actor=actor, subject=payee.pk, now=now, scopes=[actor.pk],
         before=_told(changed, before, old), after=_told(changed, facts, address),
     )  # fmt: skip
+    around_commit("payee.edited")
     return payee
 
 

@@ -104,6 +104,7 @@ def test_periods_and_payouts(play: Any) -> None:
         lambda: demo.approve_distribution(world), "distribution.approved", actor=denis,
         before={"state": "published"}, after={"state": "booked"},
     )  # fmt: skip
+    demo.document(world)
     prepare = partial(prepare_batch, actor=claire, account_id=world.account.pk, now=world.now)
     event = one(prepare, "batch.prepared", actor=claire)
     one(

@@ -42,7 +42,9 @@ def test_a_contributor_reads_their_own_acts_and_what_was_done_to_them(play: Any)
     world = play("settle")
     bo = world.users["bo"]
     seen = list(visible_events(bo))
-    assert kinds(seen) == {"contribution.declared", "payee.account_changed", "role.granted"}
+    assert kinds(seen) == {
+        "contribution.declared", "payee.account_changed", "payee.edited", "paper.approved", "role.granted",
+    }  # fmt: skip
     assert all(bo.pk in {event.actor_id, event.subject, *event.scopes} for event in seen)
 
 
