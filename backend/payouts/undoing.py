@@ -10,7 +10,6 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.core.failpoints import around_commit
 from backend.distributions.models import Share
 from backend.events.services import record
 from backend.identity.models import User
@@ -42,7 +41,6 @@ def bank_refused(*, actor: User, payout_id: str, code: str, reason: str, now: da
         _require_under_way(payout)
         _refuse(payout, code, reason, actor, now)
         _end(payout.batch, actor, now)
-        around_commit("payout.rejected")
     return payout
 
 
@@ -61,7 +59,6 @@ def bank_refused_all(*, actor: User, batch_id: str, code: str, reason: str, now:
             payout.batch = batch
             _refuse(payout, code, reason, actor, now)
         _end(batch, actor, now)
-        around_commit("payout.rejected")
     return batch
 
 
@@ -131,7 +128,6 @@ def payee_not_reached(
         code=code, before={"state": "settled"}, after={"state": "returned"},
     )  # fmt: skip
     _end(batch, actor, now)
-    around_commit("payout.returned")
     return entry.pk
 
 

@@ -214,6 +214,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "banking.Statement": ("imported_by",),
     "banking.BankLine": ("matched_by",),
     "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),
+    "payouts.Payout": ("undone_by",),
     "distributions.Distribution": ("prepared_by", "approved_by"),
     "distributions.Arbitration": ("entered_by",),
     "distributions.ArbitrationLine": ("recorded_by",),

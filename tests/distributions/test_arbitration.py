@@ -233,7 +233,7 @@ def test_a_booked_distribution_is_final(pots: Pots, shared: tuple[Budget, Distri
     ):
         with pytest.raises(IntegrityError, match="booked"), transaction.atomic():
             act()
-    Share.objects.filter(pk=share.pk).update(state="batched")
+    Share.objects.filter(pk=share.pk).update(state="documented")
 
 
 def test_a_second_meeting_may_agree_otherwise(pots: Pots, shared: tuple[Budget, Distribution]) -> None:

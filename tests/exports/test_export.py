@@ -93,6 +93,7 @@ def test_a_new_name_holds_from_the_next_entry_on(play: Play) -> None:
     world = play("approve_distribution", now=NOW)
     world.now += timedelta(days=1)
     set_account(actor=world.users["bo"], name="Bo Martin", iban="FR1420041010050500013M02606", now=world.now)
+    world.now += timedelta(days=4)  # an account that changed waits
     from backend.operations import demo
 
     for act in demo.STEPS[demo.STEPS.index(demo.approve_distribution) + 1 :]:

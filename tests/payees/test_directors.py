@@ -12,7 +12,7 @@ from backend.identity.services import host_day
 from backend.payees.directors import FIRST_DAY, FIRST_LIMIT, end_director, limit_on, mark_director, set_limit
 from backend.payees.models import Director, DirectorLimit
 from backend.payouts.directors import by_month, in_batch, month_of, warnings
-from backend.payouts.models import PayoutBatch
+from backend.payouts.undoing import bank_refused_all
 
 Play = Callable[..., Any]
 
@@ -54,14 +54,17 @@ def test_what_left_and_what_is_in_a_batch_count_in_their_month(play: Play) -> No
     assert (coming.paid, coming.total) == (57_00, 114_00)
 
 
-def test_a_cancelled_batch_and_another_month_count_nothing(play: Play) -> None:
+def test_a_refused_batch_counts_nothing(play: Play) -> None:
     world = play("pay")
     directed(world)
-    world.batch.payouts.update(state="cancelled")
+    bank_refused_all(actor=world.users["denis"], batch_id=world.batch.pk, code="FF01", reason="refus", now=world.now)
     assert warnings(shares(world), now=world.now)[0].paid == 0
-    world.batch.payouts.update(state="settled")
-    PayoutBatch.objects.filter(pk=world.batch.pk).update(sent_at=world.now - timedelta(days=33))
-    assert warnings(shares(world), now=world.now)[0].paid == 0
+
+
+def test_another_month_counts_nothing(play: Play) -> None:
+    world = play("settle")
+    directed(world)
+    assert warnings(shares(world), now=world.now + timedelta(days=33))[0].paid == 0
     assert sum(row.total for row in by_month(today=host_day(world.now))) == 57_00
 
 

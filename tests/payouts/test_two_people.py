@@ -39,7 +39,7 @@ Play = Callable[..., Any]
 @pytest.fixture
 def world(play: Play) -> Any:
     """Bo is owed 57 and Camille 38; claire and denis are treasurers."""
-    return play("approve_distribution")
+    return play("document")
 
 
 def payee(world: Any, who: str) -> Payee:
@@ -169,7 +169,7 @@ def test_what_is_in_transit_or_in_another_batch_is_not_free(world: Any) -> None:
 
 def test_case_14_two_outflows_that_together_exceed_the_bank(committed: str, play: Play) -> None:
     """peers.md §5, case 14: two concurrent preparations never promise more than there is."""
-    world = play("approve_distribution")
+    world = play("document")
     first, second = Share.objects.order_by("pk")
     overdraw(world, max(first.amount, second.amount) + 1)
     keys = [payee(world, "bo").pk, payee(world, "camille").pk]
@@ -501,7 +501,7 @@ def test_an_approved_batch_is_taken_back_with_a_reason(world: Any) -> None:
 
 
 def test_two_treasurers_hand_over_at_once_and_one_gets_it(committed: str, play: Play) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     batch = prepare(world)
     sign(world, batch)
     people = [world.users["claire"], world.users["denis"]]

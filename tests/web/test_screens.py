@@ -71,6 +71,10 @@ ELSEWHERE = {
     "share_document", "share_payee",  # while a share of the reader is owed: test_supporting.py, test_payees.py
     "pledge_money_file", "commons_money_file",  # files: tests/exports/test_tracing.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
+    "distribution_object", "distribution_objection_lift", "distribution_objection_decide",
+    # while a sharing awaits its approval: tests/web/test_distribution_objections.py
+    "share_waive",  # while a share of the reader is due: tests/web/test_giving_back.py
+    "batch_by_hand",  # once a batch is approved: tests/web/test_treasury.py
     "payout_refused", "batch_outcome",  # while a batch is with the bank: tests/web/test_attempts.py
     "badge",  # a picture: tests/web/test_support.py
     "surplus_page", "surplus_refund", "refund_page", "payment_refund", "deposit_new", "deposit_page", "paper_return",
