@@ -74,7 +74,7 @@ QUEUES: dict[str, Callable[[datetime], Due]] = {
     "notifications.send": lambda now: _rows(OutgoingMail.objects.filter(state="due", due_at__lte=now), "due_at"),
 }
 # Sweeps that look at everything each time: nothing waits for them.
-WITHOUT_QUEUE = frozenset({"operations.selfcheck", "exports.keep_names", "privacy.retain"})
+WITHOUT_QUEUE = frozenset({"distributions.close_due", "operations.selfcheck", "exports.keep_names", "privacy.retain"})
 
 
 def run_sweep(name: str, now: datetime) -> int:

@@ -89,7 +89,7 @@ def test_each_line_that_waits_is_kept_with_its_reason(world: Any) -> None:
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     batch = prepare(world)
     assert (batch.total, reasons(batch)) == (57_00, {"Camille Faure": "no_account"})
-    assert Share.objects.get(contributor=world.users["camille"]).state == "owed"
+    assert Share.objects.get(contributor=world.users["camille"]).state == "payable"
 
 
 def test_a_changed_account_waits_three_days(world: Any) -> None:
@@ -123,7 +123,7 @@ def test_what_the_preparer_leaves_out_needs_a_reason(world: Any) -> None:
     row = batch.held_out.get()
     assert (row.code, row.detail, batch.total) == ("chosen", "asked for another month", 38_00)
     assert set(Share.objects.values_list("contributor__name", "state")) == {
-        ("Bo Nguyen", "owed"), ("Camille Faure", "batched"),
+        ("Bo Nguyen", "payable"), ("Camille Faure", "batched"),
     }  # fmt: skip
 
 
@@ -612,6 +612,7 @@ def test_typing_is_given_up_with_a_reason(typed: Any) -> None:
 
 
 def test_a_share_whose_document_is_not_checked_waits(world: Any) -> None:
+    Share.objects.filter(contributor=world.users["bo"]).update(state="owed")
     Share.objects.filter(contributor=world.users["bo"]).update(state="documented")
     batch = prepare(world)
     assert (batch.total, reasons(batch)) == (38_00, {"Bo Nguyen": "no_document"})

@@ -19,6 +19,7 @@ from backend.operations.demo import sweep
 from backend.operations.models import SelfCheckRun
 from backend.pledges.services import make_pledge
 from tests.distributions.pots import Pots
+from tests.papers import document
 from tests.web.test_arbitrations import enter
 from tests.web.test_public import text_of
 
@@ -134,7 +135,10 @@ def test_each_stage_is_there_when_one_comes_back(pots: Pots, sign_in: SignIn) ->
         now=timezone.now(),
     )  # fmt: skip
     assert "next Paid 1 of 2 shares are paid or given back; €40.00 is still due." in text_of(claire.get(path))
-    Share.objects.filter(distribution=made, state="owed").update(state="paid")
+    due = made.shares.get(state="owed")
+    document(due, now=timezone.now())
+    Share.objects.filter(pk=due.pk).update(state="batched")
+    Share.objects.filter(pk=due.pk).update(state="paid")
     assert "done Paid 2 of 2 shares are paid or given back; €0.00 is still due." in text_of(claire.get(path))
 
 
