@@ -33,7 +33,7 @@ IBAN = "FR7630006000011234567890189"
 
 def prepared(play: Play) -> Any:
     """A world with a batch that waits for its approval."""
-    world = play("approve_distribution")
+    world = play("document")
     world.batch = prepare_batch(actor=world.users["claire"], account_id=world.account.pk, now=timezone.now())
     return world
 
@@ -53,7 +53,7 @@ def counters(text: str) -> dict[str, str]:
         ("make_house", ["none", "none", "none", "none", "none"]),
         ("receive", ["none", "none", "none", "none", "1"]),
         ("close", ["none", "1", "none", "none", "1"]),
-        ("approve_distribution", ["none", "none", "2", "none", "1"]),
+        ("document", ["none", "none", "2", "none", "1"]),
         ("pay", ["none", "none", "none", "none", "1"]),
     ],
 )
@@ -94,7 +94,7 @@ def test_others_do_not_see_the_money_pages(play: Play, sign_in: SignIn, path: st
 
 
 def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     before = entry_count()
     browser = sign_in(world.users["claire"])
     text = text_of(browser.get("/en/payouts/prepare/"))
@@ -115,7 +115,7 @@ def test_preparing_shows_then_makes_one_batch_and_moves_no_money(play: Play, sig
 
 
 def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     browser = sign_in(world.users["claire"])
     shown = text_of(browser.get("/en/payouts/prepare/"))
@@ -129,7 +129,7 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
 
 
 def test_others_prepare_nothing(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     for who in ("bo", "sacha", "ana"):
         answer = sign_in(world.users[who]).post(
             "/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"}
@@ -167,7 +167,7 @@ def test_an_account_changed_after_the_preparation_is_shown_and_voids(play: Play,
     world = prepared(play)
     browser = sign_in(world.users["denis"])
     path = f"/en/payouts/{world.batch.pk}/"
-    set_account(actor=world.users["bo"], name="Bo Nguyen", iban=IBAN, now=timezone.now())
+    set_account(actor=world.users["bo"], name="Bo N. Nguyen", iban=IBAN, now=timezone.now())
     late = browser.get(path)
     assert "account changed after this batch was prepared" in text_of(late)
     assert "changed since this batch was prepared: refuse it and prepare another." in text_of(late)
@@ -182,7 +182,7 @@ def test_an_account_changed_after_the_preparation_is_shown_and_voids(play: Play,
 
 
 def test_the_preparer_leaves_somebody_out_and_says_why(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     browser = sign_in(world.users["claire"])
     bo = Payee.objects.get(user=world.users["bo"])
     sent = {"account": world.account.pk, "form_key": "p-1", "leave": [bo.pk]}
@@ -198,7 +198,7 @@ def test_the_preparer_leaves_somebody_out_and_says_why(play: Play, sign_in: Sign
 
 
 def test_above_a_limit_the_pages_say_how_many_and_who(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     limit(world, limit_batch=50_00)
     ana = world.users["ana"]
     make_treasurer(ana)
@@ -383,7 +383,7 @@ def test_handing_over_asks_for_the_password_when_it_is_old(play: Play, sign_in: 
 
 
 def test_the_list_of_payouts_tells_what_is_ready_and_what_was_done(play: Play, sign_in: SignIn) -> None:
-    world = play("approve_distribution")
+    world = play("document")
     browser = sign_in(world.users["claire"])
     text = text_of(browser.get("/en/payouts/"))
     assert "€95.00 to 2 payees." in text
