@@ -148,7 +148,7 @@ def test_something_waits_for_everyone(loaded: None) -> None:
         "approved": "claire@example.org", "prepared": "denis@example.org",
     }  # fmt: skip
     assert Share.objects.filter(state="owed", distribution__state="booked", payee__iban_sealed="").exists()
-    assert Share.objects.filter(state="owed", distribution__state="booked").exclude(payee__iban_sealed="").exists()
+    assert {"owed", "documented", "payable"} <= set(Share.objects.values_list("state", flat=True))
     assert sorted(BankLine.objects.filter(state="suggested").values_list("amount", flat=True)) == [
         -12_40, 42_50, 150_00,
     ]  # fmt: skip

@@ -59,7 +59,8 @@ def document(when: datetime) -> int:
 
 
 def live(year: "Year", now: datetime) -> None:
-    """The last days: a document awaits its check, somebody has a second payee, a director of the host is paid."""
+    """The last days: a document awaits its check, a share is ready to be paid, somebody has a second payee, a director
+    of the host is paid."""
     owed = Share.objects.filter(state="owed", distribution__state="booked", amount__gt=0)
     share = owed.exclude(payee__iban_sealed="").select_related("contributor").order_by("pk").first()
     if share is not None:
@@ -67,6 +68,11 @@ def live(year: "Year", now: datetime) -> None:
             actor=share.contributor, share_id=share.pk, data=OWN_FILE, number="2026-031", total=share.due,
             dated_on=host_day(now), now=now,
         )  # fmt: skip
+    ready = owed.exclude(payee__iban_sealed="").exclude(payee__siren="").order_by("-pk")
+    last = ready.select_related("contributor", "payee", "distribution__period__budget").first()
+    if last is not None:
+        draft = draft_invoice(last, now=now)
+        approve_invoice(actor=last.contributor, share_id=last.pk, digest=draft.digest, mandate=True, now=now)
     paid = next(key for key, person in cast.PEOPLE.items() if person.paid)
     add_payee(
         actor=year.users[paid], now=now,
