@@ -3,6 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 PROBLEMS: dict[str, tuple[object, object, object]] = {
+    "own_objection_open": (
+        _("Your own objection is open"),
+        _("Who objects does not reject: stewards who are not involved decide on an objection."),
+        _("Lift your objection, or wait for their decision."),
+    ),
     "contribution_amended": (
         _("The contribution was amended meanwhile"),
         _("What you answer is an earlier version of it: its contributor has changed it since you read it."),

@@ -189,7 +189,7 @@ def review(
         that was read; another is refused.
     Raises: NotFound; Forbidden `own_contribution`, `not_allowed`; Invalid `verdict_unknown`, `reason_missing`,
         `validated_minutes`; Conflict `contribution_not_open` (already reviewed, naming the state), `already_reviewed`,
-        `contribution_amended`, `validated_by_consent`.
+        `contribution_amended`, `validated_by_consent`, `own_objection_open`.
     """
     with transaction.atomic():
         contribution = hold_contribution(actor, contribution_id)
@@ -224,6 +224,12 @@ def review(
         mine = Q(reviewer=actor) | Q(reviewer__merged_into=actor)  # also by an account that is this one now
         if contribution.reviews.filter(mine, version=contribution.version).exists():
             raise Conflict("already_reviewed", _("You have already reviewed this contribution."))
+        theirs = Q(objector=actor) | Q(objector__merged_into=actor)
+        if verdict == "reject" and contribution.objections.filter(theirs, state="open").exists():
+            raise Conflict(
+                "own_objection_open",
+                _("You object to this contribution: stewards who are not involved decide. Lift your objection first."),
+            )
         said = Review.objects.create(
             id=new_id("rev"), contribution=contribution, contributor_id=contribution.contributor_id, reviewer=actor,
             verdict=verdict, reason=reason.strip()[:500], minutes=minutes,

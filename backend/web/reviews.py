@@ -146,8 +146,10 @@ def _context(actor: User, contribution: Contribution) -> dict[str, Any]:
     steward = may(actor, "contribution.review", scopes=tree_of(contribution.budget))
     grid = Grid(actor, [contribution.budget.commons_id], today=host_day(timezone.now())) if steward else None
     may_speak = steward and not (row["mine"] or row["recorded"] or row["said"] or row["consent"])
+    objects = contribution.objections.filter(objector=actor, state="open").exists()
     return talk(actor, contribution) | {
         "reviews": said,
+        "objects": objects,
         "approvals": sum(one.verdict == "approve" and one.version == contribution.version for one in said),
         "steward": steward,
         "spoken": row["said"],
@@ -157,7 +159,7 @@ def _context(actor: User, contribution: Contribution) -> dict[str, Any]:
         "rate": charter.rates.get(contribution.kind),
         "suggestion": charter.suggests(contribution.kind, contribution.minutes),
         "can_approve": may_speak and contribution.state == "declared",
-        "can_reject": may_speak and contribution.state in UNDER_REVIEW,
+        "can_reject": may_speak and contribution.state in UNDER_REVIEW and not objects,
         "back": "review",
     }
 

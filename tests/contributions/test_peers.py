@@ -174,6 +174,21 @@ def test_stewards_who_do_not_agree_decide_nothing(play: Play) -> None:
     assert (again(row).state, Objection.objects.get().state) == ("questioned", "open")
 
 
+def test_who_objects_does_not_reject_alone(play: Play) -> None:
+    world = play("work")
+    row = say(world)
+    sacha = world.users["sacha"]
+    raised = object_to(actor=sacha, contribution_id=row.pk, reason="Twice the same", now=world.now)
+    with pytest.raises(Conflict) as refusal:
+        review(actor=sacha, contribution_id=row.pk, verdict="reject", reason="I say so", now=world.now)
+    assert (refusal.value.code, again(row).state, Objection.objects.get().state) == (
+        "own_objection_open", "questioned", "open",
+    )  # fmt: skip
+    lift_objection(actor=sacha, objection_id=raised.pk, now=world.now)
+    review(actor=sacha, contribution_id=row.pk, verdict="reject", reason="Never done", now=world.now)
+    assert again(row).state == "rejected"
+
+
 def test_an_objection_that_is_upheld_rejects_the_request(play: Play) -> None:
     world = play("make_house")
     row = by_consent(world)
