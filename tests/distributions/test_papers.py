@@ -140,7 +140,7 @@ def test_an_approved_invoice_makes_the_share_payable_and_keeps_its_bytes(play: P
     paper = approved(world)
     assert (bos(world).state, paper.state, paper.total, paper.number) == ("payable", "accepted", 57_00, "TRONC-0001")
     assert file_of(paper).startswith(b"%PDF-")
-    assert "Bo" not in paper.body_sealed
+    assert "Bo Nguyen" not in paper.body_sealed
     assert bos(world).payee.mandate_at == world.now
     assert entry_count() == booked
 
