@@ -55,7 +55,7 @@ def test_a_name_is_archived_by_the_entry_that_books_it_and_once(play: Play) -> N
     demo.approve_distribution(world)
     assert names_of(world.users["bo"]) == [(NOW, "Bo Nguyen")]
     assert names_of(world.users["camille"]) == [(NOW, "Camille Faure")]
-    assert "Bo" not in BookedName.objects.get(owner=Payee.objects.get(user=world.users["bo"]).pk).name_sealed
+    assert "Bo Nguyen" not in BookedName.objects.get(owner=Payee.objects.get(user=world.users["bo"]).pk).name_sealed
     demo.pay(world)
     assert BookedName.objects.count() == 2
     set_account(actor=world.users["bo"], name="Bo Martin", iban="FR1420041010050500013M02606", now=NOW)
