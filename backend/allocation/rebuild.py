@@ -32,9 +32,11 @@ def verify(trace: Mapping[str, Any]) -> bool:
     """
     with _reading():
         expected = Recount(trace).expected()
-        for name in (*ORDER, *LAST):
-            _same(name, trace[name], expected[name])
-        _same("result_sha256", trace["result_sha256"], digest(trace))
+        found = digest(trace)
+        if digest({**trace, **expected}) != found:  # as JSON texts: for Python 1 equals 1.0 and True
+            for name in (*ORDER, *LAST):
+                _same(name, trace[name], expected[name])
+        _same("result_sha256", trace["result_sha256"], found)
     return True
 
 
@@ -51,8 +53,6 @@ def _reading() -> Iterator[None]:
 
 def _same(where: str, stated: Any, computed: Any) -> None:
     """Compare two JSON values down to the first leaf that differs."""
-    if type(stated) in (int, str) and type(stated) is type(computed) and stated == computed:
-        return  # the bulk of a trace
     if isinstance(stated, Mapping) and isinstance(computed, Mapping) and stated.keys() == computed.keys():
         for key in computed:
             _same(f"{where}.{key}", stated[key], computed[key])

@@ -1,16 +1,17 @@
 """Keeps agreed adjustments back from the work that a closing takes in, never below zero; the rest waits."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from backend.commons.models import Charter
 from backend.commons.words import EXPENSE
 from backend.contributions.adjustment_models import Adjustment, AdjustmentPart
 from backend.contributions.models import Contribution
+from backend.core.reads import among
 from backend.events.services import record
 
 
@@ -39,7 +40,7 @@ class Kept:
 def waiting_for(people: Iterable[str]) -> "QuerySet[Adjustment]":
     """What is still to be kept back from the work of these people, in the order in which it is."""
     rows = Adjustment.objects.select_related("contribution").filter(
-        Q(minutes_left__gt=0) | Q(amount_left__gt=0), state="agreed", contributor__in=list(people)
+        among("contributor", people), Q(minutes_left__gt=0) | Q(amount_left__gt=0), state="agreed"
     )
     return rows.order_by("created_at", "pk")
 
@@ -69,7 +70,7 @@ def keep_back(work: Iterable[Bearer], waiting: Iterable[Adjustment], *, by_amoun
 
 
 def hold_back(
-    rows: Sequence[Contribution],
+    work: Mapping[str, str],
     *,
     charter: Charter,
     minutes_of: Callable[[Iterable[Contribution]], Mapping[str, tuple[int, int]]],
@@ -77,20 +78,21 @@ def hold_back(
 ) -> None:
     """Keep back from validated contributions, which the caller holds, oldest validation first, and write it down.
 
-    Args: charter: of the period that is closed. minutes_of: contribution id → (validated minutes, how many validated).
+    Args: work: contribution id → its contributor. charter: of the period that is closed. minutes_of: contribution id
+        → (validated minutes, how many validated).
     """
-    by_name = {
-        row.pk: row for row in sorted(rows, key=lambda one: (one.validated_at is None, one.validated_at, one.pk))
-    }
-    waiting = list(waiting_for({row.contributor_id for row in rows}).select_for_update(of=("self",)))
+    waiting = list(waiting_for(set(work.values())).select_for_update(of=("self",)))
     if not waiting:
         return
-    validated = minutes_of(rows)
-    work = [
+    owing = {adjustment.contributor_id for adjustment in waiting}
+    rows = Contribution.objects.filter(among("pk", [name for name, person in work.items() if person in owing]))
+    by_name = {row.pk: row for row in rows.order_by(F("validated_at").asc(nulls_last=True), "pk")}
+    validated = minutes_of(by_name.values())
+    bearers = [
         Bearer(name, row.contributor_id, row.budget_id, row.kind, validated[name][0], row.amount)
         for name, row in by_name.items()
     ]
-    for kept in keep_back(work, waiting, by_amount=charter.reads_requests):
+    for kept in keep_back(bearers, waiting, by_amount=charter.reads_requests):
         _apply(kept, by_name[kept.contribution], now)
 
 

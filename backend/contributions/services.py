@@ -29,6 +29,7 @@ from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.money import format_money
+from backend.core.reads import among
 from backend.core.text import blank
 from backend.events.services import record
 from backend.identity.models import User
@@ -265,7 +266,7 @@ def validated_minutes(contributions: Iterable[Contribution]) -> dict[str, tuple[
     """
     rows = list(contributions)
     approved = Review.objects.filter(
-        contribution__in=[one.pk for one in rows], verdict="approve", version=F("contribution__version")
+        among("contribution", [one.pk for one in rows]), verdict="approve", version=F("contribution__version")
     )
     said: dict[str, list[int | None]] = {}
     for contribution_id, minutes in approved.values_list("contribution_id", "minutes"):
@@ -304,7 +305,7 @@ def take_back(contribution: Contribution, *, now: datetime) -> None:
     end_talk(contribution, now=now, how="lapsed")
 
 
-def freeze_contributions(*, period: Period, following: Period, now: datetime) -> list[Contribution]:
+def freeze_contributions(*, period: Period, following: Period, now: datetime) -> None:
     """Take the validated contributions of a period into its distribution, in order; leave the others to the next one.
 
     What nobody objected to in time is validated first, though no sweep came by. The caller holds the period.
@@ -315,10 +316,10 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
     mine.filter(state__in=under_way, worked_on__gte=period.ends_before).update(period=following)
     for one in mine.filter(state="declared", accepted_at__lte=now).order_by("accepted_at", "pk"):
         accept(one, now=now)
-    included = list(mine.filter(state="validated").select_related("period__charter").order_by("id"))
+    included = dict(mine.filter(state="validated").order_by("id").values_list("pk", "contributor_id"))
     hold_back(included, charter=period.charter, minutes_of=validated_minutes, now=now)
     # By name: a review committed meanwhile is seen by a new statement, and must not slip in unlisted.
-    Contribution.objects.filter(pk__in=[one.pk for one in included]).update(state="included")
+    Contribution.objects.filter(among("pk", included)).update(state="included")
     mine.filter(state__in=under_way).update(period=following)
     if following.charter.consent_days is None:
         clocks: dict[str, Any] = {"accepted_at": None, "seconds_left": None}
@@ -327,7 +328,6 @@ def freeze_contributions(*, period: Period, following: Period, now: datetime) ->
         waiting = Contribution.objects.filter(period=following, state__in=UNDER_REVIEW, accepted_at=None)
         for one in waiting.filter(seconds_left=None).select_related("period__charter"):
             give_clock(one, now=now)
-    return included
 
 
 def settle(given: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
@@ -29,7 +30,12 @@ class KeyDestroyed(Exception):
 
 def _keys() -> dict[str, bytes]:
     """Key number → 32 bytes, the encrypting one first."""
-    parts = (part.strip().partition(":") for part in settings.ENCRYPTION_KEYS.split(","))
+    return _read(settings.ENCRYPTION_KEYS)
+
+
+@lru_cache(maxsize=4)
+def _read(keys: str) -> dict[str, bytes]:
+    parts = (part.strip().partition(":") for part in keys.split(","))
     return {number: base64.b64decode(key) for number, _, key in parts}
 
 

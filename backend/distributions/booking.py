@@ -1,7 +1,7 @@
 """Approves a published distribution and books it: what is owed to each payee, what moves between purses."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from backend.contributions.services import settle
 from backend.core.errors import Conflict, DomainError, Forbidden, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
+from backend.core.reads import among
 from backend.distributions.closing import BATCH, settled_lines
 from backend.distributions.models import Distribution, DistributionMove, DistributionObjection, Share, SharePart
 from backend.distributions.papers import reimburse, repaying_receipts
@@ -172,7 +173,7 @@ def sound(distribution: Distribution) -> bool:
     very cents of the shares, of their parts and of the moves."""
     stored, charter = distribution.trace or {}, distribution.charter
     try:
-        rebuild.verify(stored)
+        rebuild.verify(stored)  # from here on its persons, steps and moves are those of a second computation
         parts: dict[str, dict[str, int]] = defaultdict(dict)
         for person, purse, cents in SharePart.objects.filter(share__distribution=distribution).values_list(
             "share__contributor", "budget", "amount"
@@ -188,7 +189,7 @@ def sound(distribution: Distribution) -> bool:
             and stored["inputs"] == distribution.inputs
             and (stored["charter"]["id"], stored["charter"]["version"]) == (charter.pk, charter.version)
             and (stored["charter"]["document"], stored["charter"]["sha256"]) == (charter.document, charter.sha256)
-            and {person: cents for person, cents in rebuild.rebuild(stored).items() if cents}
+            and {row["id"]: row["cents"] for row in stored["persons"] if row["cents"]}
             == {person: cents for person, cents in shares.items() if cents}
             and {person: purses for person, purses in told.items() if purses} == dict(parts)
             and moves == sorted(distribution.moves.values_list("kind", "source", "target", "amount"))
@@ -204,39 +205,33 @@ def _book(distribution: Distribution, now: datetime) -> int:
     upstream = [move.target for move in moves if move.kind == "upstream"]
     if upstream:
         hold([distribution.period.budget, *upstream])  # none of them closes its period or its purse meanwhile
-    parts = list(
+    parts = (
         SharePart.objects.filter(share__distribution=distribution)
-        .select_related("share")
         .order_by("budget_id", "share_id")
+        .values_list("budget_id", "share__payee_id", "amount")
     )
-    by_purse: dict[str, list[SharePart]] = defaultdict(list)
-    for part in parts:
-        by_purse[part.budget_id].append(part)
+    by_purse: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for purse, payee, cents in parts:
+        by_purse[purse].append((payee, cents))
     entries = [_shares_entry(distribution, purse, found, day) for purse, found in by_purse.items()]
     entries += [_move_entry(distribution, move, day) for move in moves]
-    archive_names({part.share.payee_id for part in parts}, now=now)
+    archive_names({payee for found in by_purse.values() for payee, _cents in found}, now=now)
     post_many(entries=entries, now=now)
     Share.objects.filter(distribution=distribution, amount=0).update(state="paid")
     settled = settled_lines(distribution.trace or {})
-    contributions = list(
-        Contribution.objects.filter(pk__in=[one["contribution"] for one in distribution.inputs["lines"]])
-    )
-    for one in contributions:
-        one.settled_amount = settled.get(one.pk, 0)
-        one.state = "settled"
-    settle({one.pk: one.settled_amount or 0 for one in contributions})
-    _carry_unpaid(distribution, contributions, now)
-    return sum(part.amount for part in parts)
+    settle({one["contribution"]: settled.get(one["contribution"], 0) for one in distribution.inputs["lines"]})
+    _carry_unpaid(distribution, settled, now)
+    return sum(cents for found in by_purse.values() for _payee, cents in found)
 
 
-def _shares_entry(distribution: Distribution, purse: str, parts: Iterable[SharePart], day: date) -> Entry:
-    """A purse buys work: it is debited once, each payee is owed their part."""
-    found, currency = list(parts), distribution.currency
+def _shares_entry(distribution: Distribution, purse: str, parts: Sequence[tuple[str, int]], day: date) -> Entry:
+    """A purse buys work: it is debited once, each payee is owed their parts."""
+    currency = distribution.currency
     general = purse == distribution.period.budget_id
     paid = open_account(kind="budget", owner=purse, currency=currency)
-    owed = open_accounts(kind="payee", owners=[part.share.payee_id for part in found], currency=currency)
-    lines = [Line(paid, sum(part.amount for part in found), chart.SERVICES)]
-    lines += [Line(owed[part.share.payee_id], -part.amount, chart.SUPPLIER) for part in found]
+    owed = open_accounts(kind="payee", owners=[payee for payee, _cents in parts], currency=currency)
+    lines = [Line(paid, sum(cents for _payee, cents in parts), chart.SERVICES)]
+    lines += [Line(owed[payee], -cents, chart.SUPPLIER) for payee, cents in parts]
     return Entry(
         kind="distribution.approved",
         scope="distribution",
@@ -263,7 +258,7 @@ def _move_entry(distribution: Distribution, move: DistributionMove, day: date) -
     )
 
 
-def _carry_unpaid(distribution: Distribution, contributions: Iterable[Contribution], now: datetime) -> None:
+def _carry_unpaid(distribution: Distribution, settled: Mapping[str, int], now: datetime) -> None:
     """Where the charter carries, leave the unpaid part of each request as a request of the next open period.
 
     Only requests that some tier tried to meet; at most as many times as the charter says. A person whose amount a
@@ -282,8 +277,11 @@ def _carry_unpaid(distribution: Distribution, contributions: Iterable[Contributi
         if person["id"] not in agreed
         for line in person["lines"]
     }
-    left = [one for one in contributions if one.pk in read and one.amount > (one.settled_amount or 0)]
-    left = [one for one in left if _generation(one) < generations]
+    asked = {one["contribution"]: one["claim"] for one in distribution.inputs["lines"]}
+    unpaid = [name for name in read if asked[name] > settled.get(name, 0)]
+    left = [
+        one for one in Contribution.objects.filter(among("pk", unpaid)).order_by("pk") if _generation(one) < generations
+    ]
     following = Period.objects.filter(budget=distribution.period.budget_id, state="open").order_by("starts_on").first()
     if following is None or not left:
         return

@@ -16,6 +16,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.core.nudge import nudge
+from backend.core.reads import among
 from backend.core.sweep import sweep_rows
 from backend.distributions import snapshot
 from backend.distributions.models import Distribution, DistributionMove, Share, SharePart
@@ -199,15 +200,17 @@ def _write_shares(distribution: Distribution, now: datetime) -> None:
     assert distribution.trace is not None
     worked = {line["person"] for line in distribution.inputs["lines"]}
     rows = [row for row in distribution.trace["persons"] if row["cents"] or row["claim"] or row["id"] in worked]
-    people = User.objects.in_bulk([row["id"] for row in rows])
-    payees = {payee.user_id: payee for payee in Payee.objects.filter(user__in=people, is_default=True)}
+    people = {row["id"] for row in rows}
+    payees = dict(Payee.objects.filter(among("user", people), is_default=True).values_list("user_id", "pk"))
+    for person in User.objects.filter(among("pk", people - payees.keys())).order_by("pk"):
+        payees[person.pk] = payee_of(person, now=now).pk
     Share.objects.bulk_create(
         (
             Share(
                 id=new_id("shr"),
                 distribution=distribution,
-                contributor=people[row["id"]],
-                payee=payees.get(row["id"]) or payee_of(people[row["id"]], now=now),
+                contributor_id=row["id"],
+                payee_id=payees[row["id"]],
                 asked=row["claim"],
                 amount=row["cents"],
             )

@@ -18,6 +18,7 @@ from backend.core import crypto
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import format_money
+from backend.core.reads import among
 from backend.distributions.models import Distribution, Share, SupportingDocument
 from backend.distributions.received import media_of
 from backend.events.services import record
@@ -206,7 +207,7 @@ def repaying_receipts(distribution: Distribution) -> list[Share]:
         asked[row["person"]].add(row["contribution"])
     inside = {one for found in asked.values() for one in found}
     proven = set(
-        Contribution.objects.filter(pk__in=inside, kind=EXPENSE).exclude(evidence=[]).values_list("pk", flat=True)
+        Contribution.objects.filter(among("pk", inside), kind=EXPENSE).exclude(evidence=[]).values_list("pk", flat=True)
     )
     people = [person for person, found in asked.items() if found <= proven]
     if not people:

@@ -23,6 +23,9 @@ OVER = ("closed", "archived")
 TAKEN_IN = ("included", "settled")  # states of the contributions of a closed period that it shares
 RECEIVING = ("draft", "open", "suspended")  # states of a pot that money can be sent to
 CLAIM_RULES = frozenset(name for name, rule in RULES.items() if rule.tie == "claim")  # those that read requests
+READ = (
+    "contributor", "budget", "kind", "minutes", "minutes_held", "amount", "validated_at", "accepted_at", "created_at",
+)  # fmt: skip # what the computation reads of a contribution
 KINDS_OF_RECEIPTS = ("payment.received", "upstream.received")
 
 
@@ -183,7 +186,7 @@ def _lines(work: "QuerySet[Contribution]", *, now: datetime | None = None) -> li
 
     Args: now: when a closing would validate what nobody objected to by then.
     """
-    rows = list(work)
+    rows = list(work.only(*READ))
     validated = validated_minutes(rows)
     for row in rows:
         if now is not None and row.accepted_at is not None and row.accepted_at <= now:

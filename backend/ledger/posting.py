@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.core.errors import Conflict
 from backend.core.failpoints import failpoint
 from backend.core.ids import new_id
+from backend.core.reads import among
 from backend.ledger.chart import NATURE
 from backend.ledger.closing import open_from
 from backend.ledger.holding import end_as_captured, lock_balances
@@ -81,11 +82,11 @@ def open_accounts(*, kind: str, owners: Iterable[str], currency: str) -> dict[st
     side, guarded = NATURE[kind]
     wanted = set(owners)
 
-    def known() -> dict[str, Account]:
-        rows = Account.objects.filter(kind=kind, owner__in=wanted, currency=currency)
+    def known(owners: Iterable[str]) -> dict[str, Account]:
+        rows = Account.objects.filter(among("owner", owners), kind=kind, currency=currency)
         return {account.owner: account for account in rows}
 
-    found = known()
+    found = known(wanted)
     missing = sorted(wanted - found.keys())
     if not missing:
         return found
@@ -97,7 +98,7 @@ def open_accounts(*, kind: str, owners: Iterable[str], currency: str) -> dict[st
         ignore_conflicts=True,
         batch_size=1000,
     )
-    return known()
+    return found | known(missing)
 
 
 def post(

@@ -12,6 +12,7 @@ from stdnum import iban as iban_format
 from backend.core import crypto
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
+from backend.core.reads import among
 from backend.events.services import record
 from backend.identity.models import User
 from backend.identity.organisations import Address
@@ -127,7 +128,7 @@ def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
     """
     added, owners = [], set(payee_ids)
     kept = booked_names(owners)
-    for payee in Payee.objects.filter(pk__in=owners).order_by("id"):
+    for payee in Payee.objects.filter(among("pk", owners)).only("name").order_by("id"):
         before = [name for since, name in kept.get(payee.pk, []) if since <= now]
         if not before or before[-1] != payee.name:
             key = new_id("bkn")
@@ -149,7 +150,7 @@ def archive_name(owner: str, name: str, *, now: datetime) -> None:
 def booked_names(payee_ids: Iterable[str]) -> dict[str, list[tuple[datetime, str]]]:
     """Payee id → the names it was booked under, each with the moment it holds from, oldest first."""
     found: dict[str, list[tuple[datetime, str]]] = {}
-    for row in BookedName.objects.filter(owner__in=set(payee_ids)).order_by("owner", "since", "id"):
+    for row in BookedName.objects.filter(among("owner", set(payee_ids))).order_by("owner", "since", "id"):
         name = crypto.decrypt(row.name_sealed, bound_to=row.pk)
         found.setdefault(row.owner, []).append((row.since, name))
     return found

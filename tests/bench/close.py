@@ -5,8 +5,9 @@
 One line each of JSON, on a PostgreSQL that writes each commit to disk:
 
 - `distribution`: a period of N validated contributions of N people is closed, computed and approved, in one process.
-  Beside it, in the same run: the very rows that this wrote, inserted into tables of the same columns and keys, which
-  know no rule, by one `executemany` a table in one transaction. `memory_mb` is the most that the process ever took.
+  Beside it, in the same run: the very rows that this wrote, each as often as it was written, inserted into tables of
+  the same columns and keys, which know no rule, by one `executemany` a table in one transaction. A contribution is
+  written twice, when it is frozen and when it is settled. `memory_mb` is the most that the process ever took.
 - `public page`: the 95th percentile of the answers that another process gives to a public page meanwhile, beside the
   one of the same page when nothing else runs.
 """
@@ -30,11 +31,13 @@ from tests.bench._stage import APP, OWNER, Server
 
 TIMES_BARE, MEGABYTES, TIMES_IDLE = 5.0, 300, 2.0
 IDLE_SECONDS = 10.0
-# What a distribution writes, with how its rows are found: those that are new since the period was filled.
+# What a distribution writes: its rows are those that are new, or other than they were, since the period was filled.
 WRITTEN = (
     "distributions_distribution", "distributions_share", "distributions_sharepart", "ledger_account",
     "ledger_journalentry", "ledger_posting", "payees_payee", "payees_bookedname", "events_event",
+    "contributions_contribution",
 )  # fmt: skip
+TWICE = "contributions_contribution"  # included, then settled: PostgreSQL writes the whole row each time
 
 
 def main(arguments: list[str]) -> int:
@@ -212,21 +215,25 @@ def written_again(server: Server, before: dict[str, list[str]]) -> tuple[float, 
             columns[table] = len(new.description or ())
             rows = new.fetchall()
             taken[table] = [tuple(adapted(value) for value in row) for row in rows]
-            owner.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING INDEXES)").format(
-                    sql.Identifier(f"bare_{table}"), name
+            for bare in bare_names(table):
+                owner.execute(
+                    sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING INDEXES)").format(bare, name)
                 )
-            )
-            owner.execute(sql.SQL("GRANT ALL ON {} TO tronc_app").format(sql.Identifier(f"bare_{table}")))
+                owner.execute(sql.SQL("GRANT ALL ON {} TO tronc_app").format(bare))
     with server.connect("close", APP) as app:
         begun = time.perf_counter()
         with app.transaction(), app.cursor() as cursor:
             for table, rows in taken.items():
                 places = sql.SQL(", ").join([sql.Placeholder()] * columns[table])
-                statement = sql.SQL("INSERT INTO {} VALUES ({})").format(sql.Identifier(f"bare_{table}"), places)
-                cursor.executemany(statement, rows)
+                for bare in bare_names(table):
+                    cursor.executemany(sql.SQL("INSERT INTO {} VALUES ({})").format(bare, places), rows)
         spent = time.perf_counter() - begun
-    return spent, sum(map(len, taken.values()))
+    return spent, sum(len(rows) * len(bare_names(table)) for table, rows in taken.items())
+
+
+def bare_names(table: str) -> list[sql.Identifier]:
+    """The bare tables that take the rows of one table: one for each time that its rows are written."""
+    return [sql.Identifier(f"bare{time}_{table}") for time in range(2 if table == TWICE else 1)]
 
 
 def adapted(value: Any) -> Any:
