@@ -134,6 +134,12 @@ class Browser:
         headers["Content-Type"] = f"multipart/form-data; boundary={mark}"
         return self._open(Request(where, data=b"".join(parts), headers=headers))
 
+    def forget_session(self) -> None:
+        """Lose all cookies but the one by which a known browser is recognised."""
+        for cookie in list(self.cookies):
+            if not cookie.name.endswith("tronc_device"):
+                self.cookies.clear(cookie.domain, cookie.path, cookie.name)
+
     def sign_in(self, email: str, password: str) -> "Browser":
         """Sign in through the pages, with the demonstration's second factor where there is one; accept the notices."""
         self.get("accounts/login/").submit("login", "password", login=email, password=password)

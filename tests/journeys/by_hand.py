@@ -22,6 +22,7 @@ class ByHand:
         """Open everybody's browser when needed. `wait(ready, what)` waits for background work."""
         self.world, self.address, self.wait, self.browser = world, address, wait, browser
         self.people: dict[str, Browser] = {}
+        self.browsers: dict[str, Browser] = {}
         self.pledge_url = self.reference = self.distribution_url = self.batch_url = ""
         self.tokens: dict[str, str] = {}
         self.keys: dict[str, str] = {}
@@ -30,8 +31,15 @@ class ByHand:
     def person(self, key: str) -> Browser:
         """A person's browser, signed in."""
         if key not in self.people:
-            self.people[key] = self.browser(self.address).sign_in(f"{key}@example.org", demo.PASSWORD)
+            browser = self.browsers.setdefault(key, self.browser(self.address))
+            self.people[key] = browser.sign_in(f"{key}@example.org", demo.PASSWORD)
         return self.people[key]
+
+    def start_over(self) -> None:
+        """Everybody must sign in again, from the browser that the house knows."""
+        for browser in self.browsers.values():
+            browser.forget_session()
+        self.people.clear()
 
     def pledge(self) -> None:
         """Ana promises a hundred euros and reads how to pay."""

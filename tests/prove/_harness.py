@@ -65,7 +65,7 @@ def persist(step: str, act: Callable[[], Any], hand: Any) -> None:
         except (*LOST, AssertionError, DatabaseError) as failure:
             last = failure
             connection.close()
-            hand.people.clear()
+            hand.start_over()
             time.sleep(min(8, 0.5 * 1.25**turn))  # who signs in again and again meets the limits of sign-in
     raise RuntimeError(f"step {step} never succeeded: {last!r}"[:600])
 
