@@ -147,7 +147,8 @@ ESTIMATE = shape(
     {
         "estimate": {"type": "boolean", "const": True}, "label": TEXT, "at": MOMENT, "budget": ident("bud"),
         "period": PERIOD_OF_CHARTER, "kind": or_null(word(KINDS)), "minutes": WHOLE, "amount": MONEY,
-        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "held_back": MONEY,
+        "amounts_count": {"type": "boolean"}, "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY,
+        "held_back": MONEY,
         "minutes_held": WHOLE, "share_of_asked_ppm": or_null(WHOLE),
     },
 )  # fmt: skip

@@ -236,6 +236,7 @@ FIELDS: dict[str, object] = {
     "estimate_budget.kind": _("The kind of the work you imagine; development unless given."),
     "estimate_budget.minutes": _("Its duration in minutes."),
     "estimate_budget.amount": _("What you would ask for it, in minor units."),
+    "amounts_count": _("Whether the charter looks at amounts asked for such work; else it shares by time or equally."),
     "Estimate.minutes": _("The minutes that were imagined."),
     "Estimate.amount": _("The amount that was imagined."),
     "Estimate.available": _("What the period has to share."),

@@ -1,7 +1,7 @@
 """What contributors do with their own work: drafts, many at once, amendments, what they give up."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -218,6 +218,17 @@ def delete_draft(*, actor: User, contribution_id: str, version: int | None = Non
     require_version(contribution, version)
     require_state(contribution, "draft")
     contribution.delete()
+
+
+def same_as(
+    *, actor: User, budget: Budget, worked_on: date, kind: str, minutes: int, description: str
+) -> Contribution | None:
+    """One's contribution that says the very same work of the same day, if there is one that stands."""
+    told = Contribution.objects.filter(
+        contributor=actor, budget=budget, worked_on=worked_on, kind=kind, minutes=minutes, remainder_of=None
+    ).exclude(state__in=["draft", "withdrawn", "rejected"])
+    words = " ".join(description.casefold().split())
+    return next((one for one in told.order_by("pk") if " ".join(one.description.casefold().split()) == words), None)
 
 
 # --- giving up --------------------------------------------------------------------------------------------------------
