@@ -137,19 +137,19 @@ def undo_import(*, actor: User, import_id: str, now: datetime) -> Import:
         raise NotFound("import_not_found", _("There is no such import."))
     if row.undone_at is not None:
         return row
-    came = Contribution.objects.filter(source=row.pk, contributor=actor)
+    came = Contribution.objects.filter(source=row.pk)  # what was shared stays on an account that was merged
     periods = Period.objects.filter(pk__in=came.values("period")).order_by("starts_on")
     list(periods.select_for_update(of=("self",), no_key=True))  # as a closing does, before any contribution
-    for contribution_id in list(came.order_by("pk").values_list("pk", flat=True)):
+    if came.filter(state__in=SHARED).exists():
+        raise Conflict(
+            "import_shared",
+            _(
+                "Part of this import is in a distribution already: it cannot be undone as a whole. Withdraw the "
+                "others one by one. Nothing was changed."
+            ),
+        )
+    for contribution_id in list(came.filter(contributor=actor).order_by("pk").values_list("pk", flat=True)):
         contribution = hold_contribution(actor, contribution_id)
-        if contribution.state in SHARED:
-            raise Conflict(
-                "import_shared",
-                _(
-                    "Part of this import is in a distribution already: it cannot be undone as a whole. Withdraw the "
-                    "others one by one. Nothing was changed."
-                ),
-            )
         if contribution.state in (*UNDER_REVIEW, "validated"):
             take_back(contribution, now=now)
             record("contribution.withdrawn", actor=actor, subject=contribution.pk, now=now, scopes=[row.budget_id])
