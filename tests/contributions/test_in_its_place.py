@@ -81,8 +81,8 @@ def test_one_steward_has_one_opinion_by_two_accounts(play: Play, who: str) -> No
     if who == "decided":
         decide_objection(actor=two, objection_id=raised.pk, upholds=False, reason="No", now=world.now)
     opinion = (
-        "INSERT INTO contributions_opinion (id, objection_id, contributor_id, objector_id, steward_id, upholds, reason, "
-        f"created_at) SELECT 'opn_x', id, contributor_id, objector_id, '{sacha.pk}', false, 'No', now() "
+        "INSERT INTO contributions_opinion (id, objection_id, contributor_id, objector_id, steward_id, upholds, "
+        f"reason, created_at) SELECT 'opn_x', id, contributor_id, objector_id, '{sacha.pk}', false, 'No', now() "
         "FROM contributions_objection"
     )
     assert refused(opinion) == ""
