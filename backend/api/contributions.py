@@ -72,8 +72,8 @@ def no_contribution() -> NotFound:
 
 
 def require_in_reach(request: Request, contribution_id: str) -> None:
-    """Refuse a contribution outside the restriction of the token, before the body is looked at."""
-    if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
+    """Refuse what the caller or the token does not see, whether it is there or not, before the body is looked at."""
+    if not within(request, Contribution.visible_to(caller(request))).filter(pk=contribution_id).exists():
         raise no_contribution()
 
 

@@ -1,5 +1,6 @@
 """What a reviewer of many contributions must not miss: sums of what is on the page, and requests unlike the others."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -11,6 +12,7 @@ from backend.contributions.comparable import Comparable
 from backend.contributions.models import Contribution
 from backend.contributions.rounds import NOT_TOLD
 from backend.core.money import format_money
+from backend.core.text import seen
 from backend.identity.models import User
 
 FAR = 2  # times what others asked in the middle, or what the charter suggests
@@ -18,8 +20,11 @@ Twin = tuple[str, str, date]
 
 
 def twin_of(contributor: str, description: str, day: date) -> Twin:
-    """What two contributions that say the same work have in common: capitals and spaces do not count."""
-    return contributor, " ".join(description.casefold().split()), day
+    """What two contributions that say the same work have in common: what nobody sees does not count.
+
+    Nor do capitals, spaces, and the other forms of one letter.
+    """
+    return contributor, seen(unicodedata.normalize("NFKC", description)).casefold(), day
 
 
 def twins_of(actor: User, rows: Iterable[Contribution]) -> "Counter[Twin]":

@@ -58,3 +58,11 @@ def test_twins_are_marked_whatever_their_spacing() -> None:
     one, two, three = a_request(1, description="Mend it"), a_request(2, description="mend  it"), a_request(1)
     found = of_these(one, two, three)
     assert [marks_of(row, None, found) for row in (one, two, three)] == [[TWIN], [TWIN], []]
+
+
+@pytest.mark.parametrize(
+    "disguised", ["Mend\u200b it", "Mend \u2060it\u00ad", "\uff2dend it", "\u202eMend it", "Mend\u00a0it\ufeff"]
+)
+def test_a_twin_in_disguise_is_marked(disguised: str) -> None:
+    one, two = a_request(1, description="Mend it"), a_request(2, description=disguised)
+    assert [marks_of(row, None, of_these(one, two)) for row in (one, two)] == [[TWIN], [TWIN]]
