@@ -147,7 +147,7 @@ def adopt_charter(
             _("Version %(version)s was adopted in the meantime: read it, then adopt yours if you still want it.")
             % {"version": latest.version},
         )
-    _hold_periods(budget)
+    hold_periods(budget)
     made = _write_charter(budget, valid, actor, now)
     coming = Period.objects.filter(budget=budget, state="open", starts_on__gt=host_day(now))
     coming.update(charter=made)
@@ -162,7 +162,7 @@ def adopt_charter(
     return made
 
 
-def _hold_periods(budget: Budget) -> None:
+def hold_periods(budget: Budget) -> None:
     """Lock the open periods of a budget, and its last one so that none is opened after it, until the transaction ends.
 
     Who opens a period locks the one before it first, and reads the latest charter after that.

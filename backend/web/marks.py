@@ -12,6 +12,7 @@ from backend.contributions.comparable import Comparable
 from backend.contributions.models import Contribution
 from backend.contributions.rounds import NOT_TOLD
 from backend.core.money import format_money
+from backend.core.text import folded
 from backend.identity.models import User
 
 DAY = 24 * 60  # minutes
@@ -20,8 +21,8 @@ Twin = tuple[str, str, date]
 
 
 def twin_of(contributor: str, description: str, day: date) -> Twin:
-    """What two contributions that say the same work have in common: capitals and spaces do not count."""
-    return contributor, " ".join(description.casefold().split()), day
+    """What two contributions that say the same work have in common."""
+    return contributor, folded(description), day
 
 
 @dataclass(frozen=True)

@@ -84,3 +84,11 @@ def test_a_day_has_24_hours_all_work_together() -> None:
     one, two = a_request(0, minutes=1400), a_request(0, description="Other", minutes=40)
     assert marks_of(one, None, None, of_these(one, two)) == []
     assert marks_of(one, None, None, of_these(one, two, a_request(0, description="Third", minutes=1))) == [DAY]
+
+
+@pytest.mark.parametrize(
+    "disguised", ["Mend\u200b it", "Mend \u2060it\u00ad", "\uff2dend it", "\u202eMend it", "Mend\u00a0it\ufeff"]
+)
+def test_a_twin_in_disguise_is_marked(disguised: str) -> None:
+    one, two = a_request(1, description="Mend it"), a_request(2, description=disguised)
+    assert [marks_of(row, None, None, of_these(one, two)) for row in (one, two)] == [[TWIN], [TWIN]]
