@@ -140,7 +140,7 @@ def test_the_same_file_imported_by_both_accounts_does_not_stop_a_merge(play: Pla
         assert states(row) == ["withdrawn"] * 3
 
 
-def test_a_round_waits_for_the_account_that_stays(play: Play) -> None:
+def test_an_account_that_ended_answers_no_round_any_more(play: Play) -> None:
     world = play("make_house")
     two = other_account(world)
     say(world, actor=two)
