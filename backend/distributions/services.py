@@ -6,6 +6,7 @@ from backend.distributions.booking import approvable_from, approval_hindrance, a
 from backend.distributions.closing import close_period, compute_due, computed, settled_lines
 from backend.distributions.estimate import Estimate, estimate
 from backend.distributions.objections import (
+    MAX_REASON,
     decide_distribution_objection,
     lift_distribution_objection,
     may_object,
@@ -17,6 +18,7 @@ from backend.distributions.snapshot import about_to_be_shared, about_to_receive,
 from backend.distributions.waiving import goes_back, waive_share, waiving_hindrance
 
 __all__ = [
+    "MAX_REASON",
     "Estimate",
     "about_to_be_shared",
     "about_to_receive",
