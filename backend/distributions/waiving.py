@@ -32,7 +32,8 @@ def waive_share(
     Args: amount: minor units, at most what is due; None for all of it. form_key: a repetition gives back the first one.
         currency: the one that the person named, if any.
     Raises: NotFound `share_not_found`; Forbidden `share_of_another`; Invalid `amount_out_of_range`,
-        `waived_more_than_due`, `other_currency`; Conflict `share_not_waivable` naming the state, `budget_over`, `form_key_reused`.
+        `waived_more_than_due`, `other_currency`; Conflict `share_not_waivable` naming the state, `budget_over`,
+        `form_key_reused`.
     """
     with transaction.atomic():
         share = Share.visible_to(actor).filter(pk=share_id).first()
