@@ -104,7 +104,7 @@ def test_no_address_of_the_api_approves_or_pays() -> None:
     paying = re.compile("approv|payout|batch|transfer|ledger|entr|log")
     assert [path for path in written if paying.search(path)] == ["contributions/batch"]  # of declarations
     assert {one for one in ALL_SCOPES if not one.endswith(":read")} == {
-        "contributions:write", "contributions:review", "pledges:write", "periods:close"
+        "contributions:write", "contributions:review", "pledges:write", "periods:close", "distributions:write"
     }  # fmt: skip
 
 
