@@ -636,6 +636,7 @@ def refunded(house: Any, one: str) -> None:
     first = a_pledge(house, 100_00, "first")
     second = make_pledge(
         actor=house.users["ana"], budget=house.budget, organisation=house.organisation if one == "payer" else None,
+        person=None if one == "payer" else house.users["ana"],
         amount=100_00, currency="EUR", form_key="second", now=house.now,
     )  # fmt: skip
     bank_says(house, 1, 0, (100_00, "PORT", first.reference), (100_00, "PORT", second.reference))
