@@ -121,7 +121,8 @@ def _told(payee: Payee) -> dict[str, str]:
 
 @transaction.atomic
 def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
-    """Keep the names under which payees are being booked, in the transaction that books them.
+    """Keep the names under which payees are being booked, in the transaction that books them: those of their papers,
+    not those of who holds their accounts, whom the books have no reason to name.
 
     A payee booked before under the same name adds nothing. Args: payee_ids: whose purses the entry moves. now: the
     moment of the entry.
@@ -130,9 +131,9 @@ def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
     kept = booked_names(owners)
     for payee in Payee.objects.filter(among("pk", owners)).only("name").order_by("id"):
         before = [name for since, name in kept.get(payee.pk, []) if since <= now]
-        if not before or before[-1] != payee.name:
+        if not before or before[-1] != payee.on_papers:
             key = new_id("bkn")
-            sealed = crypto.encrypt(payee.name, bound_to=key)
+            sealed = crypto.encrypt(payee.on_papers, bound_to=key)
             added.append(BookedName(id=key, owner=payee.pk, name_sealed=sealed, since=now))
     # Two entries of one moment tell one name: the first that was kept.
     BookedName.objects.bulk_create(added, ignore_conflicts=True)

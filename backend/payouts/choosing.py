@@ -145,7 +145,7 @@ def choose(
             continue
         concerned = concerned_by_payee(line.payee) if isinstance(line, Share) else hands[line.pk] | people[line.pk]
         still, amount = left - concerned, due(line)
-        biggest = max(most, each[whose(line)] + amount)
+        biggest = max(most, *(each[key] + amount for key in whose(line)))
         over = above(account=account, most=biggest, total=total + amount, earlier=earlier)
         if others and not still:
             made.held.append(Held(line, "nobody_could_approve"))
@@ -156,7 +156,8 @@ def choose(
             made.held.append(Held(line, "no_money", str(max(0, made.free - total))))
         else:
             left, made.above, most, total = still, over, biggest, total + amount
-            each[whose(line)] += amount
+            for key in whose(line):
+                each[key] += amount
             if isinstance(line, Share):
                 made.shares.append(line)
             else:

@@ -30,13 +30,22 @@ from backend.payouts.choosing import Choice, choose
 from backend.payouts.handing import hand_over, paid_by_hand, purse, take_by_hand
 from backend.payouts.limits import due
 from backend.payouts.models import HeldOut, PaidRefund, PaidShare, Payout, PayoutBatch
-from backend.payouts.payable import below_minimum, owed_shares, payable_refunds, payable_shares, waiting_shares
+from backend.payouts.payable import (
+    below_minimum,
+    owed_shares,
+    payable_refunds,
+    payable_shares,
+    shares_to_pay,
+    waiting_shares,
+)
 from backend.payouts.sepa import Place, Transfer, pain001, sepa_name
-from backend.payouts.signing import approve_batch, hindrance, refuse_batch, void_changed
+from backend.payouts.signing import approve_batch, hindrance, may_approve, refuse_batch, void_changed
 
 __all__ = [
-    "approve_batch", "below_minimum", "choose", "find_payouts", "hand_over", "hindrance", "owed_shares", "paid_by_hand",
-    "payable_refunds", "payable_shares", "prepare_batch", "refuse_batch", "settle", "take_by_hand", "void_changed",
+    "approve_batch", "below_minimum", "choose", "find_payouts", "hand_over", "hindrance", "may_approve", "owed_shares",
+    "paid_by_hand",
+    "payable_refunds", "payable_shares", "prepare_batch", "refuse_batch", "settle", "shares_to_pay",
+    "take_by_hand", "void_changed",
     "waiting_shares",
 ]  # fmt: skip
 

@@ -24,7 +24,14 @@ from backend.contributions.models import Contribution
 from backend.core.errors import Conflict
 from backend.core.money import format_money
 from backend.distributions.models import Distribution, DistributionObjection, Share
-from backend.distributions.services import approvable_from, approval_hindrance, close_period, last_day, simulate
+from backend.distributions.services import (
+    approvable_from,
+    approval_hindrance,
+    close_period,
+    failed_to_close,
+    last_day,
+    simulate,
+)
 from backend.identity.models import User
 from backend.identity.permissions import dormant, may, require
 from backend.identity.services import host_day, people_with
@@ -127,6 +134,7 @@ def before_closing(actor: User, period: Period, now: datetime) -> dict[str, Any]
         "checks": [
             *_work(period, budgets),
             *_money(actor, period, budgets),
+            *_by_itself(period),
             _soundness(now),
             *_people(actor, period, paid),
         ],
@@ -184,6 +192,17 @@ def _money(actor: User, period: Period, budgets: list[str]) -> list[dict[str, An
         ) % told if unpaid["count"] else gettext("No pledge awaits its payment."),
             reverse("budget_page", args=[period.budget.pk]) if unpaid["count"] else ""),
     ]  # fmt: skip
+
+
+def _by_itself(period: Period) -> list[dict[str, Any]]:
+    """What is told of a period that its charter should have closed."""
+    if not failed_to_close(period):
+        return []
+    said = gettext(
+        "This period should have closed by itself and an error kept it from it: close it by hand, or ask who "
+        "keeps the service. It is tried again each minute."
+    )
+    return [_check(False, said)]
 
 
 def _soundness(now: datetime) -> dict[str, Any]:
