@@ -83,7 +83,11 @@ def reviews(request: AuthedRequest) -> HttpResponse:
         one = row["contribution"]
         row["others"] = grid.beside(one)
         row["marks"] = marks_of(one, row["others"], grid.longest_beside(one), told)
-        charters[one.period.charter_id, one.currency] = {"charter": one.period.charter, "currency": one.currency}
+        group = charters.setdefault(
+            (one.period.charter_id, one.currency),
+            {"charter": one.period.charter, "currency": one.currency, "budgets": {}},
+        )
+        group["budgets"][one.budget.full_name] = None
     context = {
         "page": page,
         "rows": rows,
