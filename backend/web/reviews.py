@@ -78,7 +78,8 @@ def reviews(request: AuthedRequest) -> HttpResponse:
     page = cut(_waiting(request.user, [chosen] if chosen else budgets), request)
     rows = [_row(request.user, one) for one in page]
     grid = Grid(request.user, [one.budget.commons_id for one in page], today=host_day(timezone.now()))
-    charters, told = {}, beside(request.user, page)
+    charters: dict[tuple[str, str], dict[str, Any]] = {}
+    told = beside(request.user, page)
     for row in rows:
         one = row["contribution"]
         row["others"] = grid.beside(one)

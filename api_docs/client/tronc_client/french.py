@@ -115,7 +115,7 @@ FRENCH: dict[str, str] = {
     "Nothing of yours in 1 other budget: “tronc status --all” shows it.": "Rien de vous dans 1 autre budget\u00a0: «\u00a0tronc status --all\u00a0» le montre.",
     "Nothing of yours in %s other budgets: “tronc status --all” shows them.": "Rien de vous dans %s autres budgets\u00a0: «\u00a0tronc status --all\u00a0» les montre.",
     "draft": "brouillon",
-    "declared": "en attente de revue",
+    "declared": "en attente de validation",
     "questioned": "en question",
     "validated": "validée",
     "included": "dans la répartition",
