@@ -21,10 +21,10 @@ from backend.identity.permissions import require
 from backend.identity.services import people_with, the_host
 from backend.ledger.services import holds_of, release, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import open_iban
+from backend.payees.services import hold_payees, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import hands_on, open_refund_iban, people_paid
-from backend.payouts.choosing import payee_hindrance
+from backend.payouts.choosing import holders_of, payee_hindrance
 from backend.payouts.limits import above_of
 from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.sepa import transfers_of, written_amount
@@ -83,6 +83,8 @@ def _concerned(actor: User, batch: PayoutBatch) -> Forbidden | None:
     payees = [(payout.name, payout.payee) for payout in payouts if payout.payee is not None]
     refunds = [payout.refund for payout in payouts if payout.refund is not None]
     mine = any(payee.user_id == actor.pk for _name, payee in payees)
+    paid_on = {row.iban_index for row in [*refunds, *(payee for _name, payee in payees)]}
+    mine = mine or bool(holders_of(paid_on, among=[actor]))
     if mine or any(actor.pk in people for people in people_paid(refunds).values()):
         return Forbidden("payee_of_batch", _("You are paid by this batch: another treasurer must approve it."))
     if any(payee.iban_edited_by_id == actor.pk for _name, payee in payees):
@@ -125,7 +127,7 @@ def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> 
             return batch  # the same act again
         if batch.state != "prepared":
             raise decided(batch)
-        Payee.objects.select_for_update(of=("self",)).filter(payouts__batch=batch).order_by("pk").count()
+        hold_payees(Payee.objects.filter(payouts__batch=batch))
         refusal = hindrance(actor=actor, batch=batch)
         if isinstance(refusal, Forbidden):
             raise refusal

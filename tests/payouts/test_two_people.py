@@ -30,7 +30,7 @@ from backend.payouts.services import (
     void_changed,
 )
 from tests.concurrency import at_once
-from tests.payouts.test_batches import prepare, sign
+from tests.payouts.test_batches import edited_by, prepare, sign
 from tests.treasurers import make_treasurer
 
 Play = Callable[..., Any]
@@ -360,7 +360,7 @@ def test_who_is_concerned_signs_nothing_by_raw_sql(world: Any, role: str) -> Non
     if role == "payee":
         Payee.objects.filter(user=world.users["bo"]).update(user=ana)
     else:
-        Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=ana)
+        edited_by(world, "bo", ana)
     refused(
         "batch_signed_by_others",
         "UPDATE payouts_payoutbatch SET state = 'approved', approved_by_id = %s, approved_at = now(),"
