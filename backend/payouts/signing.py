@@ -1,7 +1,7 @@
 """Approves, refuses and voids payout batches: who is not concerned signs exactly the bytes that were prepared."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -28,6 +28,9 @@ from backend.payouts.choosing import holders_of, payee_hindrance
 from backend.payouts.limits import above_of
 from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.sepa import transfers_of, written_amount
+
+# For so long, who types transfers on the bank's site is alone to give them up; later, they may not be there any more.
+TYPING = timedelta(days=1)
 
 
 def locked_batch(actor: User, batch_id: str) -> PayoutBatch:
@@ -191,7 +194,8 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
     money.
 
     Args: seen: the state in which it was refused: what somebody else decided in the meantime is told first.
-    Raises: NotFound; Forbidden; Invalid `reason_missing`; Conflict `batch_decided` naming who and when.
+    Raises: NotFound; Forbidden; Invalid `reason_missing`; Conflict `batch_claimed` and `batch_decided` naming who and
+        when.
     """
     with transaction.atomic():
         batch = locked_batch(actor, batch_id)
@@ -200,6 +204,7 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
             return batch  # the same act again
         if batch.state not in PayoutBatch.SPOKEN_FOR or batch.state != seen:
             raise decided(batch)
+        _require_not_typed_by_another(batch, actor, now)
         if not reason.strip():
             raise Invalid("reason_missing", _("Say why the batch is refused."), param="reason")
         before = batch.state
@@ -210,6 +215,22 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
             before={"state": before}, after={"state": "rejected"},
         )  # fmt: skip
     return batch
+
+
+def _require_not_typed_by_another(batch: PayoutBatch, actor: User, now: datetime) -> None:
+    """Leave a batch to who is typing its transfers, for a day: refused meanwhile, what left would be paid again."""
+    if batch.state != "claimed" or batch.way != "hand" or batch.claimed_by_id == actor.pk:
+        return
+    assert batch.claimed_by is not None  # a constraint says so of a claimed batch
+    assert batch.claimed_at is not None
+    if now - batch.claimed_at < TYPING:
+        raise Conflict(
+            "batch_claimed",
+            _("%(name)s types these transfers on the bank’s site since %(moment)s: only they give them up before "
+              "%(until)s. What was typed would be paid again by another batch.")
+            % {"name": batch.claimed_by.name, "moment": told_moment(batch.claimed_at),
+               "until": told_moment(batch.claimed_at + TYPING)},
+        )  # fmt: skip
 
 
 def fault_of(batch: PayoutBatch, data: bytes, now: datetime) -> str:

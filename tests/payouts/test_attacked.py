@@ -1,13 +1,15 @@
 """What dishonest treasurers and payees, and thieves with a session, tried on payouts."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from backend.core.errors import Forbidden
+from backend.core.errors import Conflict, Forbidden
+from backend.distributions.models import Share
 from backend.payees.models import HOLD, Payee
 from backend.payees.services import open_iban, set_account
 from backend.payouts.handing import claim
@@ -100,3 +102,24 @@ def test_no_account_changes_while_a_batch_that_pays_it_is_prepared_signed_or_tak
     assert while_held(lambda: hand_over(actor=claire, **facts)) is LockNotAvailable
     assert hand_over(actor=claire, **facts)[0].state == "sent"
     assert denis == PayoutBatch.objects.get().approved_by
+
+
+def test_what_somebody_types_is_not_given_up_by_another_on_the_same_day(world: Any) -> None:
+    """It may have left already: its shares would be paid a second time by another batch."""
+    batch = prepare(world)
+    sign(world, batch)
+    take_by_hand(actor=world.users["claire"], batch_id=batch.pk, now=world.now)
+
+    def give_up(after: timedelta) -> str:
+        made = refuse_batch(
+            actor=world.users["denis"], batch_id=batch.pk, reason="x", seen="claimed", now=world.now + after
+        )
+        return made.state
+
+    with pytest.raises(Conflict) as refusal:
+        give_up(timedelta(hours=24, seconds=-1))
+    assert refusal.value.code == "batch_claimed"
+    assert "Claire Moreau" in str(refusal.value)
+    assert set(Share.objects.values_list("state", flat=True)) == {"batched"}
+    assert give_up(timedelta(hours=24)) == "rejected"  # who typed is not there any more
+    assert set(Share.objects.values_list("state", flat=True)) == {"payable"}

@@ -601,7 +601,7 @@ def test_what_is_typed_badly_books_nothing(typed: Any, days: int, reference: str
 
 
 def test_typing_is_given_up_with_a_reason(typed: Any) -> None:
-    facts: dict[str, Any] = {"actor": typed.users["denis"], "batch_id": typed.batch.pk, "now": typed.now}
+    facts: dict[str, Any] = {"actor": typed.users["claire"], "batch_id": typed.batch.pk, "now": typed.now}
     made = refuse_batch(reason="the bank is down", seen="claimed", **facts)
     assert made.state == "rejected"
     with pytest.raises(Conflict) as late:
