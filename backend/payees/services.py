@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from stdnum import iban as iban_format
 
@@ -112,6 +113,12 @@ def own_payee(actor: User, payee_id: str) -> Payee:
     if payee.closed_at is not None:
         raise Conflict("payee_closed", _("This payee is closed: choose or add another one."))
     return payee
+
+
+def hold_payees(payees: "QuerySet[Payee]") -> None:
+    """Lock payees until the transaction ends: none of their accounts changes meanwhile."""
+    # Rows are read: Django leaves the lock out of a COUNT.
+    list(payees.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
 def _told(payee: Payee) -> dict[str, str]:

@@ -135,6 +135,7 @@ def choose(
     hands, people = hands_on(repaid), people_paid(repaid)
     others = [one for one in people_with("treasurer", [the_host().pk]) if one.pk != preparer.pk]
     left = {one.pk for one in others}
+    accounts = holders_of({_account_of(line) for line in [*rows, *repaid]}, among=others)
     earlier, each, most, total = prepared_on_day(account, now), defaultdict[str, int](int), 0, 0
     ended = False
     lines: list[Line] = [*rows, *repaid]
@@ -144,7 +145,7 @@ def choose(
             made.held.append(Held(line, code, detail))
             continue
         concerned = concerned_by_payee(line.payee) if isinstance(line, Share) else hands[line.pk] | people[line.pk]
-        still, amount = left - concerned, due(line)
+        still, amount = left - concerned - accounts.get(_account_of(line), set()), due(line)
         biggest = max(most, *(each[key] + amount for key in whose(line)))
         over = above(account=account, most=biggest, total=total + amount, earlier=earlier)
         if others and not still:
@@ -169,6 +170,23 @@ def choose(
 def concerned_by_payee(payee: Payee) -> set[str]:
     """The ids of who is paid as this payee, and of who last changed its account."""
     return {key for key in (payee.user_id, payee.iban_edited_by_id) if key}
+
+
+def holders_of(accounts: Collection[str], *, among: Collection[User]) -> dict[str, set[str]]:
+    """Keyed hash of an account → the ids of those of these people who are paid on it themselves, as any payee of
+    theirs: whoever else it is said to be of, what is sent there is sent to them.
+
+    Args: accounts: keyed hashes; the empty one is no account.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    theirs = Payee.objects.filter(user__in=among, iban_index__in=set(accounts) - {""})
+    for account, person in theirs.values_list("iban_index", "user"):
+        found[account].add(person)
+    return found
+
+
+def _account_of(line: Line) -> str:
+    return line.payee.iban_index if isinstance(line, Share) else line.iban_index
 
 
 def _owed_since(line: Line) -> datetime:

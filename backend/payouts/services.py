@@ -23,7 +23,7 @@ from backend.identity.services import host_day, the_host
 from backend.ledger import chart
 from backend.ledger.services import Line, Reservation, hold_all, open_account, post, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import address_of, open_iban
+from backend.payees.services import address_of, hold_payees, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import open_refund_iban
 from backend.payouts.choosing import Choice, choose
@@ -88,7 +88,7 @@ def prepare_batch(
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state__in=Share.DUE).order_by("pk").values_list("pk", flat=True))
             # The account shown to the approver is the one the file pays.
-            Payee.objects.select_for_update(of=("self",)).filter(shares__in=still).order_by("pk").count()
+            hold_payees(Payee.objects.filter(shares__in=still))
             choice = choose(
                 preparer=actor, account=account, now=now, left_out=left_out, why=why.strip()[:280],
                 shares=[share for share in owed_shares(currency=account.currency) if share.pk in still],

@@ -35,7 +35,7 @@ from backend.payouts.services import (
 from backend.pledges.services import make_pledge
 from tests.concurrency import at_once
 from tests.payments.money import IBAN, a_pledge, bank_says
-from tests.payouts.test_batches import prepare, sign
+from tests.payouts.test_batches import edited_by, prepare, sign
 from tests.treasurers import make_treasurer
 
 Play = Callable[..., Any]
@@ -368,7 +368,7 @@ def test_who_is_concerned_signs_nothing_by_raw_sql(world: Any, role: str) -> Non
     if role == "payee":
         Payee.objects.filter(user=world.users["bo"]).update(user=ana)
     else:
-        Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=ana)
+        edited_by(world, "bo", ana)
     refused(
         "batch_signed_by_others",
         "UPDATE payouts_payoutbatch SET state = 'approved', approved_by_id = %s, approved_at = now(),"
@@ -609,7 +609,7 @@ def test_what_is_typed_badly_books_nothing(typed: Any, days: int, reference: str
 
 
 def test_typing_is_given_up_with_a_reason(typed: Any) -> None:
-    facts: dict[str, Any] = {"actor": typed.users["denis"], "batch_id": typed.batch.pk, "now": typed.now}
+    facts: dict[str, Any] = {"actor": typed.users["claire"], "batch_id": typed.batch.pk, "now": typed.now}
     made = refuse_batch(reason="the bank is down", seen="claimed", **facts)
     assert made.state == "rejected"
     with pytest.raises(Conflict) as late:
