@@ -77,7 +77,11 @@ def _distribution_approved(event: Event) -> Letter:
         values = {"budget": budget, "link": _link("work/")}
         return (
             _("Your share of %(budget)s is decided") % values,
-            _("See the amount and how it was computed. No payment has left yet.\n\n%(link)s") % values,
+            _(
+                "See the amount and how it was computed. No payment has left yet: if you are owed something, give the"
+                " account that you are paid on, and approve the invoice that is drafted for you.\n\n%(link)s"
+            )
+            % values,
         )
 
     return [share.contributor for share in shares], write

@@ -15,7 +15,7 @@ from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.reads import among
 from backend.events.services import record
-from backend.identity.models import User
+from backend.identity.models import HostBankAccount, User
 from backend.identity.organisations import Address
 from backend.identity.services import require_iban
 from backend.payees.models import HOLD, BookedName, Payee
@@ -79,9 +79,13 @@ def set_account(*, actor: User, name: str, iban: str, now: datetime, payee_id: s
     """Set the name and IBAN on which a payee of one's own is paid; the same again changes nothing, but unblocks it.
 
     What changes is paid to from HOLD later only. Args: payee_id: empty for the one of one's own that is by default.
-    Raises: NotFound; Conflict `payee_closed`; Invalid `iban_invalid`, `name_missing`.
+    Raises: NotFound; Conflict `payee_closed`; Invalid `iban_invalid`, `iban_of_host`, `name_missing`.
     """
     compact = require_iban(iban)
+    if HostBankAccount.objects.filter(iban=compact).exists():
+        raise Invalid(
+            "iban_of_host", _("This is an account of the host, from which you are paid: give yours."), param="iban"
+        )
     if not name.strip():
         raise Invalid("name_missing", _("Give the name of the account’s holder, as the bank writes it."), param="name")
     payee = own_payee(actor, payee_id or payee_of(actor, now=now).pk)

@@ -49,6 +49,10 @@ LINES_READ = 1000  # bank lines that wait to be matched, of which the assistant 
 UNMATCHED = ("new", "suspect", "suggested")
 
 
+def _without_signs(name: str) -> list[str]:
+    return name.replace("›", " ").replace(">", " ").casefold().split()
+
+
 class CloseForm(forms.Form):
     """The name of the pot, typed: closing cannot be undone."""
 
@@ -65,9 +69,9 @@ class CloseForm(forms.Form):
         self.fields["name"].help_text = expected
 
     def clean_name(self) -> str:
-        """Capitals and spaces at its ends do not matter."""
+        """Capitals and spaces do not matter, nor does the sign between a commons and its budget: no keyboard has it."""
         typed: str = self.cleaned_data["name"].strip()
-        if " ".join(typed.split()).casefold() != " ".join(self.expected.split()).casefold():
+        if _without_signs(typed) != _without_signs(self.expected):
             raise forms.ValidationError(
                 gettext("Type “%(name)s”, as it stands here. Nothing was closed.") % {"name": self.expected}
             )
@@ -119,6 +123,7 @@ def period_close(request: AuthedRequest, period_id: str) -> HttpResponseBase:
         context["stages"] = stages(request.user, distribution, now)
     elif period.state == "open":
         context |= before_closing(request.user, period, now)
+        context["early"] = begun and context["last_day"] > host_day(now)
     return render(request, "periods/close.html", context, status=status)
 
 
@@ -270,7 +275,8 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
         }
         for person in people
     ]
-    uses = trace["totals"]["uses"]
+    uses, charter = trace["totals"]["uses"], period.charter
+    by_request = all(charter.reads_requests(kind) for kind in charter.kinds)
     return {
         "rows": sorted(rows, key=lambda row: str(row["name"]).casefold()),
         "last": last.period if last else None,
@@ -280,6 +286,7 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
         "left": uses["left"],
         "set_aside": uses["upstream"] + uses["reserve"],
         "shared_before": sum(before.values()),
+        "short": max(0, sum(row["claim"] for row in trace["persons"]) - uses["shares"]) if by_request else 0,
     }
 
 
