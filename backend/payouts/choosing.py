@@ -135,10 +135,10 @@ def choose(
     hands, people = hands_on(repaid), people_paid(repaid)
     others = [one for one in people_with("treasurer", [the_host().pk]) if one.pk != preparer.pk]
     left = {one.pk for one in others}
-    accounts = holders_of({_account_of(line) for line in [*rows, *repaid]}, among=others)
+    lines: list[Line] = [*rows, *repaid]
+    accounts = holders_of({_account_of(line) for line in lines}, among=others)
     earlier, each, most, total = prepared_on_day(account, now), defaultdict[str, int](int), 0, 0
     ended = False
-    lines: list[Line] = [*rows, *repaid]
     for line in sorted(lines, key=lambda one: (_owed_since(one), one.pk)):
         code, detail = _own_reason(line, small, left_out, why, now)
         if code:

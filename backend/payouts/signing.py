@@ -86,7 +86,7 @@ def _concerned(actor: User, batch: PayoutBatch) -> Forbidden | None:
     payees = [(payout.name, payout.payee) for payout in payouts if payout.payee is not None]
     refunds = [payout.refund for payout in payouts if payout.refund is not None]
     mine = any(payee.user_id == actor.pk for _name, payee in payees)
-    paid_on = {row.iban_index for row in [*refunds, *(payee for _name, payee in payees)]}
+    paid_on = {row.iban_index for row in refunds} | {payee.iban_index for _name, payee in payees}
     mine = mine or bool(holders_of(paid_on, among=[actor]))
     if mine or any(actor.pk in people for people in people_paid(refunds).values()):
         return Forbidden("payee_of_batch", _("You are paid by this batch: another treasurer must approve it."))
