@@ -36,9 +36,8 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     ),
     "iban_of_host": (
         _("The account is the host’s own"),
-        _(
-            "The IBAN is that of an account of the host, from which people are paid. Nothing was kept: give another one."
-        ),
+        _("The IBAN is that of an account of the host, from which people are paid."),
+        _("Give the account on which you are paid yourself."),
     ),
     "iban_invalid": (
         _("The IBAN is not valid"),

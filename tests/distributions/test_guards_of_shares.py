@@ -114,6 +114,9 @@ def test_a_waiver_is_of_something_and_counts_once(
     roles.refused(gives, WAIVE_PART.format(budget=budget.pk, amount=-1), by="share_waiver_part_positive")
     roles.refused(gives, part, part, by="one_waiver_part_per_purse")
     roles.refused(gives, counts.replace("1000", "1001"), by="share_waived_by_its_waivers")
+    roles.refused(gives, part, by="share_waived_by_its_waivers")
+    roles.refused(gives, counts, by="waiver_of_its_parts")
+    roles.refused(gives, WAIVE_PART.format(budget=budget.pk, amount=9_99), counts, by="waiver_of_its_parts")
 
 
 def test_a_booked_share_stays_with_its_contributor(
