@@ -316,7 +316,7 @@ def stages(actor: User, distribution: Distribution, now: datetime) -> list[dict[
         ),
         _stage(
             gettext("Time for objections"), published and (over or booked),
-            gettext("Anybody of the budget may object, with a reason."), day=first, link=page,
+            gettext("Anybody of the budget may object, with a reason, until it is approved."), day=first, link=page,
         ),
         _stage(
             gettext("Objections answered"), booked or (answered and over), _objections(raised, standing, waiting),

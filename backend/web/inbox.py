@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
 from backend.core.dates import date_format
-from backend.distributions.models import Distribution, Share, SupportingDocument
+from backend.distributions.models import Distribution, DistributionObjection, Share, SupportingDocument
 from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import may
@@ -110,7 +110,9 @@ def _distributions(actor: User) -> Pile:
                 one.period.budget.name,
                 reverse("distribution_page", args=[one.pk]),
                 one.prepared_at,
-                note=_("closed by you: another person approves")
+                note=_("an objection stands: it is approved once that has ended")
+                if one.objections.filter(state__in=DistributionObjection.STANDING).exists()
+                else _("closed by you: another person approves")
                 if one.prepared_by_id == actor.pk
                 else _("closed by %(name)s") % {"name": one.prepared_by.name}
                 if one.prepared_by is not None
@@ -184,7 +186,7 @@ def _received() -> Pile:
 def _batches(actor: User) -> Pile:
     waiting = (
         PayoutBatch.visible_to(actor)
-        .filter(state__in=PayoutBatch.SPOKEN_FOR)
+        .filter(state__in=[*PayoutBatch.SPOKEN_FOR, "unknown"])
         .select_related("prepared_by", "account")
         .order_by("prepared_at")
     )
@@ -192,6 +194,8 @@ def _batches(actor: User) -> Pile:
     def note(batch: PayoutBatch) -> str:
         if batch.state == "approved":
             return _("approved: hand the file to the bank")
+        if batch.state == "unknown":
+            return _("nobody knows whether it left: ask the bank, then say what became of it")
         if batch.state == "claimed":
             return batch.get_state_display()
         if batch.prepared_by_id == actor.pk:
