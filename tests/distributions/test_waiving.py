@@ -23,7 +23,7 @@ from tests.distributions.pots import Pots, held
 from tests.operations.test_selfcheck import plant
 from tests.papers import document
 
-IBAN = "FR7630006000011234567890189"
+IBAN = "NL91ABNA0417164300"
 
 
 def gives(pots: Pots, share: Share, amount: int | None = None, *, by: str = "ana", key: str = "k") -> ShareWaiver:

@@ -23,7 +23,7 @@ from backend.payouts.handing import claim
 from backend.payouts.services import approve_batch, hand_over, prepare_batch, refuse_batch
 from backend.pledges.services import cancel_pledge
 
-IBAN = "FR7630006000011234567890189"
+IBAN = "NL91ABNA0417164300"
 
 
 def new_events(act: Callable[[], Any]) -> list[Event]:

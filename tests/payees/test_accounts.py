@@ -103,5 +103,8 @@ def test_only_ones_own_open_payee_is_given_an_account(play: Play) -> None:
     assert refusal.value.code == "payee_closed"
     with pytest.raises(Invalid):
         set_account(actor=world.users["bo"], payee_id=payee.pk, **{**facts, "iban": "FR76"})
+    with pytest.raises(Invalid) as own:
+        set_account(actor=world.users["bo"], **{**facts, "iban": demo.HOST_IBAN})
+    assert own.value.code == "iban_of_host"
     payee.refresh_from_db()
     assert open_iban(payee) == demo.IBANS["bo"]

@@ -65,6 +65,7 @@ def test_a_batch_in_doubt_offers_only_what_is_safe(play: Play, sign_in: SignIn) 
     refused = claire.post(url, {"outcome": "refused", "code": "", "reason": SAID})
     assert (refused.status_code, PayoutBatch.objects.get().state) == (422, "sent")
     told = text_of(claire.post(url, {"outcome": "unknown", "reason": SAID}, follow=True))
+    assert "nobody knows whether it left" in text_of(claire.get("/en/treasury/"))
     assert "Nothing of it is paid again before somebody knows" in told
     assert "Take the file again" not in told
     assert "Nobody knows yet" not in text_of(claire.get(url))

@@ -18,6 +18,7 @@ from backend.ledger.services import entry_count
 from backend.operations.demo import sweep
 from backend.operations.models import SelfCheckRun
 from backend.pledges.services import make_pledge
+from backend.web.closing_assistant import CloseForm
 from tests.distributions.pots import Pots
 from tests.papers import document
 from tests.web.test_arbitrations import enter
@@ -55,6 +56,7 @@ def test_it_says_what_to_look_at_and_who_could_act(play: Play, sign_in: SignIn) 
     assert "In the pot €95.00 Would be shared €95.00 Would stay €0.00" in page
     assert "Bo Nguyen €60.00 3 h €57.00" in page
     assert "It is the first period that is shared." in page
+    assert "requests are met in part" in page
     SelfCheckRun.objects.create(started_at=timezone.now(), ended_at=timezone.now(), ok=True, entries=1, postings=2)
     assert "fine The self-check found the books sound." in text_of(claire.get(path))
     SelfCheckRun.objects.update(ok=False)
@@ -62,6 +64,30 @@ def test_it_says_what_to_look_at_and_who_could_act(play: Play, sign_in: SignIn) 
     # The steward would close it: nobody is left to settle an objection.
     page = text_of(sign_in(world.users["sacha"]).get(path))
     assert "look Could settle an objection: nobody. The charter wants 1: name another steward." in page
+
+
+def test_the_name_is_typed_with_what_a_keyboard_has(pots: Pots) -> None:
+    expected = "Movilab › Anti-manuel"
+    for typed in ("Movilab › Anti-manuel", "movilab > anti-manuel", "Movilab Anti-manuel"):
+        assert CloseForm({"name": typed}, expected=expected).is_valid()
+    assert not CloseForm({"name": "Anti-manuel"}, expected=expected).is_valid()
+
+
+def test_what_cannot_be_undone_says_so_beside_its_button(pots: Pots, sign_in: SignIn) -> None:
+    budget = pots.pot("Vide", "bo")
+    pots.work(budget, "bo", 60_00)
+    Period.objects.filter(budget=budget).update(ends_before=host_day(pots.now) + timedelta(days=9))
+    page = text_of(sign_in(pots.person("claire")).get(f"/en/periods/{pots.period(budget).pk}/close/"))
+    assert "Nothing would be shared: validated work would be closed with nothing for it." in page
+    assert "closed now, it ends today" in page
+
+
+def test_a_period_says_when_it_closes_by_itself(pots: Pots, sign_in: SignIn) -> None:
+    budget = pots.pot("Jours", "bo", closing={"mode": "automatic", "days_after": 2})
+    period = pots.period(budget)
+    page = text_of(sign_in(pots.person("claire")).get(f"/en/periods/{period.pk}/"))
+    day = period.ends_before + timedelta(days=2)
+    assert f"By its charter it closes by itself on {day.day} {day:%B} {day.year}" in page
 
 
 def test_a_bank_line_of_a_pledge_and_an_unpaid_pledge_are_seen(pots: Pots, sign_in: SignIn) -> None:

@@ -30,7 +30,7 @@ def test_raised_read_and_set_aside(play: Play, sign_in: SignIn) -> None:
     raised = DistributionObjection.objects.get()
     page = text_of(bo.get(path))
     assert "Bo Nguyen," in page
-    assert "Two days are missing open Lift my objection" in page
+    assert "Two days are missing open Who can decide, not being involved: Sacha Le Goff. Lift my objection" in page
     assert "Object to this distribution" not in page
     denis = sign_in(world.users["denis"])
     page = text_of(denis.get(path))

@@ -149,7 +149,7 @@ def test_the_page_of_a_commons_tells_the_whole_story(play: Play, client: Client)
 
 def test_between_approval_and_payment_the_work_is_owed(play: Play, client: Client) -> None:
     play("approve_distribution")
-    assert "Recherche par besoin : filtres et export Bo owed, being paid 3 h €57.00" in text_of(
+    assert "Recherche par besoin : filtres et export Bo owed, not paid yet 3 h €57.00" in text_of(
         client.get("/en/commons/cartolibre/")
     )
 

@@ -44,6 +44,9 @@ def test_the_drafted_invoice_is_read_and_approved(play: Play, sign_in: SignIn) -
     described(world, LIABLE)
     browser, path = sign_in(world.users["bo"]), path_of(world)
     assert "A supporting document is awaited" in text_of(browser.get(path.replace("document/", "")))
+    awaited = "€57.00 of Cartolibre are owed to you: approve the invoice, or hand over yours"
+    assert awaited in text_of(browser.get("/en/work/"))
+    assert awaited not in text_of(sign_in(world.users["camille"]).get("/en/work/"))
     page = browser.get(path)
     for said in ("Bo SARL", "TRONC-0001", "Total hors taxes", "9,50", "Autofacturation"):
         assert said in text_of(page).replace("\u202f", " ")

@@ -29,7 +29,7 @@ from tests.web.test_work import grow_old
 
 Play = Callable[..., Any]
 SignIn = Callable[..., Client]
-IBAN = "FR7630006000011234567890189"
+IBAN = "NL91ABNA0417164300"
 
 
 def prepared(play: Play) -> Any:

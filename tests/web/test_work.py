@@ -237,13 +237,13 @@ def test_an_unapproved_share_says_that_nothing_is_owed(play: Play, sign_in: Sign
 def test_the_account_is_changed_by_its_person_and_shown_masked(play: Play, sign_in: SignIn) -> None:
     world = play("make_house")
     browser = sign_in(world.users["bo"])
-    answer = browser.post("/en/work/account/", {"name": "Bo Nguyen", "iban": "FR76 3000 6000 0112 3456 7890 189"})
+    answer = browser.post("/en/work/account/", {"name": "Bo Nguyen", "iban": "NL91 ABNA 0417 1643 00"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/en/payees/")
     payee = Payee.objects.get(user=world.users["bo"])
-    assert open_iban(payee) == "FR7630006000011234567890189"
+    assert open_iban(payee) == "NL91ABNA0417164300"
     for path in ("/en/work/", "/en/work/account/", "/en/payees/"):
         page = browser.get(path).content.decode()
-        assert "FR76 •••• 0189" in page
+        assert "NL91 •••• 4300" in page
         assert "11234567890" not in page.replace(" ", "")
 
 
@@ -262,7 +262,7 @@ def test_an_old_password_is_asked_again_and_the_iban_is_not_kept_in_the_session(
     browser = sign_in(world.users["bo"])
     grow_old(browser)
     assert "/reauthenticate/" in browser.get("/en/work/account/").headers["Location"]
-    answer = browser.post("/en/work/account/", {"name": "Bo", "iban": "FR7630006000011234567890189"})
+    answer = browser.post("/en/work/account/", {"name": "Bo", "iban": "NL91ABNA0417164300"})
     assert (answer.status_code, "/reauthenticate/" in answer.headers["Location"]) == (302, True)
     assert "11234567890" not in str(dict(browser.session))
     assert Payee.objects.get(user=world.users["bo"]).iban_sealed == before
