@@ -43,6 +43,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("This payee handed over a document of this number already."),
         _("Check the number: each document has its own."),
     ),
+    "invoice_series_shared": (
+        _("Another payee numbers its invoices so"),
+        _("Two payees with one SIREN are one seller, whose invoices are numbered in one series without doubles."),
+        _("Give the payee a prefix of its own in its details, then read the draft again."),
+    ),
     "paper_day_invalid": (
         _("The day is not valid"),
         _("A document is not dated in the future."),

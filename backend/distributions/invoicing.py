@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.contributions.models import Contribution
@@ -60,7 +61,7 @@ def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
 
     Args: number: as the payee wants it; empty: the next of their own here.
     Raises: Conflict `share_needs_no_document`, `invoice_payee_incomplete`, `invoice_foreign_vat`,
-        `invoice_host_incomplete`; Invalid `paper_number_invalid`.
+        `invoice_host_incomplete`, `invoice_series_shared`; Invalid `paper_number_invalid`.
     """
     require_owed(share)
     payee, host = share.payee, the_host()
@@ -73,6 +74,7 @@ def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
     following = next_number(payee)
     if typed != following:
         require_outside_series(payee, typed)
+    _require_of_one_seller(payee, require_number(typed or following))
     period = share.distribution.period
     before = share.papers.filter(kind="drafted", payee=payee).order_by("-made_at", "-pk").first()
     facts = SelfBilled(
@@ -98,8 +100,10 @@ def approve_invoice(
     """
     with transaction.atomic():
         share = held_share(actor, share_id)
-        # Numbers of one payee are given one after the other.
-        payee = Payee.objects.select_for_update(of=("self",)).get(pk=share.payee_id)
+        # Numbers of one seller are given one after the other.
+        same = Q(pk=share.payee_id) | (Q(siren=share.payee.siren) & ~Q(siren=""))
+        sellers = Payee.objects.select_for_update(of=("self",)).filter(same).order_by("pk")
+        payee = next(one for one in sellers if one.pk == share.payee_id)
         share.payee = payee
         if payee.mandate_at is None and not mandate:
             raise Conflict(
@@ -131,6 +135,20 @@ def approve_invoice(
         record("paper.approved", **told_of(paper, share, actor, now))
         around_commit("paper.approved")
     return paper
+
+
+def _require_of_one_seller(payee: Payee, number: str) -> None:
+    """Refuse a number that another payee of the same seller bears: the law wants one series a seller, no doubles."""
+    others = SupportingDocument.objects.filter(kind="drafted", number=number, payee__siren=payee.siren)
+    if payee.siren and others.exclude(payee=payee).exists():
+        raise Conflict(
+            "invoice_series_shared",
+            _(
+                "An invoice %(number)s of this SIREN exists, of another payee: give this payee, in its details,"
+                " something of its own that its numbers begin with."
+            )
+            % {"number": number},
+        )
 
 
 def _seller(payee: Payee) -> Party:

@@ -199,8 +199,10 @@ def document(world: World) -> None:
         details = Details(
             kind="person", siren=("404833048", "303265045")[number % 2], vat_status="franchise",
             address=Address(f"{number + 3} rue Verte", "35000", "Rennes", "FR"),
+            invoice_prefix=f"{number + 1}-" if number > 1 else "",
         )  # fmt: skip
-        share.payee = edit_payee(actor=share.contributor, payee_id=share.payee_id, details=details, now=world.now)
+        if not share.payee.siren:
+            share.payee = edit_payee(actor=share.contributor, payee_id=share.payee_id, details=details, now=world.now)
         draft = draft_invoice(share, now=world.now)
         approve_invoice(actor=share.contributor, share_id=share.pk, digest=draft.digest, mandate=True, now=world.now)
 

@@ -1,6 +1,7 @@
 """Supporting documents: a share is payable with one, drafted and approved, or received and checked, or its receipts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -177,6 +178,25 @@ def test_numbers_follow_each_other_and_one_may_be_typed(play: Play) -> None:
     assert Payee.objects.get(pk=bos(world).payee_id).last_invoice == 1
     with pytest.raises(IntegrityError, match="one by one"), transaction.atomic():
         Payee.objects.filter(pk=bos(world).payee_id).update(last_invoice=3)
+
+
+def test_two_payees_of_one_seller_share_no_number(play: Play) -> None:
+    world = play("approve_distribution")
+    described(world)
+    assert approved(world).number == "TRONC-0001"
+    camille = Share.objects.select_related("payee", "contributor", "distribution__period__budget").get(
+        contributor=world.users["camille"]
+    )
+    who = {"actor": world.users["camille"], "payee_id": camille.payee_id, "now": world.now}
+    edit_payee(details=FRANCHISE, **who)
+    camille.payee.refresh_from_db()
+    with pytest.raises(Conflict) as refusal:
+        draft_invoice(camille, now=world.now)
+    assert refusal.value.code == "invoice_series_shared"
+    assert not Payee.objects.get(pk=camille.payee_id).last_invoice
+    edit_payee(details=replace(FRANCHISE, invoice_prefix="CF-"), **who)
+    camille.payee.refresh_from_db()
+    assert draft_invoice(camille, now=world.now).number == "CF-0001"
 
 
 def test_an_approval_pressed_ten_times_gives_one_invoice(committed: str, play: Play) -> None:
