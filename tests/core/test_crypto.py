@@ -20,7 +20,7 @@ from tests.concurrency import at_once
 
 OLD = "1:" + base64.b64encode(b"a" * 32).decode()
 NEW = "2:" + base64.b64encode(b"b" * 32).decode()
-IBAN = "FR7630006000011234567890189"
+IBAN = "NL91ABNA0417164300"
 
 
 def rotate(*options: str) -> dict[str, str]:
