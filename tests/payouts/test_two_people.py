@@ -223,7 +223,7 @@ def test_above_a_limit_a_third_person_approves(world: Any, name: str) -> None:
         )
     assert sign(world, batch).state == "prepared"  # the first approver again: nothing more
     demo.sweep(world.now)
-    letters = OutgoingMail.objects.filter(subject__startswith="To approve as a third person")
+    letters = OutgoingMail.objects.filter(event__kind="batch.approved_once")
     assert [letter.recipient for letter in letters] == [ana.email]
     with pytest.raises(Forbidden) as own:
         sign(world, batch, by="claire")
