@@ -160,11 +160,11 @@ def test_the_page_and_the_files_tell_it_to_whom_it_concerns(play: Play, sign_in:
     page = f"/en/pledges/{pledge.pk}/money/"
     ana = sign_in(world.users["ana"])
     told = text_of(ana.get(page))
-    assert "Paid for work €95.00" in told
+    assert "Shared for work €95.00" in told
     assert "€57.00" in told
     rows = list(csv.DictReader(io.StringIO(ana.get(f"/en/pledges/{pledge.pk}/money.csv").content.decode("utf-8-sig"))))
     assert sum(round(float(row["amount"]) * 100) for row in rows) == 95_00
-    assert {row["what"] for row in rows} == {"paid"}
+    assert {row["what"] for row in rows} == {"shared"}
     assert sign_in(world.users["bo"]).get(page).status_code == 404
     slug = pledge.budget.commons.slug
     assert ana.get(f"/en/commons/{slug}/money.csv").status_code == 403
