@@ -158,6 +158,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "batch.sent": _("Payout batch handed to the bank"),
             "batch.downloaded": _("Payment file downloaded again"),
             "batch.doubted": _("Payout batch in doubt: nobody knows whether the bank took it"),
+            "batch.answered": _("Answer of the bank about a payout batch taken"),
             "batch.found": _("Payout batch found at the bank"),
             "batch.settled": _("Payout batch over, seen on the statement"),
             "batch.returned": _("Payout batch over, none of its transfers arrived"),
