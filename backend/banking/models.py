@@ -23,6 +23,8 @@ class Statement(models.Model):
     currency = models.CharField(max_length=3)
     opening = models.BigIntegerField(null=True)
     closing = models.BigIntegerField(null=True)
+    # The day of the opening balance, or the first day: absent of what was kept before it was.
+    opens_on = models.DateField(null=True)
     closes_on = models.DateField(null=True)
     gap = models.BigIntegerField(null=True)
     ties = models.CharField(max_length=8, choices=TIES)

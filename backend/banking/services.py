@@ -250,6 +250,7 @@ def _keep(
             "currency": parsed.currency,
             "opening": opening,
             "closing": closing,
+            "opens_on": (parsed.opening.on if parsed.opening else None) or parsed.from_on,
             "closes_on": parsed.closing.on if parsed.closing else None,
             "gap": parsed.gap,
             "ties": parsed.ties,
