@@ -128,4 +128,9 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The bank’s answer says of no transfer whether it was taken."),
         _("Ask the bank for an answer with a status."),
     ),
+    "import_lines_used": (
+        _("Import that cannot be undone"),
+        _("A line of the import was matched since, to money that somebody counts on, or lies in a locked month."),
+        _("Undo those matches first, line by line, or leave the import as it is."),
+    ),
 }

@@ -116,7 +116,7 @@ def check_accounts() -> list[Checked]:
 
 def chain(account_id: str) -> list[Statement]:
     """The statements of an account that say both balances and a day, in the order of their days."""
-    rows = Statement.objects.filter(account=account_id).exclude(opening=None).exclude(closing=None)
+    rows = Statement.objects.filter(account=account_id, withdrawn_at=None).exclude(opening=None).exclude(closing=None)
     rows = rows.exclude(closes_on=None)
     return sorted(rows, key=lambda one: (one.closes_on, _opens(one), one.imported_at, one.pk))
 
@@ -213,8 +213,10 @@ def _counts(one: Statement, statements: list[Statement]) -> bool:
 
 
 def _kept(account_id: str) -> "QuerySet[BankLine]":
-    """The operations of an account, each once: without those that a person said to be told a second time."""
-    return BankLine.objects.filter(account=account_id).exclude(state="duplicate", resembles__isnull=False)
+    """The operations of an account, each once: without those that a person said to be told a second time, and without
+    what was undone."""
+    rows = BankLine.objects.filter(account=account_id).exclude(state="withdrawn")
+    return rows.exclude(state="duplicate", resembles__isnull=False)
 
 
 def _moved(account_id: str) -> dict[date, int]:

@@ -77,6 +77,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "document.issued": _("Paper issued"),
             "document.downloaded": _("Paper downloaded"),
             "statement.imported": _("Statement imported"),
+            "statement.withdrawn": _("Import of a statement undone"),
             "statement.imported_again": _("Statement imported again"),
             "csv_layout.saved": _("Columns of a CSV saved"),
             "csv_layout.forgotten": _("Saved columns removed"),
