@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from backend.banking.formats import StatementFileError, read_statements
 from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.identifying import identify, settle_deposit, take_back
-from backend.banking.matching import match_due
+from backend.banking.matching import match_due as match_lines
 from backend.banking.models import BankLine, Statement
 from backend.banking.undoing import payout_came_back, refund_came_back, say_another, say_same, take_back_whole
+from backend.banking.undone_at_bank import close_due
 from backend.core import crypto
 from backend.core.errors import Conflict, Invalid
 from backend.core.failpoints import around_commit
@@ -39,6 +40,11 @@ __all__ = [
 ]  # fmt: skip
 
 FUTURE = timedelta(days=1)  # a bank in another time zone; the ledger books nothing before it happens
+
+
+def match_due(now: datetime) -> int:
+    """Book every line that was just imported, then close what the bank gave back of transfers it had refused."""
+    return match_lines(now) + close_due(now)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "batch.returned": _("Payout batch over, none of its transfers arrived"),
             "payout.settled": _("Payout seen on the statement"),
             "payout.rejected": _("Transfer refused by the bank"),
+            "payout.undone_at_bank": _("Refused transfer seen leaving and coming back"),
             "payout.returned": _("Transfer sent back by the bank"),
             "payee.account_changed": _("Account to be paid on changed"),
             "payee.added": _("Payee added"),

@@ -238,3 +238,32 @@ def test_the_page_says_it_in_words_and_books_it_behind_a_fresh_factor(
     assert denis.get("/en/bank/answer/?stash=nothing").status_code == 302
     assert denis.post("/en/bank/answer/", {"stash": "nothing"}).status_code == 422
     assert entry_count() == before + 1
+
+
+def test_a_refused_transfer_that_the_bank_shows_leaving_and_coming_back_is_owed_once(
+    play: Play, committed: str
+) -> None:
+    world = play("pay")
+    payout, rest = pays(world), Payout.objects.exclude(name="Bo Nguyen").get()
+    take(world, answer(world.batch.message_id, transfer(payout.end_to_end_id, "RJCT", "AC04"), group="PART"))
+    assert owed(payout) == payout.amount
+    before = balance(kind="suspense", owner=world.account.pk, currency="EUR")
+    # The whole batch leaves in one debit, and what was refused comes back in a line of its own.
+    debit = statement(world, (-world.batch.total, "LOT", world.batch.message_id, ""))
+    assert debit.state == "suggested"
+    # Another amount gives nothing back.
+    other = statement(world, (payout.amount - 1, "BO NGUYEN", "RETOUR", payout.end_to_end_id), returned="AC04")
+    debit.refresh_from_db()
+    assert (debit.state, other.state) == ("suggested", "suggested")
+    credit = statement(world, (payout.amount, "BO NGUYEN", "RETOUR", payout.end_to_end_id), returned="AC04")
+    for row in (debit, credit, payout, rest):
+        row.refresh_from_db()
+    assert (debit.state, credit.state, payout.state, rest.state) == ("matched", "matched", "rejected", "settled")
+    assert (payout.line, payout.returned_line) == (debit.source, credit.source)
+    suspense = balance(kind="suspense", owner=world.account.pk, currency="EUR")
+    assert (in_transit(world), owed(payout), suspense) == (0, payout.amount, before + payout.amount - 1)
+    assert sound(world)
+    # Told once more, it is a line like any other: nothing is given back twice.
+    more = statement(world, (payout.amount, "BO NGUYEN", "RETOUR 2", payout.end_to_end_id), returned="AC04")
+    assert (more.state, owed(payout)) == ("suggested", payout.amount)
+    assert sound(world)
