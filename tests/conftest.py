@@ -106,6 +106,16 @@ def committed(template: None, django_db_blocker: Any) -> Iterator[str]:
     databases.drop(name)
 
 
+@pytest.fixture
+def roles(committed: str) -> Iterator[Any]:
+    """The application's role and the owner's on the database of the test, past all services: a tests.roles.Roles."""
+    from tests.roles import Roles
+
+    made = Roles(committed)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def stage(template: None, django_db_blocker: Any) -> Iterator[Any]:
     """The worlds that this process has played."""

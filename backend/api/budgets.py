@@ -206,6 +206,7 @@ class EstimateOne(Resource):
                 "kind": found.kind or None,
                 "minutes": wanted.get("minutes", 0),
                 "amount": serialize.money(wanted.get("amount", 0), money),
+                "amounts_count": found.amounts_count,
                 "available": serialize.money(found.available, money),
                 "asked": serialize.money(found.asked, money),
                 "share": serialize.money(found.share, money),

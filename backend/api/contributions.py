@@ -42,7 +42,6 @@ from backend.commons.services import get_budget
 from backend.contributions import own, services
 from backend.contributions.facts import MAX_MINUTES
 from backend.contributions.models import Contribution
-from backend.contributions.peers import hold_contribution
 from backend.core.errors import Invalid, NotFound
 
 POINTERS = {"amount": "/amount/value", "currency": "/amount/currency"}
@@ -73,8 +72,8 @@ def no_contribution() -> NotFound:
 
 
 def require_in_reach(request: Request, contribution_id: str) -> None:
-    """Refuse a contribution outside the restriction of the token, before the body is looked at."""
-    if held_back(request, Contribution, contribution_id) or out_of_sight(request, Contribution, contribution_id):
+    """Refuse what the caller or the token does not see, whether it is there or not, before the body is looked at."""
+    if not within(request, Contribution.visible_to(caller(request))).filter(pk=contribution_id).exists():
         raise no_contribution()
 
 
@@ -328,7 +327,7 @@ class ContributionOne(Resource):
         """One's own, locked, and still as the header If-Match says that it was read."""
         read_parameters(request._request, {})
         require_in_reach(request, contribution_id)
-        row = hold_contribution(caller(request), contribution_id)
+        row = own.hold_with_periods(caller(request), contribution_id)
         own.require_own(caller(request), row)
         tags = required_tags(request)
         require_match(tags, as_json(serialize.whole_contribution(row)))

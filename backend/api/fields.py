@@ -223,6 +223,8 @@ def _members(data: Any, readers: Mapping[str, Reader | Optional], pointer: str) 
         raise wrong(pointer, "wrong_type", _("A JSON object is expected here: write it between braces."))
     faults: list[Fault] = []
     for name in data:
+        if len(faults) >= MAX_FAULTS:
+            break  # no more are told: a megabyte of them would take seconds to write
         if name not in readers:
             told = _("There is no field “%(name)s” here. The fields are: %(known)s.")
             if not readers:

@@ -10,7 +10,7 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     ),
     "share_of_another": (
         _("This is the share of another person"),
-        _("Only the person whose share it is gives it back."),
+        _("Only the person whose share it is gives it back, chooses its payee or hands over its document."),
         _("Ask that person: nobody does it for them."),
     ),
     "share_not_waivable": (

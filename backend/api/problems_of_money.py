@@ -34,6 +34,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A SIREN has nine figures, the last of which checks the others."),
         _("Copy it from an official paper of the organisation."),
     ),
+    "iban_of_host": (
+        _("The account is the host’s own"),
+        _("The IBAN is that of an account of the host, from which people are paid."),
+        _("Give the account on which you are paid yourself."),
+    ),
     "iban_invalid": (
         _("The IBAN is not valid"),
         _("The check digits of the IBAN do not fit the rest of it, or its length is wrong."),

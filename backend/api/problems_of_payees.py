@@ -63,11 +63,6 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("It is not booked yet, or it is in a payout batch, paid or waived."),
         _("Nothing can be changed of who is paid for it now."),
     ),
-    "not_yours": (
-        _("It is somebody else’s"),
-        _("Only the person who is owed a share may do this."),
-        _("Ask that person to do it."),
-    ),
     "director_already": (
         _("The person is a director already"),
         _("At that time they are noted as a director of the host."),

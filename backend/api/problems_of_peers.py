@@ -50,7 +50,10 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     ),
     "objection_settled": (
         _("Your objection to this version was decided"),
-        _("Stewards set it aside: who objected says so once of each version, else nothing would ever be accepted."),
+        _(
+            "Stewards set it aside, or had begun to when you lifted it: who objected says so once of each version, "
+            "else nothing would ever be accepted."
+        ),
         _("Somebody else may object; so may you once the contribution is amended."),
     ),
     "objection_not_found": (

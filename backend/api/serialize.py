@@ -12,7 +12,7 @@ from backend.commons.life import Veil
 from backend.commons.models import Budget, Charter, Commons, Period
 from backend.contributions.models import Contribution, Objection, Opinion, Question, Review
 from backend.core.reads import Read
-from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
+from backend.distributions.models import Arbitration, Distribution, DistributionMove, DistributionObjection, Share
 from backend.distributions.services import approvable_from
 from backend.identity.models import HostBankAccount, Recording, User
 from backend.identity.recordings import recordings_of
@@ -260,7 +260,7 @@ def question(row: Question) -> dict[str, Any]:
     }
 
 
-def objection(row: Objection) -> dict[str, Any]:
+def objection(row: Objection | DistributionObjection) -> dict[str, Any]:
     """An objection with what stewards decided; objector and opinions with their stewards are loaded by the caller."""
     return {
         "id": row.pk,
@@ -305,10 +305,14 @@ def whole_contribution(row: Contribution) -> dict[str, Any]:
 
 
 def distribution(
-    row: Distribution, shares: Iterable[Share], moves: Iterable[DistributionMove], arbitrated: Arbitration | None
+    row: Distribution,
+    shares: Iterable[Share],
+    moves: Iterable[DistributionMove],
+    arbitrated: Arbitration | None,
+    objections: Iterable[DistributionObjection],
 ) -> dict[str, Any]:
     """A distribution with its shares and its whole computation; `shares`, `moves`, `trace` and `digest` come once
-    computed, `arbitration` when amounts were entered after a meeting."""
+    computed, `arbitration` when amounts were entered after a meeting, `objections` loaded as `objection` wants them."""
     first = approvable_from(row)
     return {
         "id": row.pk,
@@ -330,6 +334,7 @@ def distribution(
                 "contributor": person(share.contributor),
                 "asked": money(share.asked, row.currency),
                 "amount": money(share.amount, row.currency),
+                "waived": money(share.waived, row.currency),
                 "parts": [
                     {"budget": part.budget_id, "amount": money(part.amount, row.currency)}
                     for part in sorted(share.parts.all(), key=lambda part: part.budget_id)
@@ -348,6 +353,7 @@ def distribution(
             for move in moves
         ],
         "arbitration": arbitration(arbitrated, row.currency) if arbitrated else None,
+        "objections": [{**objection(one), "digest": one.digest} for one in objections],
         "trace": row.trace,
     }
 

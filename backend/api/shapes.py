@@ -12,7 +12,7 @@ from backend.api.fields import Schema
 from backend.commons.models import Budget, Period
 from backend.commons.words import KINDS
 from backend.contributions.models import Contribution, Objection, Review
-from backend.distributions.models import Arbitration, Distribution, DistributionMove, Share
+from backend.distributions.models import Arbitration, Distribution, DistributionMove, DistributionObjection, Share
 from backend.identity.models import Recording
 from backend.ledger.chart import NATURE
 from backend.payments.provider_models import Checkout
@@ -147,7 +147,8 @@ ESTIMATE = shape(
     {
         "estimate": {"type": "boolean", "const": True}, "label": TEXT, "at": MOMENT, "budget": ident("bud"),
         "period": PERIOD_OF_CHARTER, "kind": or_null(word(KINDS)), "minutes": WHOLE, "amount": MONEY,
-        "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY, "held_back": MONEY,
+        "amounts_count": {"type": "boolean"}, "available": MONEY, "asked": MONEY, "share": MONEY, "of_this": MONEY,
+        "held_back": MONEY,
         "minutes_held": WHOLE, "share_of_asked_ppm": or_null(WHOLE),
     },
 )  # fmt: skip
@@ -264,16 +265,17 @@ SHARE_PART = shape("SharePart", {"budget": ident("bud"), "amount": MONEY})
 SHARE = shape(
     "Share",
     {
-        "id": ident("shr"), "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
-        "state": word(Share.STATES),
+        "id": ident("shr"), "contributor": PERSON, "asked": MONEY, "amount": MONEY, "waived": MONEY,
+        "parts": many(SHARE_PART), "state": word(Share.STATES),
     },
 )  # fmt: skip
+WAIVER = shape("Waiver", {"id": ident("wai"), "amount": MONEY, "made_at": MOMENT, "parts": many(SHARE_PART)})
 SHARE_IN_FULL = shape(
     "ShareInFull",
     {
         "id": ident("shr"), "distribution": ident("dis"), "period": ident("per"), "budget": ident("bud"),
-        "contributor": PERSON, "asked": MONEY, "amount": MONEY, "parts": many(SHARE_PART),
-        "distribution_state": word(Distribution.STATES), "state": word(Share.STATES),
+        "contributor": PERSON, "asked": MONEY, "amount": MONEY, "waived": MONEY, "parts": many(SHARE_PART),
+        "waivers": many(WAIVER), "distribution_state": word(Distribution.STATES), "state": word(Share.STATES),
     },
 )  # fmt: skip
 MOVE = shape("Move", {"kind": word(DistributionMove.KINDS), "from": ident("bud"), "to": ident("bud"), "amount": MONEY})
@@ -292,6 +294,14 @@ ARBITRATION = shape(
         "entered_at": MOMENT, "ended_at": or_null(MOMENT), "lines": many(ARBITRATION_LINE),
     },
 )  # fmt: skip
+DISTRIBUTION_OBJECTION = shape(
+    "DistributionObjection",
+    {
+        "id": ident("dob"), "objector": PERSON, "digest": TEXT, "reason": TEXT,
+        "state": word(DistributionObjection.STATES), "ended_at": or_null(MOMENT), "created_at": MOMENT,
+        "opinions": many(OPINION),
+    },
+)  # fmt: skip
 DISTRIBUTION = shape(
     "Distribution",
     {
@@ -299,7 +309,7 @@ DISTRIBUTION = shape(
         "state": word(Distribution.STATES), "pot": MONEY, "prepared_by": or_null(PERSON), "prepared_at": MOMENT,
         "published_at": or_null(MOMENT), "approvable_from": or_null(DAY), "approved_by": or_null(PERSON),
         "approved_at": or_null(MOMENT), "digest": or_null(TEXT), "shares": many(SHARE), "moves": many(MOVE),
-        "arbitration": or_null(ARBITRATION), "trace": or_null(OBJECT),
+        "arbitration": or_null(ARBITRATION), "objections": many(DISTRIBUTION_OBJECTION), "trace": or_null(OBJECT),
     },
 )  # fmt: skip
 

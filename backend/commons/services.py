@@ -147,7 +147,7 @@ def adopt_charter(
             _("Version %(version)s was adopted in the meantime: read it, then adopt yours if you still want it.")
             % {"version": latest.version},
         )
-    _hold_periods(budget)
+    hold_periods(budget)
     made = _write_charter(budget, valid, actor, now)
     coming = Period.objects.filter(budget=budget, state="open", starts_on__gt=host_day(now))
     coming.update(charter=made)
@@ -162,7 +162,7 @@ def adopt_charter(
     return made
 
 
-def _hold_periods(budget: Budget) -> None:
+def hold_periods(budget: Budget) -> None:
     """Lock the open periods of a budget, and its last one so that none is opened after it, until the transaction ends.
 
     Who opens a period locks the one before it first, and reads the latest charter after that.
@@ -322,6 +322,19 @@ def following(ruling: Budget) -> list[Budget]:
     return found
 
 
+def _closed(ruled: Budget, day: date) -> Conflict:
+    """Why nothing is added to the period of a day, and from which day on it can be."""
+    rows = Period.objects.filter(budget=ruled)
+    opened = rows.filter(state="open").order_by("starts_on").values_list("starts_on", flat=True).first()
+    first = opened or rows.order_by("-starts_on").values_list("ends_before", flat=True).first()
+    return Conflict(
+        "period_closed",
+        _("The period of %(day)s is closed: nothing can be added to it. Days from %(first)s on are open.")
+        % {"day": date_format(day, "DATE_FORMAT"), "first": date_format(first, "DATE_FORMAT") if first else "—"},
+        param="worked_on",
+    )
+
+
 def current_period(budget: Budget) -> Period | None:
     """The latest open period of the budget whose charter rules this one, if any."""
     return Period.objects.filter(budget=ruling_budget(budget), state="open").order_by("-starts_on").first()
@@ -341,11 +354,7 @@ def require_open_period(budget: Budget, *, day: date) -> Period:
         if period is not None:
             return period
         if covering.exists():
-            raise Conflict(
-                "period_closed",
-                _("The period of this day is closed: nothing can be added to it. Later days are open."),
-                param="worked_on",
-            )
+            raise _closed(ruled, day)
         latest = Period.objects.filter(budget=ruled).order_by("-starts_on").first()
         if latest is None or day < latest.ends_before:
             break

@@ -29,18 +29,30 @@ class Comparable:
 
 
 class Grid:
-    """The accepted requests of the last twelve months of some commons, by commons, currency and kind."""
+    """The accepted work of the last twelve months of some commons: requests by currency and kind, time by kind."""
 
     def __init__(self, actor: User, commons: Sequence[str], *, today: date) -> None:
         """Read what the actor may see of them, in one query."""
         rows = Contribution.visible_to(actor).filter(
-            budget__commons__in=set(commons), state__in=ACCEPTED, amount__gt=0, worked_on__gt=today - LOOKED_BACK,
+            budget__commons__in=set(commons), state__in=ACCEPTED, worked_on__gt=today - LOOKED_BACK,
             worked_on__lte=today, remainder_of=None,
         )  # fmt: skip
         self.found: dict[Key, list[tuple[str, int]]] = defaultdict(list)
-        facts = rows.values_list("budget__commons_id", "currency", "kind", "contributor_id", "amount")
-        for pot, currency, kind, person, amount in facts.order_by():
-            self.found[pot, currency, kind].append((person, amount))
+        self.times: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+        facts = rows.values_list("budget__commons_id", "currency", "kind", "contributor_id", "amount", "minutes")
+        for pot, currency, kind, person, amount, minutes in facts.order_by():
+            if amount:
+                self.found[pot, currency, kind].append((person, amount))
+            if minutes:
+                self.times[pot, kind].append((person, minutes))
+
+    def longest_beside(self, contribution: Contribution) -> int | None:
+        """The most minutes that others were granted at once for work of the same kind; None of fewer than three."""
+        found = self.times[contribution.budget.commons_id, contribution.kind]
+        others = [(person, minutes) for person, minutes in found if person != contribution.contributor_id]
+        if len({person for person, _minutes in others}) < FEWEST_PEOPLE:
+            return None
+        return max(minutes for _person, minutes in others)
 
     def of(self, commons: str, currency: str, kind: str, *, leaving_out: str = "") -> Comparable | None:
         """What others were granted; None when they are fewer than three. Args: leaving_out: whose own is no measure."""

@@ -11,7 +11,7 @@ from backend.commons.services import require_open_period, ruling_budget
 from backend.contributions.facts import require_facts
 from backend.contributions.models import Contribution
 from backend.contributions.peers import hold_contribution, require_state, start_clock
-from backend.contributions.services import may_declare, require_budget_open, require_within_charter
+from backend.contributions.services import may_declare, refuse_merged, require_budget_open, require_within_charter
 from backend.core.errors import Conflict, Forbidden
 from backend.core.ids import new_id
 from backend.events.services import record
@@ -39,7 +39,7 @@ def add_to(
     Args: minutes, amount (minor units): what is added, one of them at least. reason: what was forgotten, and why; it is
         the description. form_key: a repetition gives back the first one.
     Raises: NotFound `contribution_not_found`; Forbidden `contribution_of_another`, `not_allowed`; Conflict
-        `contribution_not_open`, `budget_not_open`, `form_key_reused`; Invalid as `declare`.
+        `contribution_not_open`, `budget_not_open`, `form_key_reused`, `account_merged`; Invalid as `declare`.
     """
     key = f"{MORE}:{form_key}"[:64]
     try:
@@ -68,6 +68,7 @@ def add_to(
                 return _same(first, booked, facts)
             return _write(booked, facts, key=key, actor=actor, now=now)
     except IntegrityError as twin:
+        refuse_merged(twin)
         if "one_contribution_per_form" not in str(twin):
             raise
         return _same(Contribution.objects.get(contributor=actor, form_key=key), booked, facts)

@@ -36,5 +36,5 @@ class Import(models.Model):
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Import]":
-        """One's own: what it declared is seen by the others of the budget, the file's name is not."""
-        return cls.objects.filter(made_by=actor)
+        """One's own, also by an account that was merged: others see what it declared, not the file's name."""
+        return cls.objects.filter(Q(made_by=actor) | Q(made_by__merged_into=actor))

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Period
-from backend.commons.services import require_open_period
 from backend.contributions.models import Contribution, Import
 from backend.contributions.own import InBatch, declare_many
 from backend.contributions.peers import UNDER_REVIEW, hold_contribution
@@ -67,13 +65,6 @@ def declared_already(*, actor: User, budget: Budget, items: Sequence[Mapping[str
     return found
 
 
-def _hold_periods(budget: Budget, items: Sequence[Mapping[str, Any]]) -> None:
-    """Hold the open periods of many days, the first ones first: two imports never wait for each other."""
-    for day in sorted({item["worked_on"] for item in items}):
-        with suppress(DomainError):  # said of its row when that is declared
-            require_open_period(budget, day=day)
-
-
 @transaction.atomic
 def keep_import(
     *,
@@ -98,7 +89,6 @@ def keep_import(
     if first is not None:
         return first
     require_new_file(actor=actor, budget=budget, sha256=sha256)
-    _hold_periods(budget, items)
     key = new_id("imp")
     declare_many(
         actor=actor, items=[{**item, "budget": budget.pk, "source": key} for item in items], form_key=key, now=now,
@@ -124,7 +114,6 @@ def refused_of(
     require_may_import(actor, budget)
     refused: list[tuple[int, DomainError]] = []
     with transaction.atomic():
-        _hold_periods(budget, items)
         try:
             declare_many(
                 actor=actor, items=[{**item, "budget": budget.pk} for item in items], form_key=new_id("imp"), now=now,
@@ -148,19 +137,19 @@ def undo_import(*, actor: User, import_id: str, now: datetime) -> Import:
         raise NotFound("import_not_found", _("There is no such import."))
     if row.undone_at is not None:
         return row
-    came = Contribution.objects.filter(source=row.pk, contributor=actor)
+    came = Contribution.objects.filter(source=row.pk)  # what was shared stays on an account that was merged
     periods = Period.objects.filter(pk__in=came.values("period")).order_by("starts_on")
     list(periods.select_for_update(of=("self",), no_key=True))  # as a closing does, before any contribution
-    for contribution_id in list(came.order_by("pk").values_list("pk", flat=True)):
+    if came.filter(state__in=SHARED).exists():
+        raise Conflict(
+            "import_shared",
+            _(
+                "Part of this import is in a distribution already: it cannot be undone as a whole. Withdraw the "
+                "others one by one. Nothing was changed."
+            ),
+        )
+    for contribution_id in list(came.filter(contributor=actor).order_by("pk").values_list("pk", flat=True)):
         contribution = hold_contribution(actor, contribution_id)
-        if contribution.state in SHARED:
-            raise Conflict(
-                "import_shared",
-                _(
-                    "Part of this import is in a distribution already: it cannot be undone as a whole. Withdraw the "
-                    "others one by one. Nothing was changed."
-                ),
-            )
         if contribution.state in (*UNDER_REVIEW, "validated"):
             take_back(contribution, now=now)
             record("contribution.withdrawn", actor=actor, subject=contribution.pk, now=now, scopes=[row.budget_id])

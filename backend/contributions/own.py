@@ -1,14 +1,14 @@
 """What contributors do with their own work: drafts, many at once, amendments, what they give up."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
-from backend.commons.services import require_open_period
+from backend.commons.services import hold_periods, require_open_period, ruling_budget
 from backend.contributions.facts import require_facts_of_day
 from backend.contributions.models import Contribution
 from backend.contributions.of_commits import kind_chosen, require_decided
@@ -29,6 +29,7 @@ from backend.contributions.services import (
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import require_amount
+from backend.core.text import folded
 from backend.events.services import record
 from backend.identity.models import User
 
@@ -73,6 +74,17 @@ def _own(actor: User, contribution_id: str) -> Contribution:
     return contribution
 
 
+def hold_with_periods(actor: User, contribution_id: str) -> Contribution:
+    """As `hold_contribution`, for what may give one's own work another period: those are held first.
+
+    A closing takes its period, then the work of it: the other way round, each would wait for the other.
+    """
+    told = Contribution.objects.select_related("budget__parent").filter(pk=contribution_id, contributor=actor).first()
+    if told is not None:
+        hold_periods(ruling_budget(told.budget))
+    return hold_contribution(actor, contribution_id)
+
+
 @transaction.atomic
 def amend(
     *, actor: User, contribution_id: str, changes: Mapping[str, Any], now: datetime, version: int | None = None
@@ -84,7 +96,8 @@ def amend(
     Raises: NotFound; Forbidden `contribution_of_another`; Invalid as `declare`; Conflict `contribution_not_open`,
         `contribution_amended`, `period_closed`, `budget_not_open`.
     """
-    contribution = _own(actor, contribution_id)
+    contribution = hold_with_periods(actor, contribution_id)
+    require_own(actor, contribution)
     require_version(contribution, version)
     if contribution.accepted_at is not None and contribution.accepted_at <= now:
         raise Conflict(
@@ -190,7 +203,8 @@ def declare_draft(*, actor: User, contribution_id: str, now: datetime) -> Contri
 
     Raises: NotFound; Conflict `contribution_not_open`, `commit_declared`; Invalid `kind_to_choose`; as `declare`.
     """
-    contribution = _own(actor, contribution_id)
+    contribution = hold_with_periods(actor, contribution_id)
+    require_own(actor, contribution)
     require_state(contribution, "draft")
     require_decided(contribution)
     if not may_declare(actor, contribution.budget):
@@ -218,6 +232,17 @@ def delete_draft(*, actor: User, contribution_id: str, version: int | None = Non
     require_version(contribution, version)
     require_state(contribution, "draft")
     contribution.delete()
+
+
+def same_as(
+    *, actor: User, budget: Budget, worked_on: date, kind: str, minutes: int, description: str
+) -> Contribution | None:
+    """One's contribution that says the very same work of the same day, if there is one that stands."""
+    told = Contribution.objects.filter(
+        contributor=actor, budget=budget, worked_on=worked_on, kind=kind, minutes=minutes, remainder_of=None
+    ).exclude(state__in=["draft", "withdrawn", "rejected"])
+    words = folded(description)
+    return next((one for one in told.order_by("pk") if folded(one.description) == words), None)
 
 
 # --- giving up --------------------------------------------------------------------------------------------------------
@@ -301,16 +326,19 @@ def declare_many(
     made: list[Contribution] = []
     refused: list[tuple[int, DomainError]] = []
     budgets: dict[str, Budget | DomainError] = {}
+    for name in dict.fromkeys(str(item["budget"]) for item in items):
+        try:
+            budgets[name] = budget_of(name)
+        except NotFound as missing:
+            budgets[name] = missing
+    # One order for all: two batches never wait for each other, nor one for a closing that waits for it.
+    mine = [one for one in budgets.values() if isinstance(one, Budget) and may_declare(actor, one)]
+    for ruling in sorted({ruling_budget(one) for one in mine}, key=lambda one: one.pk):
+        hold_periods(ruling)
     for place, item in enumerate(items):
         facts = dict(item)
-        name = str(facts.pop("budget"))
         try:
-            if name not in budgets:
-                try:
-                    budgets[name] = budget_of(name)
-                except NotFound as missing:
-                    budgets[name] = missing
-            budget = budgets[name]
+            budget = budgets[str(facts.pop("budget"))]
             if isinstance(budget, DomainError):
                 raise budget
             made.append(declare(actor=actor, budget=budget, form_key=f"{form_key[:58]}:{place}", now=now, **facts))

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.services import tree_of
+from backend.contributions.following import is_one
 from backend.contributions.models import Contribution, Objection, Opinion, Question
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
@@ -151,12 +153,16 @@ def object_to(
     contribution = _open_to_talk(actor, contribution_id, version, now)
     if contribution.objections.filter(objector=actor, state="open").exists():
         raise Conflict("already_objected", _("You object to it already: lift that objection first."))
-    if contribution.objections.filter(objector=actor, state="overruled", version=contribution.version).exists():
+    # Also by an account that is this one now; and who lifts it before the last steward decides did not get more time.
+    theirs = contribution.objections.filter(Q(objector=actor) | Q(objector__merged_into=actor))
+    weighed = Q(state="overruled") | Q(state="lifted", opinions__upholds=False)
+    if theirs.filter(weighed, version=contribution.version).exists():
         raise Conflict(
             "objection_settled",
             _(
-                "Your objection to this version was set aside by stewards. Somebody else may object, and you may again "
-                "once the contribution is changed. Nothing was changed."
+                "Your objection to this version was set aside by stewards, or you lifted it after one of them had set "
+                "it aside. Somebody else may object, and you may again once the contribution is changed. Nothing was "
+                "changed."
             ),
         )
     row = Objection.objects.create(
@@ -195,7 +201,8 @@ def decide_objection(*, actor: User, objection_id: str, upholds: bool, reason: s
     """
     contribution, row = _hold_objection(actor, objection_id)
     require(actor, "contribution.decide", scopes=tree_of(contribution.budget))
-    if actor.pk in {row.objector_id, row.contributor_id, contribution.recorded_by_id}:
+    involved = (row.objector_id, row.contributor_id, contribution.recorded_by_id)
+    if any(one is not None and is_one(actor, one) for one in involved):
         raise Forbidden(
             "objection_involved",
             _("Whoever declared, recorded or objected does not decide it: another steward does."),
@@ -205,7 +212,7 @@ def decide_objection(*, actor: User, objection_id: str, upholds: bool, reason: s
         raise Invalid("upholds_unknown", _("Say whether the objection is upheld: true or false."), param="upholds")
     why = _said(reason, "reason", most=500)
     _require_standing(row)
-    if row.opinions.filter(steward=actor).exists():
+    if row.opinions.filter(Q(steward=actor) | Q(steward__merged_into=actor)).exists():
         raise Conflict("already_decided", _("You said already what you decide of this objection."))
     Opinion.objects.create(
         id=new_id("opn"), objection=row, contributor_id=row.contributor_id, objector_id=row.objector_id, steward=actor,

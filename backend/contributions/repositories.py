@@ -14,7 +14,7 @@ from backend.commons.services import get_budget, tree_of
 from backend.contributions.forges import FORGES
 from backend.contributions.models import ForgeCommit, ForgeDelivery, ForgePerson, Repository
 from backend.core import crypto
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.nudge import nudge
 from backend.core.peers import is_loopback
@@ -170,10 +170,11 @@ def link_address(*, actor: User, address: str, now: datetime) -> ForgePerson:
     """Say that one commits under an address; commits that were told under it and had no owner become one's drafts.
 
     Nothing proves it, and nothing follows of it but drafts that one reads oneself: what is declared is reviewed.
-    Raises: Invalid `email_invalid`; Conflict `commit_address_taken`, `commit_addresses_full`.
+    Raises: Forbidden `not_allowed`; Invalid `email_invalid`; Conflict `commit_address_taken`, `commit_addresses_full`.
     """
     clean = valid_address(address, param="address")
-    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+    if not User.objects.select_for_update(no_key=True).get(pk=actor.pk).is_active:  # ended while this was being sent
+        raise Forbidden("not_allowed", _("Your roles do not allow this. Nothing was changed."))
     known = ForgePerson.objects.filter(address=clean).first()
     if known is not None and known.user_id == actor.pk:
         return known

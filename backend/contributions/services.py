@@ -154,14 +154,22 @@ def write_contribution(
             )  # fmt: skip
             around_commit("contribution.declared")
     except IntegrityError as twin:
-        if "its account is merged" in str(twin):  # while this was being sent
-            raise Conflict(
-                "account_merged", _("This account is merged into another one of yours: declare the work there.")
-            ) from None
+        refuse_merged(twin)
         if "one_contribution_per_form" not in str(twin):
             raise
         return _same_contribution(Contribution.objects.get(contributor=contributor, form_key=form_key), facts)
     return contribution
+
+
+def refuse_merged(failure: IntegrityError) -> None:
+    """Say by name what PostgreSQL refuses to an account that was merged while this was being sent.
+
+    Raises: Conflict `account_merged`.
+    """
+    if "its account is merged" in str(failure):
+        raise Conflict(
+            "account_merged", _("This account is merged into another one of yours: declare the work there.")
+        ) from None
 
 
 def _same_contribution(first: Contribution, facts: dict[str, Any]) -> Contribution:

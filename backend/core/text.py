@@ -40,3 +40,8 @@ def blank(text: str) -> bool:
 def holds_address(text: str) -> bool:
     """Whether a name holds an address of the web: it would be shown, or sent, to others under our own name."""
     return _ADDRESS.search(text) is not None
+
+
+def folded(text: str) -> str:
+    """A text as it is compared with another: what nobody sees, capitals, spaces and forms of a letter do not count."""
+    return seen(unicodedata.normalize("NFKC", text)).casefold()

@@ -1,8 +1,9 @@
 """Periods that close by themselves, where their charter says so; a person still approves each distribution."""
 
+import logging
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from backend.commons.models import Period
 from backend.contributions.models import Contribution
@@ -10,14 +11,20 @@ from backend.core.errors import Conflict
 from backend.distributions.closing import freeze_period, hold_period
 from backend.distributions.models import Distribution
 from backend.distributions.snapshot import OVER, shareable
+from backend.events.models import Event
+from backend.events.services import record
 from backend.identity.models import Host
 from backend.identity.services import host_day
+
+logger = logging.getLogger(__name__)
+FAILED = "period.closing_failed"
 
 
 def close_due(now: datetime) -> int:
     """Close the periods whose charter closes them, each once, the oldest of a budget first; returns how many.
 
     One that comes after a distribution that awaits its approval waits for it. One transaction a period; a sweep.
+    What one period meets keeps no other from closing: it is logged, told once, and tried again at the next tick.
     """
     if not Host.objects.exists():
         return 0
@@ -30,9 +37,28 @@ def close_due(now: datetime) -> int:
     )
     done = 0
     for period_id in list(periods.values_list("pk", flat=True)):
-        with transaction.atomic():
-            done += _close(period_id, now)
+        try:
+            with transaction.atomic():
+                done += _close(period_id, now)
+        except OperationalError:  # PostgreSQL is gone: no other period would fare better
+            raise
+        except Exception:
+            logger.exception("period %s did not close by itself", period_id)
+            _tell(period_id, now)
     return done
+
+
+def failed_to_close(period: Period) -> bool:
+    """Whether an open period should have closed by itself and could not."""
+    return period.state == "open" and Event.objects.filter(kind=FAILED, subject=period.pk).exists()
+
+
+@transaction.atomic
+def _tell(period_id: str, now: datetime) -> None:
+    """Record, once a period, that it did not close: its stewards, treasurers and administrators are written to."""
+    period = hold_period(period_id)  # two workers that fail together tell it once
+    if period is not None and not Event.objects.filter(kind=FAILED, subject=period_id).exists():
+        record(FAILED, actor=None, subject=period_id, now=now, scopes=[period.budget_id])
 
 
 def _close(period_id: str, now: datetime) -> int:

@@ -26,6 +26,7 @@ USUAL = "development"
 class Estimate:
     """What a person would get if the period were closed now, minor units of the budget's currency.
 
+    amounts_count: whether the charter looks at amounts asked for this kind of work, or for any when none is imagined.
     available: what the period has to share, all its purses together. asked, share: of this person, all their work of
     the period together. of_this: what of the share is for the contribution that was imagined. held_back, minutes_held:
     what a closing would keep back of this work, since earlier work was given too much; `asked` is without it.
@@ -33,6 +34,7 @@ class Estimate:
 
     period: Period
     kind: str
+    amounts_count: bool
     available: int
     asked: int
     share: int
@@ -100,6 +102,7 @@ def estimate(
     return Estimate(
         period=period,
         kind=kind if minutes or amount else "",
+        amounts_count=any(charter.reads_requests(one) for one in ([kind] if minutes or amount else charter.kinds)),
         available=trace["totals"]["sources"]["held"],
         asked=mine["claim"] if mine else 0,
         share=mine["cents"] if mine else 0,

@@ -37,7 +37,7 @@ PREFIX = "TRONC-"  # of the invoices drafted for a payee who chose none
 def held_share(actor: User, share_id: str) -> Share:
     """A share of one's own that is owed a document, held by the caller.
 
-    Raises: NotFound `share_not_found`; Forbidden `not_yours`; Conflict `share_needs_no_document`.
+    Raises: NotFound `share_not_found`; Forbidden `share_of_another`; Conflict `share_needs_no_document`.
     """
     share = (
         Share.visible_to(actor)
@@ -49,7 +49,7 @@ def held_share(actor: User, share_id: str) -> Share:
     if share is None:
         raise NotFound("share_not_found", _("There is no such share."))
     if share.contributor_id != actor.pk:
-        raise Forbidden("not_yours", _("Only the person who is owed a share hands over its document."))
+        raise Forbidden("share_of_another", _("Only the person who is owed a share hands over its document."))
     require_owed(share)
     return share
 

@@ -25,7 +25,7 @@ def choose_payee(*, actor: User, share_id: str, payee_id: str, now: datetime) ->
 
     The ledger moves what is due of it from one payee to the other; no money leaves. Its supporting document names the
     payee, so that another one is needed.
-    Raises: NotFound `share_not_found`, `payee_not_found`; Forbidden `not_yours`; Conflict `payee_closed`,
+    Raises: NotFound `share_not_found`, `payee_not_found`; Forbidden `share_of_another`; Conflict `payee_closed`,
         `share_not_due` (not booked, in a batch, paid or waived).
     """
     share = (
@@ -38,7 +38,7 @@ def choose_payee(*, actor: User, share_id: str, payee_id: str, now: datetime) ->
     if share is None:
         raise NotFound("share_not_found", _("There is no such share."))
     if share.contributor_id != actor.pk:
-        raise Forbidden("not_yours", _("Only the person who is owed a share chooses the payee of it."))
+        raise Forbidden("share_of_another", _("Only the person who is owed a share chooses the payee of it."))
     if share.distribution.state != "booked" or share.state not in Share.DUE or not share.due:
         raise Conflict(
             "share_not_due",

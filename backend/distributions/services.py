@@ -1,11 +1,12 @@
 """The doors of distributions: what other apps may call."""
 
 from backend.distributions.arbitration import answer_arbitration, propose_arbitration, withdraw_arbitration
-from backend.distributions.automatic import close_due
+from backend.distributions.automatic import close_due, failed_to_close
 from backend.distributions.booking import approvable_from, approval_hindrance, approve, owed_to, sound
 from backend.distributions.closing import close_period, compute_due, computed, settled_lines
 from backend.distributions.estimate import Estimate, estimate
 from backend.distributions.objections import (
+    MAX_REASON,
     decide_distribution_objection,
     lift_distribution_objection,
     may_object,
@@ -17,6 +18,7 @@ from backend.distributions.snapshot import about_to_be_shared, about_to_receive,
 from backend.distributions.waiving import goes_back, waive_share, waiving_hindrance
 
 __all__ = [
+    "MAX_REASON",
     "Estimate",
     "about_to_be_shared",
     "about_to_receive",
@@ -31,6 +33,7 @@ __all__ = [
     "computed",
     "decide_distribution_objection",
     "estimate",
+    "failed_to_close",
     "goes_back",
     "last_day",
     "lift_distribution_objection",

@@ -22,14 +22,18 @@ from backend.ledger.services import Line, open_account, post
 OVER = ("closed", "archived")
 
 
-def waive_share(*, actor: User, share_id: str, amount: int | None, form_key: str, now: datetime) -> ShareWaiver:
+def waive_share(
+    *, actor: User, share_id: str, amount: int | None, form_key: str, now: datetime, currency: str | None = None
+) -> ShareWaiver:
     """Give back all or part of one's own booked share, before a batch takes it. Final.
 
     The ledger moved: payee +amount, each budget that the share comes from −its part, pro rata of what is left of the
     parts. What a supporting document said of the share no longer holds: it is owed again.
     Args: amount: minor units, at most what is due; None for all of it. form_key: a repetition gives back the first one.
+        currency: the one that the person named, if any.
     Raises: NotFound `share_not_found`; Forbidden `share_of_another`; Invalid `amount_out_of_range`,
-        `waived_more_than_due`; Conflict `share_not_waivable` naming the state, `budget_over`, `form_key_reused`.
+        `waived_more_than_due`, `other_currency`; Conflict `share_not_waivable` naming the state, `budget_over`,
+        `form_key_reused`.
     """
     with transaction.atomic():
         share = Share.visible_to(actor).filter(pk=share_id).first()
@@ -55,6 +59,13 @@ def waive_share(*, actor: User, share_id: str, amount: int | None, form_key: str
         if refusal := waiving_hindrance(share):
             raise refusal
         back = share.due if amount is None else amount
+        if currency not in {None, share.distribution.currency}:
+            raise Invalid(
+                "other_currency",
+                _("This share is in %(currency)s: give back an amount in that currency.")
+                % {"currency": share.distribution.currency},
+                param="currency",
+            )
         currency = share.distribution.currency
         require_amount(back, param="amount", minimum=1)
         if back > share.due:

@@ -134,6 +134,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
         _("Sharing and payouts"),
         {
             "period.closed": _("Period closed"),
+            "period.closing_failed": _("Period that could not close by itself"),
             "distribution.published": _("Distribution computed"),
             "distribution.objected": _("Objection to a distribution"),
             "distribution.objection_lifted": _("Objection to a distribution taken back"),

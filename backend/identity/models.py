@@ -296,6 +296,7 @@ class ApiToken(models.Model):
         ("periods:read", _("read periods")),
         ("periods:close", _("close periods")),
         ("distributions:read", _("read distributions")),
+        ("distributions:write", _("object to distributions, give back one’s own shares")),
         ("statement:read", _("read one’s own statement of account")),
         ("events:read", _("follow events")),
         ("ledger:read", _("read the books")),

@@ -28,7 +28,7 @@ from backend.notifications.recipes_of_arbitrations import arbitration_ended, arb
 from backend.notifications.recipes_of_closing import CLOSING_RECIPES
 from backend.notifications.recipes_of_donations import DONATION_RECIPES
 from backend.notifications.recipes_of_merges import MERGE_RECIPES
-from backend.notifications.recipes_of_payouts import payout_undone
+from backend.notifications.recipes_of_payouts import payout_undone, third_person_awaited
 from backend.notifications.recipes_of_peers import PEER_RECIPES
 from backend.notifications.recipes_of_people import PEOPLE_RECIPES
 from backend.notifications.recipes_of_pledges import PLEDGE_RECIPES
@@ -77,7 +77,11 @@ def _distribution_approved(event: Event) -> Letter:
         values = {"budget": budget, "link": _link("work/")}
         return (
             _("Your share of %(budget)s is decided") % values,
-            _("See the amount and how it was computed. No payment has left yet.\n\n%(link)s") % values,
+            _(
+                "See the amount and how it was computed. No payment has left yet: if you are owed something, give the"
+                " account that you are paid on, and approve the invoice that is drafted for you.\n\n%(link)s"
+            )
+            % values,
         )
 
     return [share.contributor for share in shares], write
@@ -374,6 +378,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "arbitration.proposed": arbitration_proposed,
     "arbitration.refused": arbitration_ended,
     "batch.prepared": _batch_prepared,
+    "batch.approved_once": third_person_awaited,
     "payout.settled": _payout_settled,
     "payout.returned": payout_undone,
     "payout.rejected": payout_undone,

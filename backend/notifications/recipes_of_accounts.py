@@ -1,8 +1,11 @@
 """What the events of accounts say by mail, and to whom."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.db.models.functions import Lower
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -44,6 +47,10 @@ def factor_reset(event: Event) -> Letter:
     return list(told.values()), write
 
 
+# How long an address that was replaced is told of accounts: whoever stole an account changes the address first.
+FORMER = timedelta(days=30)
+
+
 @dataclass(frozen=True)
 class Proven:
     """A person at one of the addresses that they confirmed."""
@@ -55,11 +62,27 @@ class Proven:
     has_address: bool = True
 
 
-def every_address(person: User) -> list[Proven]:
-    """The person at each confirmed address of theirs, the main one included."""
+def every_address(person: User, now: datetime) -> list[Proven]:
+    """The person at each confirmed address of theirs, the main one included, and at those that they had lately."""
     others = EmailAddress.objects.filter(user=person, verified=True).order_by("pk").values_list("email", flat=True)
     known = dict.fromkeys([person.email, *others])
+    known |= dict.fromkeys(_lately(person, {email.lower() for email in known}, now))
     return [Proven(person.name, email, person.language, person.is_active, person.has_address) for email in known]
+
+
+def _lately(person: User, present: set[str], now: datetime) -> list[str]:
+    """Addresses that were a person's within `FORMER` and are nobody else's since."""
+    # By its name: privacy, which keeps them for erasures, stands above this app.
+    kept = apps.get_model("privacy", "Former")._default_manager.filter(user=person, kind="email")
+    former = set(kept.filter(noted_at__gte=now - FORMER).values_list("text", flat=True)) - present
+    if not former:
+        return []
+    taken = {
+        *User.objects.annotate(at=Lower("email")).filter(at__in=former).values_list("at", flat=True),
+        *EmailAddress.objects.annotate(at=Lower("email")).filter(at__in=former).exclude(user=person)
+        .values_list("at", flat=True),
+    }  # fmt: skip
+    return sorted(former - taken)
 
 
 def account_changed(event: Event) -> Letter:
@@ -94,7 +117,7 @@ def account_changed(event: Event) -> Letter:
             % values,
         )
 
-    return ([] if first or not payee.user.is_active else every_address(payee.user)), write
+    return ([] if first or not payee.user.is_active else every_address(payee.user, event.created_at)), write
 
 
 def default_chosen(event: Event) -> Letter:
@@ -120,7 +143,7 @@ def default_chosen(event: Event) -> Letter:
             % values,
         )
 
-    return (every_address(payee.user) if payee.user.is_active else []), write
+    return (every_address(payee.user, event.created_at) if payee.user.is_active else []), write
 
 
 def payee_blocked(event: Event) -> Letter:
@@ -141,7 +164,7 @@ def payee_blocked(event: Event) -> Letter:
         )
 
     people: list[Addressee] = (
-        [*every_address(payee.user), *people_with("treasurer", [])] if payee.user.is_active else []
+        [*every_address(payee.user, event.created_at), *people_with("treasurer", [])] if payee.user.is_active else []
     )
     return list({one.email: one for one in people}.values()), write
 

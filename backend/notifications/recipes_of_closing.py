@@ -1,7 +1,9 @@
 """What is said against a distribution, and what is given back of it, by mail to those whom it concerns."""
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from backend.commons.models import Period
 from backend.commons.services import tree_of
 from backend.core.money import format_money
 from backend.distributions.models import DistributionObjection, Share
@@ -99,6 +101,34 @@ def objection_upheld(event: Event) -> Letter:
     return list(people.values()), write
 
 
+def closing_failed(event: Event) -> Letter:
+    """The stewards, the treasurers and those who keep the service read that a period did not close by itself."""
+    period = Period.objects.select_related("budget__commons", "budget__parent").get(pk=event.subject)
+    told = [
+        *people_with("steward", tree_of(period.budget)), *people_with("treasurer", []),
+        *people_with("administrator", []),
+    ]  # fmt: skip
+
+    def write() -> tuple[str, str]:
+        values = {
+            "budget": period.budget.full_name,
+            "first": date_format(period.starts_on, "DATE_FORMAT"),
+            "link": link(f"periods/{period.pk}/close/"),
+        }
+        return (
+            _("A period of %(budget)s could not close by itself") % values,
+            _(
+                "The period that begins on %(first)s should have closed as its charter says, and an error kept it from "
+                "it. No money moved, and no other pot is concerned. It is tried again each minute; a steward or a "
+                "treasurer may close it by hand. Who keeps the service finds the cause in its log.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    people = {one.pk: one for one in told} if period.state == "open" else {}
+    return list(people.values()), write
+
+
 def share_given_back(event: Event) -> Letter:
     """The stewards read that money is in the pot again; its giver has a trace of what they did."""
     row = Share.objects.select_related("contributor", "distribution__period__budget__commons").get(
@@ -127,6 +157,7 @@ def share_given_back(event: Event) -> Letter:
 
 
 CLOSING_RECIPES = {
+    "period.closing_failed": closing_failed,
     "distribution.share_waived": share_given_back,
     "distribution.objected": distribution_objected,
     "distribution.objection_lifted": objection_ended,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from stdnum import iban as iban_format
 
@@ -14,7 +15,7 @@ from backend.core.errors import Conflict, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.reads import among
 from backend.events.services import record
-from backend.identity.models import User
+from backend.identity.models import HostBankAccount, User
 from backend.identity.organisations import Address
 from backend.identity.services import require_iban
 from backend.payees.models import HOLD, BookedName, Payee
@@ -78,9 +79,13 @@ def set_account(*, actor: User, name: str, iban: str, now: datetime, payee_id: s
     """Set the name and IBAN on which a payee of one's own is paid; the same again changes nothing, but unblocks it.
 
     What changes is paid to from HOLD later only. Args: payee_id: empty for the one of one's own that is by default.
-    Raises: NotFound; Conflict `payee_closed`; Invalid `iban_invalid`, `name_missing`.
+    Raises: NotFound; Conflict `payee_closed`; Invalid `iban_invalid`, `iban_of_host`, `name_missing`.
     """
     compact = require_iban(iban)
+    if HostBankAccount.objects.filter(iban=compact).exists():
+        raise Invalid(
+            "iban_of_host", _("This is an account of the host, from which you are paid: give yours."), param="iban"
+        )
     if not name.strip():
         raise Invalid("name_missing", _("Give the name of the account’s holder, as the bank writes it."), param="name")
     payee = own_payee(actor, payee_id or payee_of(actor, now=now).pk)
@@ -114,6 +119,12 @@ def own_payee(actor: User, payee_id: str) -> Payee:
     return payee
 
 
+def hold_payees(payees: "QuerySet[Payee]") -> None:
+    """Lock payees until the transaction ends: none of their accounts changes meanwhile."""
+    # Rows are read: Django leaves the lock out of a COUNT.
+    list(payees.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+
+
 def _told(payee: Payee) -> dict[str, str]:
     """What the audit trail may keep of an account: fingerprints by which two are known equal, nothing to read."""
     return {"iban": payee.iban_index, "name": crypto.equality_index(payee.name)}
@@ -121,7 +132,8 @@ def _told(payee: Payee) -> dict[str, str]:
 
 @transaction.atomic
 def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
-    """Keep the names under which payees are being booked, in the transaction that books them.
+    """Keep the names under which payees are being booked, in the transaction that books them: those of their papers,
+    not those of who holds their accounts, whom the books have no reason to name.
 
     A payee booked before under the same name adds nothing. Args: payee_ids: whose purses the entry moves. now: the
     moment of the entry.
@@ -130,9 +142,9 @@ def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
     kept = booked_names(owners)
     for payee in Payee.objects.filter(among("pk", owners)).only("name").order_by("id"):
         before = [name for since, name in kept.get(payee.pk, []) if since <= now]
-        if not before or before[-1] != payee.name:
+        if not before or before[-1] != payee.on_papers:
             key = new_id("bkn")
-            sealed = crypto.encrypt(payee.name, bound_to=key)
+            sealed = crypto.encrypt(payee.on_papers, bound_to=key)
             added.append(BookedName(id=key, owner=payee.pk, name_sealed=sealed, since=now))
     # Two entries of one moment tell one name: the first that was kept.
     BookedName.objects.bulk_create(added, ignore_conflicts=True)

@@ -135,17 +135,18 @@ def choose(
     hands, people = hands_on(repaid), people_paid(repaid)
     others = [one for one in people_with("treasurer", [the_host().pk]) if one.pk != preparer.pk]
     left = {one.pk for one in others}
+    lines: list[Line] = [*rows, *repaid]
+    accounts = holders_of({_account_of(line) for line in lines}, among=others)
     earlier, each, most, total = prepared_on_day(account, now), defaultdict[str, int](int), 0, 0
     ended = False
-    lines: list[Line] = [*rows, *repaid]
     for line in sorted(lines, key=lambda one: (_owed_since(one), one.pk)):
         code, detail = _own_reason(line, small, left_out, why, now)
         if code:
             made.held.append(Held(line, code, detail))
             continue
         concerned = concerned_by_payee(line.payee) if isinstance(line, Share) else hands[line.pk] | people[line.pk]
-        still, amount = left - concerned, due(line)
-        biggest = max(most, each[whose(line)] + amount)
+        still, amount = left - concerned - accounts.get(_account_of(line), set()), due(line)
+        biggest = max(most, *(each[key] + amount for key in whose(line)))
         over = above(account=account, most=biggest, total=total + amount, earlier=earlier)
         if others and not still:
             made.held.append(Held(line, "nobody_could_approve"))
@@ -156,7 +157,8 @@ def choose(
             made.held.append(Held(line, "no_money", str(max(0, made.free - total))))
         else:
             left, made.above, most, total = still, over, biggest, total + amount
-            each[whose(line)] += amount
+            for key in whose(line):
+                each[key] += amount
             if isinstance(line, Share):
                 made.shares.append(line)
             else:
@@ -168,6 +170,23 @@ def choose(
 def concerned_by_payee(payee: Payee) -> set[str]:
     """The ids of who is paid as this payee, and of who last changed its account."""
     return {key for key in (payee.user_id, payee.iban_edited_by_id) if key}
+
+
+def holders_of(accounts: Collection[str], *, among: Collection[User]) -> dict[str, set[str]]:
+    """Keyed hash of an account → the ids of those of these people who are paid on it themselves, as any payee of
+    theirs: whoever else it is said to be of, what is sent there is sent to them.
+
+    Args: accounts: keyed hashes; the empty one is no account.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    theirs = Payee.objects.filter(user__in=among, iban_index__in=set(accounts) - {""})
+    for account, person in theirs.values_list("iban_index", "user"):
+        found[account].add(person)
+    return found
+
+
+def _account_of(line: Line) -> str:
+    return line.payee.iban_index if isinstance(line, Share) else line.iban_index
 
 
 def _owed_since(line: Line) -> datetime:

@@ -20,9 +20,9 @@ from backend.identity.services import host_day
 from backend.ledger import chart
 from backend.ledger.services import Account, Line, open_account, post, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import archive_names, open_iban
-from backend.payments.refunds import open_refund_iban
+from backend.payees.services import archive_names, hold_payees
 from backend.payouts.models import Payout, PayoutBatch
+from backend.payouts.sepa import transfers_of
 from backend.payouts.signing import bytes_of, decided, fault_of, holds, locked_batch, void, voided
 
 # After that, somebody else may go on with a file that was claimed and not handed over: the process died.
@@ -48,7 +48,7 @@ def hand_over(*, actor: User, batch_id: str, again: bool = False, now: datetime)
             raise decided(batch)
         data, fault = bytes_of(batch), ""
         if batch.state == "claimed":
-            Payee.objects.select_for_update(of=("self",)).filter(payouts__batch=batch).order_by("pk").count()
+            hold_payees(Payee.objects.filter(payouts__batch=batch))
             fault = fault_of(batch, data, now)
             if fault:
                 void(batch, fault, now)
@@ -91,7 +91,7 @@ def claim(*, actor: User, batch_id: str, way: str, now: datetime) -> PayoutBatch
         if batch.state != "approved":
             _require_same(batch, actor, way, now)
             return batch
-        Payee.objects.select_for_update(of=("self",)).filter(payouts__batch=batch).order_by("pk").count()
+        hold_payees(Payee.objects.filter(payouts__batch=batch))
         fault = fault_of(batch, bytes_of(batch), now)
         if fault:
             void(batch, fault, now)
@@ -180,7 +180,7 @@ def purse(kind: str, batch: PayoutBatch) -> Account:
 def take_by_hand(*, actor: User, batch_id: str, now: datetime) -> list[tuple[Payout, str]]:
     """Claim an approved batch to type its transfers on the bank's site. Moves no money; its file is not used any more.
 
-    Returns: each payout with the account it goes to in full, which leaves a line in the audit trail.
+    Returns: each payout with the account that was signed for it in full, which leaves a line in the audit trail.
     Raises: what `claim` raises.
     """
     claim(actor=actor, batch_id=batch_id, way="hand", now=now)
@@ -188,12 +188,10 @@ def take_by_hand(*, actor: User, batch_id: str, now: datetime) -> list[tuple[Pay
         batch = locked_batch(actor, batch_id)
         if batch.way != "hand" or batch.state != "claimed":
             raise decided(batch)
-        found = []
-        for row in batch.payouts.select_related("payee", "refund").order_by("name", "id"):
-            if row.payee is not None:
-                found.append((row, open_iban(row.payee)))
-            elif row.refund is not None:
-                found.append((row, open_refund_iban(row.refund)))
+        # From the file that was signed: an account changed since the claim is neither approved nor past its hold.
+        signed = transfers_of(bytes_of(batch))
+        rows = batch.payouts.order_by("name", "id")
+        found = [(row, signed[row.end_to_end_id][0]) for row in rows]
         record("batch.accounts_shown", actor=actor, subject=batch.pk, now=now, number=len(found))
     return found
 

@@ -13,6 +13,7 @@ from backend.ledger.services import balance
 from backend.payees.models import Payee
 from backend.payments.models import Refund
 from backend.payouts.models import PayoutBatch
+from backend.pledges.models import Pledge
 
 # What is above a limit → the sentence that says so.
 ABOVE = {
@@ -22,9 +23,24 @@ ABOVE = {
 }
 
 
-def whose(line: Share | Refund) -> str:
-    """Who gets a line, as the limit for a payee counts: a person whatever their payees, or a pledge."""
-    return line.payee.user_id if isinstance(line, Share) else line.pledge_id
+def whose(line: Share | Refund) -> tuple[str, ...]:
+    """Who gets a line, as the limit for a payee counts: a person or payer whatever their payees and pledges, and the
+    bank account that it goes to, whoever holds it."""
+    return _gets(line.payee if isinstance(line, Share) else line)
+
+
+def _gets(row: Payee | Refund) -> tuple[str, ...]:
+    who = row.user_id if isinstance(row, Payee) else _payer(row.pledge)
+    return (who, f"iban:{row.iban_index}") if row.iban_index else (who,)
+
+
+def _payer(pledge: Pledge) -> str:
+    """Who promised; somebody without an account is known by their address, which each of their gifts repeats."""
+    if pledge.donor is None:
+        return str(pledge.organisation_id or pledge.person_id)
+    return pledge.donor.claimed_by_id or (
+        f"address:{pledge.donor.email_index}" if pledge.donor.email_index else pledge.donor.pk
+    )
 
 
 def due(line: Share | Refund) -> int:
@@ -64,9 +80,11 @@ def prepared_on_day(account: HostBankAccount, at: datetime, before: PayoutBatch 
 def above_of(batch: PayoutBatch) -> list[str]:
     """The limits that a batch is above now, as keys of ABOVE: then a second person must approve it too."""
     each: dict[str, int] = defaultdict(int)
-    for payout in batch.payouts.select_related("payee", "refund"):
+    for payout in batch.payouts.select_related("payee", "refund__pledge__donor"):
         row = payout.payee or payout.refund
-        each[str(row.user_id if isinstance(row, Payee) else row and row.pledge_id)] += payout.amount
+        assert row is not None  # a payout is one of the two
+        for key in _gets(row):
+            each[key] += payout.amount
     earlier = prepared_on_day(batch.account, batch.prepared_at, before=batch)
     return above(account=batch.account, most=max(each.values(), default=0), total=batch.total, earlier=earlier)
 

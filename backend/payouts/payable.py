@@ -23,6 +23,13 @@ def payable_shares(*, currency: str) -> list[Share]:
     return [share for share in shares if share.pk not in low]
 
 
+def shares_to_pay(*, currency: str) -> list[Share]:
+    """The booked shares that can be paid, then those that only want their supporting document, each by payee."""
+    owed = owed_shares(currency=currency)
+    low = {share.pk for share in too_small(share for share in owed if share.state in Share.READY)}
+    return sorted((share for share in owed if share.pk not in low), key=lambda share: share.state not in Share.READY)
+
+
 def waiting_shares(*, currency: str) -> list[tuple[Share, str]]:
     """The booked shares that are not paid yet, by payee, each with its reason: `below_minimum`, until what the pot owes
     the person reaches the smallest payment of its charter."""

@@ -9,7 +9,7 @@ OF_ACCOUNT = frozenset({"AC01", "AC03", "AC04", "AC06", "AG01", "BE04", "MD07", 
 # Source: ISO 20022 external code sets, the reasons that the SEPA credit transfer rulebook lists (EPC125-05).
 REASONS: dict[str, "str | Promise"] = {
     "AC01": _("the account number is wrong"),
-    "AC03": _("the account number is wrong"),
+    "AC03": _("the account number of the payee is not valid"),
     "AC04": _("the account is closed"),
     "AC06": _("the account is blocked"),
     "AG01": _("this account takes no transfers"),

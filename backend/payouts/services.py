@@ -23,20 +23,29 @@ from backend.identity.services import host_day, the_host
 from backend.ledger import chart
 from backend.ledger.services import Line, Reservation, hold_all, open_account, post, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import address_of, open_iban
+from backend.payees.services import address_of, hold_payees, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import open_refund_iban
 from backend.payouts.choosing import Choice, choose
 from backend.payouts.handing import hand_over, paid_by_hand, purse, take_by_hand
 from backend.payouts.limits import due
 from backend.payouts.models import HeldOut, PaidRefund, PaidShare, Payout, PayoutBatch
-from backend.payouts.payable import below_minimum, owed_shares, payable_refunds, payable_shares, waiting_shares
+from backend.payouts.payable import (
+    below_minimum,
+    owed_shares,
+    payable_refunds,
+    payable_shares,
+    shares_to_pay,
+    waiting_shares,
+)
 from backend.payouts.sepa import Place, Transfer, pain001, sepa_name
-from backend.payouts.signing import approve_batch, hindrance, refuse_batch, void_changed
+from backend.payouts.signing import approve_batch, hindrance, may_approve, refuse_batch, void_changed
 
 __all__ = [
-    "approve_batch", "below_minimum", "choose", "find_payouts", "hand_over", "hindrance", "owed_shares", "paid_by_hand",
-    "payable_refunds", "payable_shares", "prepare_batch", "refuse_batch", "settle", "take_by_hand", "void_changed",
+    "approve_batch", "below_minimum", "choose", "find_payouts", "hand_over", "hindrance", "may_approve", "owed_shares",
+    "paid_by_hand",
+    "payable_refunds", "payable_shares", "prepare_batch", "refuse_batch", "settle", "shares_to_pay",
+    "take_by_hand", "void_changed",
     "waiting_shares",
 ]  # fmt: skip
 
@@ -79,7 +88,7 @@ def prepare_batch(
             locked = Share.objects.select_for_update(of=("self",)).filter(pk__in=[share.pk for share in owed])
             still = set(locked.filter(state__in=Share.DUE).order_by("pk").values_list("pk", flat=True))
             # The account shown to the approver is the one the file pays.
-            Payee.objects.select_for_update(of=("self",)).filter(shares__in=still).order_by("pk").count()
+            hold_payees(Payee.objects.filter(shares__in=still))
             choice = choose(
                 preparer=actor, account=account, now=now, left_out=left_out, why=why.strip()[:280],
                 shares=[share for share in owed_shares(currency=account.currency) if share.pk in still],

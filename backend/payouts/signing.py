@@ -1,7 +1,7 @@
 """Approves, refuses and voids payout batches: who is not concerned signs exactly the bytes that were prepared."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -21,13 +21,16 @@ from backend.identity.permissions import require
 from backend.identity.services import people_with, the_host
 from backend.ledger.services import holds_of, release, require_thawed
 from backend.payees.models import Payee
-from backend.payees.services import open_iban
+from backend.payees.services import hold_payees, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import hands_on, open_refund_iban, people_paid
-from backend.payouts.choosing import payee_hindrance
+from backend.payouts.choosing import holders_of, payee_hindrance
 from backend.payouts.limits import above_of
 from backend.payouts.models import PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.sepa import transfers_of, written_amount
+
+# For so long, who types transfers on the bank's site is alone to give them up; later, they may not be there any more.
+TYPING = timedelta(days=1)
 
 
 def locked_batch(actor: User, batch_id: str) -> PayoutBatch:
@@ -83,6 +86,8 @@ def _concerned(actor: User, batch: PayoutBatch) -> Forbidden | None:
     payees = [(payout.name, payout.payee) for payout in payouts if payout.payee is not None]
     refunds = [payout.refund for payout in payouts if payout.refund is not None]
     mine = any(payee.user_id == actor.pk for _name, payee in payees)
+    paid_on = {refund.iban_index for refund in refunds} | {payee.iban_index for _name, payee in payees}
+    mine = mine or bool(holders_of(paid_on, among=[actor]))
     if mine or any(actor.pk in people for people in people_paid(refunds).values()):
         return Forbidden("payee_of_batch", _("You are paid by this batch: another treasurer must approve it."))
     if any(payee.iban_edited_by_id == actor.pk for _name, payee in payees):
@@ -125,7 +130,7 @@ def approve_batch(*, actor: User, batch_id: str, digest: str, now: datetime) -> 
             return batch  # the same act again
         if batch.state != "prepared":
             raise decided(batch)
-        Payee.objects.select_for_update(of=("self",)).filter(payouts__batch=batch).order_by("pk").count()
+        hold_payees(Payee.objects.filter(payouts__batch=batch))
         refusal = hindrance(actor=actor, batch=batch)
         if isinstance(refusal, Forbidden):
             raise refusal
@@ -189,7 +194,8 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
     money.
 
     Args: seen: the state in which it was refused: what somebody else decided in the meantime is told first.
-    Raises: NotFound; Forbidden; Invalid `reason_missing`; Conflict `batch_decided` naming who and when.
+    Raises: NotFound; Forbidden; Invalid `reason_missing`; Conflict `batch_claimed` and `batch_decided` naming who and
+        when.
     """
     with transaction.atomic():
         batch = locked_batch(actor, batch_id)
@@ -198,6 +204,7 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
             return batch  # the same act again
         if batch.state not in PayoutBatch.SPOKEN_FOR or batch.state != seen:
             raise decided(batch)
+        _require_not_typed_by_another(batch, actor, now)
         if not reason.strip():
             raise Invalid("reason_missing", _("Say why the batch is refused."), param="reason")
         before = batch.state
@@ -208,6 +215,22 @@ def refuse_batch(*, actor: User, batch_id: str, reason: str, seen: str = "prepar
             before={"state": before}, after={"state": "rejected"},
         )  # fmt: skip
     return batch
+
+
+def _require_not_typed_by_another(batch: PayoutBatch, actor: User, now: datetime) -> None:
+    """Leave a batch to who is typing its transfers, for a day: refused meanwhile, what left would be paid again."""
+    if batch.state != "claimed" or batch.way != "hand" or batch.claimed_by_id == actor.pk:
+        return
+    assert batch.claimed_by is not None  # a constraint says so of a claimed batch
+    assert batch.claimed_at is not None
+    if now - batch.claimed_at < TYPING:
+        raise Conflict(
+            "batch_claimed",
+            _("%(name)s types these transfers on the bank’s site since %(moment)s: only they give them up before "
+              "%(until)s. What was typed would be paid again by another batch.")
+            % {"name": batch.claimed_by.name, "moment": told_moment(batch.claimed_at),
+               "until": told_moment(batch.claimed_at + TYPING)},
+        )  # fmt: skip
 
 
 def fault_of(batch: PayoutBatch, data: bytes, now: datetime) -> str:

@@ -29,7 +29,8 @@ from backend.identity.models import User
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day
 from backend.web.charter_words import Change, Section, budget_names, changes, sections
-from backend.web.forms_charter import CharterForm, DocumentForm
+from backend.web.forms_charter import CharterForm
+from backend.web.forms_charter_document import DocumentForm
 from backend.web.pages import AuthedRequest, fresh_factor, private
 from backend.web.side_by_side import Comparison, compare
 from backend.web.templatetags.tronc import day

@@ -24,7 +24,14 @@ from backend.contributions.models import Contribution
 from backend.core.errors import Conflict
 from backend.core.money import format_money
 from backend.distributions.models import Distribution, DistributionObjection, Share
-from backend.distributions.services import approvable_from, approval_hindrance, close_period, last_day, simulate
+from backend.distributions.services import (
+    approvable_from,
+    approval_hindrance,
+    close_period,
+    failed_to_close,
+    last_day,
+    simulate,
+)
 from backend.identity.models import User
 from backend.identity.permissions import dormant, may, require
 from backend.identity.services import host_day, people_with
@@ -40,6 +47,10 @@ from backend.web.status import LATE
 
 LINES_READ = 1000  # bank lines that wait to be matched, of which the assistant reads the texts
 UNMATCHED = ("new", "suspect", "suggested")
+
+
+def _without_signs(name: str) -> list[str]:
+    return name.replace("›", " ").replace(">", " ").casefold().split()
 
 
 class CloseForm(forms.Form):
@@ -58,9 +69,9 @@ class CloseForm(forms.Form):
         self.fields["name"].help_text = expected
 
     def clean_name(self) -> str:
-        """Capitals and spaces at its ends do not matter."""
+        """Capitals and spaces do not matter, nor does the sign between a commons and its budget: no keyboard has it."""
         typed: str = self.cleaned_data["name"].strip()
-        if " ".join(typed.split()).casefold() != " ".join(self.expected.split()).casefold():
+        if _without_signs(typed) != _without_signs(self.expected):
             raise forms.ValidationError(
                 gettext("Type “%(name)s”, as it stands here. Nothing was closed.") % {"name": self.expected}
             )
@@ -112,6 +123,7 @@ def period_close(request: AuthedRequest, period_id: str) -> HttpResponseBase:
         context["stages"] = stages(request.user, distribution, now)
     elif period.state == "open":
         context |= before_closing(request.user, period, now)
+        context["early"] = begun and context["last_day"] > host_day(now)
     return render(request, "periods/close.html", context, status=status)
 
 
@@ -127,6 +139,7 @@ def before_closing(actor: User, period: Period, now: datetime) -> dict[str, Any]
         "checks": [
             *_work(period, budgets),
             *_money(actor, period, budgets),
+            *_by_itself(period),
             _soundness(now),
             *_people(actor, period, paid),
         ],
@@ -184,6 +197,17 @@ def _money(actor: User, period: Period, budgets: list[str]) -> list[dict[str, An
         ) % told if unpaid["count"] else gettext("No pledge awaits its payment."),
             reverse("budget_page", args=[period.budget.pk]) if unpaid["count"] else ""),
     ]  # fmt: skip
+
+
+def _by_itself(period: Period) -> list[dict[str, Any]]:
+    """What is told of a period that its charter should have closed."""
+    if not failed_to_close(period):
+        return []
+    said = gettext(
+        "This period should have closed by itself and an error kept it from it: close it by hand, or ask who "
+        "keeps the service. It is tried again each minute."
+    )
+    return [_check(False, said)]
 
 
 def _soundness(now: datetime) -> dict[str, Any]:
@@ -251,7 +275,8 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
         }
         for person in people
     ]
-    uses = trace["totals"]["uses"]
+    uses, charter = trace["totals"]["uses"], period.charter
+    by_request = all(charter.reads_requests(kind) for kind in charter.kinds)
     return {
         "rows": sorted(rows, key=lambda row: str(row["name"]).casefold()),
         "last": last.period if last else None,
@@ -261,6 +286,7 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
         "left": uses["left"],
         "set_aside": uses["upstream"] + uses["reserve"],
         "shared_before": sum(before.values()),
+        "short": max(0, sum(row["claim"] for row in trace["persons"]) - uses["shares"]) if by_request else 0,
     }
 
 
@@ -290,7 +316,7 @@ def stages(actor: User, distribution: Distribution, now: datetime) -> list[dict[
         ),
         _stage(
             gettext("Time for objections"), published and (over or booked),
-            gettext("Anybody of the budget may object, with a reason."), day=first, link=page,
+            gettext("Anybody of the budget may object, with a reason, until it is approved."), day=first, link=page,
         ),
         _stage(
             gettext("Objections answered"), booked or (answered and over), _objections(raised, standing, waiting),

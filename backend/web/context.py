@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
 from backend.commons.models import Commons
-from backend.contributions.models import Contribution
+from backend.contributions.models import Adjustment, Contribution
 from backend.distributions.models import Distribution, Share, SupportingDocument
 from backend.identity.models import Organisation, Proposal, Role, User
 from backend.identity.offers import offers_to
@@ -80,18 +80,21 @@ class Reader:
 
     @cached_property
     def to_review(self) -> int:
-        """How many contributions await their opinion as a steward."""
+        """How many contributions and proposed corrections await their opinion as a steward."""
         scopes = [scope for kind, scope in self.roles if kind == "steward"]
         if not scopes:
             return 0
-        return (
+        corrections = Adjustment.objects.filter(
+            Q(contribution__budget__in=scopes) | Q(contribution__budget__parent__in=scopes), state="proposed"
+        ).exclude(proposed_by_id=self.user.pk)
+        work = (
             Contribution.objects.filter(Q(budget__in=scopes) | Q(budget__parent__in=scopes), state="declared")
             .exclude(contributor_id=self.user.pk)
             .exclude(recorded_by_id=self.user.pk)
             .exclude(period__charter__document__review__mode="consent")
             .exclude(reviews__reviewer_id=self.user.pk, reviews__version=F("version"))
-            .count()
         )
+        return work.count() + corrections.exclude(contributor_id=self.user.pk).count()
 
     @cached_property
     def to_decide(self) -> int:

@@ -9,15 +9,16 @@ from backend.payouts.reasons import OTHER, REASONS
 from backend.web.forms_receipts import reason_field
 
 
+def _choices() -> list[tuple[str, str]]:
+    """The codes with their words, in the language of who reads."""
+    reasons = [(code, f"{code} · {words}") for code, words in REASONS.items()]
+    return [("", str(_("Choose"))), *reasons, (OTHER, str(_("Other")))]
+
+
 def code_field(**facts: Any) -> forms.ChoiceField:
     """The bank's reason, as a code of ISO 20022 and in words."""
-    choices = [
-        ("", _("Choose")),
-        *((code, f"{code} · {words}") for code, words in REASONS.items()),
-        (OTHER, _("Other")),
-    ]
     return forms.ChoiceField(
-        label=_("The bank’s reason"), choices=choices, error_messages={"required": _("Choose the bank’s reason.")},
+        label=_("The bank’s reason"), choices=_choices, error_messages={"required": _("Choose the bank’s reason.")},
         **facts,
     )  # fmt: skip
 

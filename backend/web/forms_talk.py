@@ -97,6 +97,9 @@ class AmendForm(ContributionForm):
             one for one in Contribution.KINDS if one[0] in kinds or one[0] == contribution.kind
         ]
 
+    def _ask_of_twin(self, cleaned: dict[str, Any]) -> None:
+        """What is changed is declared already."""
+
     def clean(self) -> dict[str, Any]:
         """Read the amount in the currency of its budget."""
         self.cleaned_data["budget"] = self.contribution.budget

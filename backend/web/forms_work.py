@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget, Charter
 from backend.contributions.models import Contribution
+from backend.contributions.own import same_as
 from backend.contributions.places import declarable
 from backend.core.durations import parse_duration
 from backend.core.errors import Invalid
@@ -106,6 +107,10 @@ class ContributionForm(KeyedForm):
         max_length=6000,
     )
 
+    twice = forms.BooleanField(
+        label=_("This is other work than what I declared with the same words: declare it too"), required=False
+    )
+
     def __init__(self, *args: Any, actor: User, today: date, estimates: bool = False, **kwargs: Any) -> None:
         """Offer the budgets where the person may declare, the kinds that their charters have, and today."""
         super().__init__(*args, **kwargs)
@@ -117,6 +122,9 @@ class ContributionForm(KeyedForm):
         cast(forms.ChoiceField, self.fields["kind"]).choices = [one for one in Contribution.KINDS if one[0] in kinds]
         if all(charter.soft_cap is None for charter in charters):
             del self.fields["over_cap_reason"]
+        self.asked_twice = self.fields["twice"]
+        if "twice" not in self.data:
+            del self.fields["twice"]  # until it matters
         self.fields["worked_on"].initial = today
         self.fields["minutes"].widget.attrs["inputmode"] = "text"
         self.fields["amount"].widget.attrs["inputmode"] = "decimal"
@@ -151,7 +159,19 @@ class ContributionForm(KeyedForm):
         if self.estimates:
             for name in set(self.errors) - ESTIMATED:
                 del self.errors[name]
+        elif not self.errors and not cleaned.get("twice"):
+            self._ask_of_twin(cleaned)
+        cleaned.pop("twice", None)
         return cleaned
+
+    def _ask_of_twin(self, cleaned: dict[str, Any]) -> None:
+        """Have the person say whether work that they declared with the same words is other work."""
+        facts = {name: cleaned[name] for name in ("budget", "worked_on", "kind", "minutes", "description")}
+        twin = same_as(actor=self.actor, **facts)
+        if twin is not None and twin.form_key != cleaned["form_key"]:
+            self.fields["twice"] = self.asked_twice
+            said = _("The same work of the same day is declared already (%(id)s). If this is other work, tick the box.")
+            self.add_error("twice", forms.ValidationError(said % {"id": twin.pk}, code="declared_already"))
 
 
 def running_charters(budgets: "QuerySet[Budget]") -> list[Charter]:

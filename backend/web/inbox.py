@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from backend.banking.models import BankLine
 from backend.core.dates import date_format
-from backend.distributions.models import Distribution, SupportingDocument
+from backend.distributions.models import Distribution, DistributionObjection, Share, SupportingDocument
 from backend.distributions.services import last_day
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import may
@@ -17,7 +17,7 @@ from backend.ledger.closing import month_after
 from backend.ledger.services import closings, next_month
 from backend.payments.models import PaperPayment, Surplus
 from backend.payouts.models import PayoutBatch
-from backend.payouts.services import payable_shares
+from backend.payouts.services import shares_to_pay
 from backend.transfers.models import Opening, Transfer
 from backend.transfers.openings import to_open
 from backend.web.periods import readable_periods
@@ -110,7 +110,9 @@ def _distributions(actor: User) -> Pile:
                 one.period.budget.name,
                 reverse("distribution_page", args=[one.pk]),
                 one.prepared_at,
-                note=_("closed by you: another person approves")
+                note=_("an objection stands: it is approved once that has ended")
+                if one.objections.filter(state__in=DistributionObjection.STANDING).exists()
+                else _("closed by you: another person approves")
                 if one.prepared_by_id == actor.pk
                 else _("closed by %(name)s") % {"name": one.prepared_by.name}
                 if one.prepared_by is not None
@@ -123,14 +125,24 @@ def _distributions(actor: User) -> Pile:
     )
 
 
+def _missing(share: Share) -> str:
+    """What keeps an owed share from being paid, in words; empty when nothing does."""
+    said = []
+    if share.state not in Share.READY:
+        said.append(_("awaits its supporting document"))
+    if not share.payee.iban_sealed:
+        said.append(_("has not given an account yet"))
+    return " · ".join(said)
+
+
 def _shares() -> Pile:
     currencies = sorted(set(HostBankAccount.objects.values_list("currency", flat=True)))
-    owed = [share for currency in currencies for share in payable_shares(currency=currency)]
-    owed.sort(key=lambda share: share.pk)
+    owed = [share for currency in currencies for share in shares_to_pay(currency=currency)]
+    owed.sort(key=lambda share: (share.state not in Share.READY, share.pk))
     return Pile(
         key="shares",
         title=_("Shares to pay"),
-        hint=_("Approved and owed; they leave in a payout batch."),
+        hint=_("Approved and owed; they leave in a payout batch once their document is there."),
         empty=_("Nothing is owed to anyone outside a batch."),
         url=reverse("payouts"),
         count=len(owed),
@@ -139,7 +151,7 @@ def _shares() -> Pile:
                 share.payee.name,
                 reverse("share_page", args=[share.pk]),
                 share.distribution.approved_at,
-                note="" if share.payee.iban_sealed else _("has not given an account yet"),
+                note=_missing(share),
                 amount=share.due,
                 currency=share.distribution.currency,
             )
@@ -174,7 +186,7 @@ def _received() -> Pile:
 def _batches(actor: User) -> Pile:
     waiting = (
         PayoutBatch.visible_to(actor)
-        .filter(state__in=PayoutBatch.SPOKEN_FOR)
+        .filter(state__in=[*PayoutBatch.SPOKEN_FOR, "unknown"])
         .select_related("prepared_by", "account")
         .order_by("prepared_at")
     )
@@ -182,6 +194,8 @@ def _batches(actor: User) -> Pile:
     def note(batch: PayoutBatch) -> str:
         if batch.state == "approved":
             return _("approved: hand the file to the bank")
+        if batch.state == "unknown":
+            return _("nobody knows whether it left: ask the bank, then say what became of it")
         if batch.state == "claimed":
             return batch.get_state_display()
         if batch.prepared_by_id == actor.pk:

@@ -161,7 +161,7 @@ def _file(rows: Iterable[Followed], name: str) -> HttpResponse:
         )  # fmt: skip
         for use in row.uses:
             facts = (safe_text(use.budget), safe_text(use.what), safe_text(use.by), use.on.isoformat())
-            lines.append(csv_row((*head, "paid", use.key, *facts, decimal_text(use.amount, currency), currency)))
+            lines.append(csv_row((*head, "shared", use.key, *facts, decimal_text(use.amount, currency), currency)))
         for where, amount in row.left:
             rest = ("left", "", safe_text(where), "", "", "", decimal_text(amount, currency), currency)
             lines.append(csv_row((*head, *rest)))

@@ -132,7 +132,7 @@ def share_payee(request: AuthedRequest, share_id: str) -> HttpResponseBase:
         Share.visible_to(request.user).select_related("payee", "distribution__period__budget"), pk=share_id
     )
     if share.contributor_id != request.user.pk:
-        raise Forbidden("not_yours", _("Only the person who is owed a share chooses the payee of it."))
+        raise Forbidden("share_of_another", _("Only the person who is owed a share chooses the payee of it."))
     form = SharePayeeForm(request.POST or None, actor=request.user, initial={"payee": share.payee_id})
 
     def act() -> HttpResponseBase:

@@ -1,5 +1,7 @@
 """The pages of a period: what it holds, what is ready to close, its closing."""
 
+from datetime import timedelta
+
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -88,6 +90,9 @@ def period_page(request: AuthedRequest, period_id: str) -> HttpResponse:
             "missing": max(0, asked - forecast["shares"]) if forecast else 0,
             "distribution": distribution,
             "begun": begun,
+            "closes_on": period.ends_before + timedelta(days=period.charter.closes_after)
+            if period.state == "open" and period.charter.closes_after is not None
+            else None,
             "can_close": begun and period.state == "open" and may(request.user, "period.close", scopes=tree_of(budget)),
         },
     )

@@ -25,7 +25,7 @@ from backend.identity.profile import set_shortcuts
 from backend.identity.services import host_day
 from backend.web.forms import add_domain_error
 from backend.web.forms_work import ReviewForm
-from backend.web.marks import marks_of, sums_of, twins_of
+from backend.web.marks import beside, marks_of, sums_of
 from backend.web.pages import ROWS, AuthedRequest, budgets_with, cut, private
 from backend.web.talk import seen, talk
 
@@ -78,12 +78,17 @@ def reviews(request: AuthedRequest) -> HttpResponse:
     page = cut(_waiting(request.user, [chosen] if chosen else budgets), request)
     rows = [_row(request.user, one) for one in page]
     grid = Grid(request.user, [one.budget.commons_id for one in page], today=host_day(timezone.now()))
-    charters, twins = {}, twins_of(request.user, page)
+    charters: dict[tuple[str, str], dict[str, Any]] = {}
+    told = beside(request.user, page)
     for row in rows:
         one = row["contribution"]
         row["others"] = grid.beside(one)
-        row["marks"] = marks_of(one, row["others"], twins)
-        charters[one.period.charter_id, one.currency] = {"charter": one.period.charter, "currency": one.currency}
+        row["marks"] = marks_of(one, row["others"], grid.longest_beside(one), told)
+        group = charters.setdefault(
+            (one.period.charter_id, one.currency),
+            {"charter": one.period.charter, "currency": one.currency, "budgets": {}},
+        )
+        group["budgets"][one.budget.full_name] = None
     context = {
         "page": page,
         "rows": rows,
@@ -199,10 +204,11 @@ def reviews_approve(request: AuthedRequest) -> HttpResponseBase:
     ]
     chosen = [row["contribution"] for row in ready]
     grid = Grid(request.user, [one.budget.commons_id for one in chosen], today=host_day(timezone.now()))
-    twins = twins_of(request.user, chosen)
+    told = beside(request.user, chosen)
     for row in ready:
-        row["others"] = grid.beside(row["contribution"])
-        row["marks"] = marks_of(row["contribution"], row["others"], twins)
+        one = row["contribution"]
+        row["others"] = grid.beside(one)
+        row["marks"] = marks_of(one, row["others"], grid.longest_beside(one), told)
     context = {
         "rows": ready,
         "sums": sums_of(chosen),

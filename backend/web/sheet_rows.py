@@ -75,7 +75,7 @@ class Work:
     items: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
     left_out: list[int] = field(default_factory=list)
-    of_others: int = 0
+    of_others: list[int] = field(default_factory=list)
     known: int = 0
 
     def leave(self, places: Set[int]) -> None:
@@ -125,7 +125,7 @@ def read_work(rows: Iterable[Line], columns: Columns, *, currency: str) -> Work:
         if not cells["worked_on"] and not cells["description"]:
             work.left_out.append(row.number)
         elif cells.get("person") and columns.me and word_of(cells["person"]) != word_of(columns.me):
-            work.of_others += 1
+            work.of_others.append(row.number)
         else:
             try:
                 item = _item(cells, columns, kinds, currency)

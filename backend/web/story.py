@@ -78,13 +78,15 @@ class Receipts:
 class Paid:
     """One contribution that was shared, in the words that the public reads.
 
-    `settled` says whether the transfer was seen on the bank's statement.
+    `settled` says whether the transfer was seen on the bank's statement; `given_back`, whether a part of the share it
+    belongs to was given back to the commons.
     """
 
     contribution: Contribution
     what: str
     by: str
     settled: bool
+    given_back: bool
 
 
 @dataclass(frozen=True)
@@ -186,11 +188,12 @@ def paid_work(budgets: Sequence[str]) -> list[Paid]:
 def shown_work(contributions: Iterable[Contribution]) -> list[Paid]:
     """Say of each contribution who is named publicly, and whether their share was paid."""
     rows = list(contributions)
-    paid = set(
-        Share.objects.filter(distribution__period__in={row.period_id for row in rows}, state="paid").values_list(
-            "distribution__period", "contributor"
-        )
-    )
+    shares = {
+        (period, person): (state, waived)
+        for period, person, state, waived in Share.objects.filter(
+            distribution__period__in={row.period_id for row in rows}
+        ).values_list("distribution__period", "contributor", "state", "waived")
+    }
     veil = Veil({row.pk for row in rows} | {row.contributor_id for row in rows})
     return [
         Paid(
@@ -199,7 +202,8 @@ def shown_work(contributions: Iterable[Contribution]) -> list[Paid]:
             by=veil.text(row.contributor_id, "public_name", row.contributor.shown_publicly)
             if row.contributor.public_name
             else row.contributor.shown_publicly,
-            settled=(row.period_id, row.contributor_id) in paid,
+            settled=shares.get((row.period_id, row.contributor_id), ("", 0))[0] == "paid",
+            given_back=bool(shares.get((row.period_id, row.contributor_id), ("", 0))[1]),
         )
         for row in rows
     ]

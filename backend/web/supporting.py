@@ -39,7 +39,7 @@ def _share(request: AuthedRequest, share_id: str) -> Share:
     rows = Share.visible_to(request.user).select_related("payee", "contributor", "distribution__period__budget")
     share = get_object_or_404(rows, pk=share_id)
     if share.contributor_id != request.user.pk:
-        raise Forbidden("not_yours", _("Only the person who is owed a share hands over its document."))
+        raise Forbidden("share_of_another", _("Only the person who is owed a share hands over its document."))
     return share
 
 

@@ -112,6 +112,7 @@ def show(
     context = said | {
         "reviews": contribution.reviews.select_related("reviewer").order_by("created_at"),
         "share": share if state in {"included", "settled"} else None,
+        "undecided": [one for one in contribution.commits.all() if one.kind_said] if state == "draft" else [],
         "can_adjust": state == "settled" and not expense and may_propose(actor, contribution),
         "can_withdraw": mine and state in WITHDRAWABLE,
         "can_amend": mine and state in AMENDABLE,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -107,6 +108,7 @@ def tokens(request: AuthedRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "made": made,
+        "address": settings.BASE_URL,
         "twice": status == 409 and not form.is_bound,
         "quick": {
             "form_key": new_form_key(),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 import zlib
 from datetime import datetime
@@ -62,12 +63,16 @@ class SizeLimit(FileUploadHandler):
         """Leave the file to the handlers behind."""
 
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
+
+
 class Stash:
     """Uploaded files that wait for their confirmation, each readable by its own person only."""
 
     @staticmethod
     def _key(actor: User, token: str) -> str:
-        return f"statement:{actor.pk}:{token}"
+        # What is no token of ours finds nothing: neither a long key, nor the choices read as if they were the file.
+        return f"statement:{actor.pk}:{token if _TOKEN.fullmatch(token) else ''}"
 
     @classmethod
     def keep(cls, actor: User, data: bytes) -> str:

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
@@ -91,6 +91,11 @@ def work(request: AuthedRequest) -> HttpResponse:
             .select_related("contribution", "objector")
             .order_by("created_at", "pk"),
             "asked": to_answer(request.user)[:DRAFTS],
+            "unpaid": Share.objects.filter(
+                contributor=request.user, state="owed", amount__gt=F("waived"), distribution__state="booked"
+            )
+            .select_related("distribution__period__budget")
+            .order_by("pk")[:DRAFTS],
             "agreements": Arbitration.objects.filter(state="waiting", lines__person=request.user, lines__answer="")
             .select_related("distribution__period__budget")
             .distinct(),

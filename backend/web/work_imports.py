@@ -152,19 +152,21 @@ def _preview(request: AuthedRequest, form: SheetColumnsForm, budget: Budget, wor
     said = {work.lines[place]: str(refusal) for place, refusal in refused}
     names = dict(Contribution.KINDS)
     errors = sorted({**work.errors, **said}.items())
+    rows = [
+        {"line": line, **item, "kind": names[item["kind"]]}
+        for line, item in zip(work.lines, work.items, strict=True)
+        if line not in said
+    ]
     context = {
         "form": form,
         "budget": budget,
         "errors": errors,
-        "rows": [
-            {"line": line, **item, "kind": names[item["kind"]]}
-            for line, item in zip(work.lines, work.items, strict=True)
-            if line not in said
-        ],
-        "minutes": sum(item["minutes"] for item in work.items),
-        "amount": sum(item["amount"] for item in work.items),
+        "rows": rows,
+        "minutes": sum(row["minutes"] for row in rows),
+        "amount": sum(row["amount"] for row in rows),
         "work": work,
         "left_out": numbers(work.left_out),
+        "of_others": numbers(work.of_others),
     }
     return render(request, "work/import_preview.html", context, status=422 if errors else 200)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from backend.api import budgets, events, ledger, log, me, payments, pledges, shares
+from backend.api import budgets, distributions, events, ledger, log, me, payments, pledges, shares
 from backend.api.auth import ANY_SCOPE
 from backend.api.contributions import BATCH, BODY, CHANGES, EXPANDING, FILTERS, WAIVER
 from backend.api.pagination import PAGING
@@ -47,6 +47,8 @@ NAMES: dict[tuple[str, str], set[str]] = {
     ("POST", "contributions/{contribution}/objections"): set(OBJECTION),
     ("POST", "contributions/{contribution}/objections/{objection}/opinions"): set(OPINION),
     ("POST", "contributions/{contribution}/reviews"): set(REVIEW),
+    ("POST", "shares/{share}/waivers"): set(shares.WAIVER),
+    ("POST", "distributions/{distribution}/objections"): set(distributions.OBJECTION),
     ("GET", "log/heads"): set(log.PAGES),
     ("GET", "log/entries/{entry}/proof"): set(log.SIZE),
     ("GET", "log/consistency"): set(log.SIZES),
@@ -142,7 +144,9 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(
             assert not examples
             count += 1
             continue
-        if path.endswith("objections"):  # another one: what was validated is objected to no more
+        if path.startswith("contributions") and path.endswith(
+            "objections"
+        ):  # another one: what was validated is objected to no more
             places["{contribution}"] = declared(callers["bo"], world)
         if path.endswith("questions"):
             places["{contribution}"] = declared(callers["bo"], world)
@@ -159,6 +163,11 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(
             real = shown(answer, 201)
             kept = shown(callers["bo"].get(f"contributions/{places['{contribution}']}"), 200)
             assert real == kept or set(real) == {"data"}
+        elif path.endswith("waivers"):  # its distribution is not approved: see test_objecting.py
+            refused(answer, 409, "share_not_waivable")
+        elif path.startswith("distributions") and not examples:
+            real = shown(answer, 201)
+            assert real == shown(who.get(f"distributions/{places['{distribution}']}"), 200)
         else:
             ((kind, example),) = examples.items()
             real = shown(answer, int(kind.removeprefix("json ")))
@@ -171,11 +180,13 @@ def test_the_answers_of_the_reference_have_the_shape_of_the_real_ones(
         if path.endswith("/payments") and method == "POST":
             places["{payment}"] = real["id"]
         if path == "shares":
-            places["{share}"] = real["data"][0]["id"]
+            places["{share}"] = next(one["id"] for one in real["data"] if one["contributor"]["name"] == "Bo Nguyen")
         if path == "contributions" and method == "POST":
             places["{contribution}"] = real["id"]
         if path.endswith("closure"):
             places["{distribution}"] = real["id"]
+        if path == "distributions/{distribution}":
+            places["{digest}"] = real["digest"]
         count += 1
     assert count == sum(len(scopes) for scopes in SCOPES.values())
 

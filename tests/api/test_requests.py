@@ -37,6 +37,7 @@ SCOPES = {
     f"budgets/bud_{ID}/estimate": {"get": "contributions:read"},
     "shares": {"get": "distributions:read"},
     f"shares/shr_{ID}": {"get": "distributions:read"},
+    f"shares/shr_{ID}/waivers": {"post": "distributions:write"},
     "charter.schema.json": {"get": "charters:read"},
     f"budgets/bud_{ID}/charter": {"get": "charters:read"},
     f"budgets/bud_{ID}/charters": {"get": "charters:read"},
@@ -68,6 +69,8 @@ SCOPES = {
     f"periods/per_{ID}/closure": {"post": "periods:close"},
     f"distributions/dis_{ID}": {"get": "distributions:read"},
     f"distributions/dis_{ID}/trace": {"get": "distributions:read"},
+    f"distributions/dis_{ID}/objections": {"post": "distributions:write"},
+    f"distributions/dis_{ID}/objections/dob_{ID}/lifting": {"post": "distributions:write"},
     "trial-balance": {"get": "ledger:read"},
     "purses": {"get": "ledger:read"},
     f"purses/budget/bud_{ID}/EUR/postings": {"get": "ledger:read"},
@@ -101,7 +104,7 @@ def test_no_address_of_the_api_approves_or_pays() -> None:
     paying = re.compile("approv|payout|batch|transfer|ledger|entr|log")
     assert [path for path in written if paying.search(path)] == ["contributions/batch"]  # of declarations
     assert {one for one in ALL_SCOPES if not one.endswith(":read")} == {
-        "contributions:write", "contributions:review", "pledges:write", "periods:close"
+        "contributions:write", "contributions:review", "pledges:write", "periods:close", "distributions:write"
     }  # fmt: skip
 
 

@@ -35,9 +35,12 @@ def test_work_is_logged_listed_and_estimated(live: Live, shell: Shell) -> None:
     )  # fmt: skip
     assert row.evidence == ["https://example.org/atlas/12"]
     assert shell.waiting() == []
-    # The same words again are more work: its author says so by running it twice.
+    # The same words again are perhaps the same work: its author says that it is other work.
     shell.tronc("log", "0:45", "CARTOLIBRE", "-m", "Help", "--on", world.today.isoformat())
-    shell.tronc("log", "0:45", "-m", "Help", "--on", world.today.isoformat())
+    asked = shell.tronc("log", "0:45", "-m", "Help", "--on", world.today.isoformat(), code=4)
+    assert Contribution.objects.get(description="Help").pk in asked.stderr
+    assert shell.waiting() == []
+    shell.tronc("log", "0:45", "-m", "Help", "--on", world.today.isoformat(), "--yes")
     assert Contribution.objects.filter(description="Help", minutes=45, amount=0).count() == 2
 
     listed = json.loads(shell.tronc("list", "--json", "--limit", "2").stdout)

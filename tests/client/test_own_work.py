@@ -109,6 +109,60 @@ def test_a_commit_written_again_with_another_time_is_amended(live: Live, shell: 
     assert sorted(Contribution.objects.values_list("minutes", flat=True)) == [10, 15, 120]
 
 
+def test_what_replaces_a_commit_is_never_counted_beside_it(live: Live, shell: Shell, commits: Commits) -> None:
+    forge = Forge(live, commits)
+    shell.login(live.address, live.token())
+    words = ("log", "--from-git", "--repo", str(commits.folder))
+
+    def amended(text: str, *more: str) -> str:
+        commits.git("commit", "-q", "--amend", "--allow-empty", "--cleanup=verbatim", *more, "-F", "-", said=text)
+        return str(commits.git("rev-parse", "HEAD"))
+
+    first = forge.commit("Faster tiles\n\nContribution: 40\n")
+    shell.tronc(*words, "--yes")
+    row = Contribution.objects.get()
+    # Other words and another time: the moment of its author tells.
+    again = amended("Faster and smaller tiles\n\nContribution: 1h\n")
+    asked = shell.tronc(*words, code=4)
+    assert f"{first[:12]} was written again as {again[:12]}" in asked.stderr
+    assert "“Faster tiles”" in asked.stderr
+    shell.tronc(*words, "--yes")
+    row.refresh_from_db()
+    assert (row.minutes, row.description, row.metadata["commit"]) == (60, "Faster and smaller tiles", again)
+    # Its words alone.
+    amended("Smaller tiles\n\nContribution: 1h\n")
+    shell.tronc(*words, "--yes")
+    row.refresh_from_db()
+    assert (row.minutes, row.description, Contribution.objects.count()) == (60, "Smaller tiles", 1)
+    # Another moment too: the words alone tell, and nobody but its author can say.
+    amended("Smaller tiles\n\nContribution: 2h\n", "--date", f"{live.world.today.isoformat()}T09:30:00+01:00")
+    left = shell.tronc(*words, "--yes")
+    assert f"tronc amend {row.pk} --minutes 120" in left.stderr
+    assert "No commit of yours" not in left.stdout
+    assert Contribution.objects.count() == 1
+    # A commit that a forge told of first, declared from its draft, then written again.
+    second = forge.commit("Export\n\nContribution: 45\n")
+    forge.push(second, "Export\n\nContribution: 45\n")
+    shell.tronc(*words, "--yes")
+    assert Contribution.objects.filter(state="declared").count() == 2
+    amended("Export\n\nContribution: 50\n")
+    shell.tronc(*words, "--yes")
+    assert sorted(Contribution.objects.values_list("minutes", flat=True)) == [50, 60]
+
+
+def test_what_is_validated_is_withdrawn_once_one_agrees(live: Live, shell: Shell) -> None:
+    shell.login(live.address, live.token())
+    shell.tronc("log", "1h", "cartolibre", "-m", "Tiles", "--on", live.world.today.isoformat())
+    row = Contribution.objects.get()
+    review(actor=live.world.users["sacha"], contribution_id=row.pk, verdict="approve", now=live.world.now)
+    assert "validated already" in shell.tronc("withdraw", row.pk, code=4).stderr
+    row.refresh_from_db()
+    assert row.state == "validated"
+    shell.tronc("withdraw", row.pk, "--yes")
+    row.refresh_from_db()
+    assert row.state == "withdrawn"
+
+
 def test_a_kind_that_nobody_knows_is_refused_before_anything_is_sent(
     live: Live, shell: Shell, commits: Commits
 ) -> None:

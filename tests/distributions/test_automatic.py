@@ -11,9 +11,13 @@ from backend.commons.charters import CharterInvalid, valid_document
 from backend.commons.models import Budget, Period
 from backend.contributions.models import Contribution
 from backend.core.errors import DomainError
+from backend.distributions import automatic
+from backend.distributions.closing import freeze_period
 from backend.distributions.models import Distribution
-from backend.distributions.services import close_due, close_period, compute_due
+from backend.distributions.services import close_due, close_period, compute_due, failed_to_close
 from backend.events.models import Event
+from backend.notifications.models import OutgoingMail
+from backend.notifications.services import compose_due
 from tests.concurrency import at_once
 from tests.distributions.pots import Pots
 
@@ -125,6 +129,42 @@ def test_rolling_closings_are_for_requests_served_in_order(pots: Pots) -> None:
     for wrong in ({"mode": "automatic"}, {"mode": "rolling", "every_days": 0}, {"mode": "automatic", "days_after": 61}):
         with pytest.raises(CharterInvalid):
             valid_document({"format": 1, "tiers": tiers, "closing": wrong})
+
+
+def test_one_that_fails_keeps_no_other_open_and_is_told_once(pots: Pots, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pots.pot("Abîmée", "bo", closing=AFTER_TWO)
+    second = pots.pot("Saine", "bo", closing=AFTER_TWO)
+    for budget in (first, second):
+        pots.fund(budget, 100_00)
+        pots.work(budget, "bo", 60_00)
+    broken, sound = sorted((one.periods.get(state="open") for one in (first, second)), key=lambda one: one.pk)
+    day = broken.ends_before
+    pots.pass_days(3)
+
+    def freezes(period: Period, **given: Any) -> Any:
+        if period.pk == broken.pk:
+            Period.objects.filter(pk=period.pk).update(ends_before=period.starts_on + timedelta(days=1))
+            raise RuntimeError("damaged")
+        return freeze_period(period, **given)
+
+    monkeypatch.setattr(automatic, "freeze_period", freezes)
+    assert not failed_to_close(broken)
+    for expected in (1, 0):
+        assert close_due(pots.now) == expected
+    broken.refresh_from_db()
+    assert (broken.state, len(closed(broken.budget)), len(closed(sound.budget))) == ("open", 0, 1)
+    assert broken.ends_before == day  # what it had begun is undone
+    assert Event.objects.filter(kind="period.closing_failed").count() == 1
+    assert failed_to_close(broken)
+    compose_due(pots.now)
+    letters = OutgoingMail.objects.filter(body__contains=f"periods/{broken.pk}/close/")
+    told = sorted(letters.values_list("recipient", flat=True))
+    assert {pots.person(name).email for name in ("sacha", "claire")} <= set(told)
+    assert len(told) == len(set(told))
+    monkeypatch.undo()
+    assert close_due(pots.now) == 1  # mended, it closes at the next tick
+    broken.refresh_from_db()
+    assert not failed_to_close(broken)
 
 
 def test_the_database_wants_somebody_or_a_charter_that_says_so(pots: Pots) -> None:

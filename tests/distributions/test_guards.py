@@ -1,9 +1,5 @@
 """PostgreSQL refuses by itself, the application and its owner alike, what no service does to shared work and money."""
 
-import os
-from collections.abc import Iterator
-from typing import Any
-
 import psycopg
 import pytest
 from django.db import OperationalError, connection
@@ -11,54 +7,8 @@ from django.db import OperationalError, connection
 from backend.commons.models import Budget, Charter, Period
 from backend.distributions.models import Distribution
 from backend.distributions.services import answer_arbitration, close_period, propose_arbitration
-from tests import databases
 from tests.distributions.pots import Pots
-
-ROLES = ("tronc_app", "tronc_owner")
-
-
-class Roles:
-    """Statements sent to one database by each of the two roles, past all services. Nothing of them is kept."""
-
-    def __init__(self, name: str) -> None:
-        """Connect as both to a database."""
-        app = databases.named(os.environ["DATABASE_URL"], name)
-        owner = databases.named(databases.owner_url(), name)
-        self.connections = {
-            "tronc_app": psycopg.connect(app, options="-c role=tronc_app"),
-            "tronc_owner": psycopg.connect(owner, options="-c role=tronc_owner"),
-        }
-
-    def said(self, role: str, *statements: str) -> tuple[str, int]:
-        """(what refused the last statement: a constraint, or a kind of error; "" when it passed, rows it touched)."""
-        sent: psycopg.Connection[Any] = self.connections[role]
-        try:
-            done = [sent.execute(statement) for statement in statements]  # type: ignore[call-overload]
-            sent.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            return "", done[-1].rowcount
-        except psycopg.Error as refusal:
-            return refusal.diag.constraint_name or type(refusal).__name__, 0
-        finally:
-            sent.rollback()
-
-    def refused(self, *statements: str, by: str) -> None:
-        """Both roles are refused the last statement, by this constraint."""
-        assert [self.said(role, *statements) for role in ROLES] == [(by, 0)] * 2, statements
-
-    def passes(self, *statements: str) -> None:
-        """Both roles may, and the last statement touches something."""
-        for role in ROLES:
-            refusal, rows = self.said(role, *statements)
-            assert (refusal, rows > 0) == ("", True), (role, statements)
-
-
-@pytest.fixture
-def roles(committed: str) -> Iterator[Roles]:
-    """Both roles on the database of the test."""
-    made = Roles(committed)
-    yield made
-    for one in made.connections.values():
-        one.close()
+from tests.roles import ROLES, Roles
 
 
 @pytest.fixture

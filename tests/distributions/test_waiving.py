@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from backend.commons.models import Budget
 from backend.core.errors import DomainError, NotFound
-from backend.distributions.models import Distribution, Share, ShareWaiver, ShareWaiverPart
+from backend.distributions.models import Distribution, Share, ShareWaiver
 from backend.distributions.services import waive_share
 from backend.ledger.services import balance, entry_count
 from backend.notifications.models import OutgoingMail
@@ -20,6 +20,7 @@ from backend.payouts.models import PayoutBatch
 from backend.payouts.services import prepare_batch
 from tests.concurrency import at_once
 from tests.distributions.pots import Pots, held
+from tests.operations.test_selfcheck import plant
 from tests.papers import document
 
 IBAN = "FR7630006000011234567890189"
@@ -132,14 +133,19 @@ def test_the_database_wants_a_waiver_behind_it(pots: Pots, shared: tuple[Budget,
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def test_a_forged_part_is_found(committed: None, play: Callable[..., Any]) -> None:
+def test_a_forged_part_is_found(committed: str, play: Callable[..., Any]) -> None:
     pots = Pots(play("make_house"))
     budget = pots.pot("Don", "ana")
     pots.fund(budget, 100_00)
     pots.work(budget, "ana", 20_00)
     waiver = gives(pots, pots.approve(pots.close(budget)).shares.get(), 10_00)
     assert selfcheck.check(sealing=False) == []
-    ShareWaiverPart.objects.create(waiver=waiver, budget=pots.pot("Ailleurs"), amount=1)
+    elsewhere = pots.pot("Ailleurs").pk
+    plant(
+        committed,
+        "INSERT INTO distributions_sharewaiverpart (waiver_id, budget_id, amount)"
+        f" VALUES ('{waiver.pk}', '{elsewhere}', 1)",
+    )
     assert {one.code for one in selfcheck.check(sealing=False)} == {"I1.pot", "I1.kind", "I1.waived", "I1.global"}
 
 

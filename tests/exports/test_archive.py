@@ -47,6 +47,17 @@ def archived(payee: str, name: str, since: datetime) -> BookedName:
     return BookedName.objects.create(id=key, owner=payee, name_sealed=sealed, since=since)
 
 
+def test_the_name_is_that_of_the_papers_and_not_of_the_account_s_holder(play: Play) -> None:
+    world = play("close", now=NOW)
+    bo = world.users["bo"]
+    Payee.objects.filter(user=bo).update(name="M ou Mme Nguyen", legal_name="Atelier Nguyen SCOP")
+    from backend.operations import demo
+
+    demo.approve_distribution(world)
+    assert names_of(bo) == [(NOW, "Atelier Nguyen SCOP")]
+    assert names_of(world.users["camille"]) == [(NOW, "Camille Faure")]
+
+
 def test_a_name_is_archived_by_the_entry_that_books_it_and_once(play: Play) -> None:
     world = play("close", now=NOW)
     assert not BookedName.objects.exists()

@@ -149,7 +149,9 @@ def test_no_scope_decides_over_money() -> None:
     verbs = {scope.partition(":")[2] for scope, _label in ApiToken.SCOPES}
     assert verbs == {"read", "write", "review", "close"}
     writes = {scope for scope, _label in ApiToken.SCOPES if not scope.endswith(":read")}
-    assert writes == {"contributions:write", "contributions:review", "pledges:write", "periods:close"}
+    assert writes == {
+        "contributions:write", "contributions:review", "pledges:write", "periods:close", "distributions:write",
+    }  # fmt: skip
 
 
 def test_the_owner_is_told_once_a_week_before_the_end(play: Play) -> None:

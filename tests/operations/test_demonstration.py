@@ -126,7 +126,7 @@ def test_charters_changed_and_amounts_were_agreed(loaded: None) -> None:
     printing = Budget.objects.get(parent=sud)
     assert (printing.charters.count(), held(printing)) == (0, 600_00)
     atlas = Distribution.objects.get(period__budget__commons__slug="cartolibre")
-    # 95.00 received: a tenth to Movilab, a twentieth to the reserve, 80.75 for three hours and two.
+    # 95.00 received: a tenth to Movilab, a twentieth to the reserve, 80.75 for requests of 60 and 40.
     assert list(atlas.moves.order_by("kind").values_list("kind", "amount")) == [("reserve", 4_75), ("upstream", 9_50)]
     assert sorted(atlas.shares.values_list("amount", flat=True)) == [32_30, 48_45]
     assert held(Budget.objects.get(commons__slug="cartolibre"), "reserve") == 4_75

@@ -274,6 +274,27 @@ def test_the_link_of_the_mail_blocks_until_the_account_is_given_again(play: Play
     assert Event.objects.filter(kind="payee.blocked").count() == 1
 
 
+def test_an_address_replaced_lately_is_told_of_a_new_account(play: Play) -> None:
+    from allauth.account.models import EmailAddress
+
+    from backend.notifications.models import OutgoingMail
+    from backend.privacy.models import Former
+
+    world = play("make_house")
+    demo.sweep(world.now)
+    OutgoingMail.objects.all().delete()
+    bo, ana = world.users["bo"], world.users["ana"]
+    for text, days in (("bo@lately.example", 30), ("bo@long-ago.example", 31), ("bo@taken.example", 1)):
+        Former.objects.create(user=bo, kind="email", text=text, noted_at=world.now - timedelta(days=days))
+    Former.objects.create(user=bo, kind="name", text="bo@name.example", noted_at=world.now)
+    EmailAddress.objects.create(user=ana, email="Bo@taken.example", verified=True, primary=False)
+    set_account(actor=bo, name="Bo Nguyen", iban="NL91ABNA0417164300", now=world.now)
+    demo.sweep(world.now)
+    mails = {mail.recipient: mail for mail in OutgoingMail.objects.all()}
+    assert set(mails) == {"bo@example.org", "bo@lately.example"}
+    assert "/payees/block/" in mails["bo@lately.example"].body
+
+
 def test_each_change_is_told_to_every_address_with_who_made_it(play: Play) -> None:
     from allauth.account.models import EmailAddress
 

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from backend.banking.models import BankLine
 from backend.banking.services import import_statement
@@ -30,6 +32,14 @@ def prepare(world: Any, by: str = "claire") -> PayoutBatch:
 def sign(world: Any, batch: PayoutBatch, by: str = "denis") -> PayoutBatch:
     """Approve what was prepared."""
     return approve_batch(actor=world.users[by], batch_id=batch.pk, digest=batch.digest, now=world.now)
+
+
+def edited_by(world: Any, who: str, editor: Any) -> None:
+    """The account of somebody as if this person had changed it once more, a second later."""
+    from backend.payees.models import Payee
+
+    later = {name: F(name) + timedelta(seconds=1) for name in ("iban_edited_at", "usable_from")}
+    Payee.objects.filter(user=world.users[who]).update(iban_edited_by=editor, **later)
 
 
 def test_preparing_and_approving_move_no_money(play: Play) -> None:
@@ -80,10 +90,8 @@ def test_a_payee_of_the_batch_cannot_approve_it(play: Play) -> None:
 
 def test_who_changed_an_account_it_pays_cannot_approve_it(play: Play) -> None:
     world = play("document")
-    from backend.payees.models import Payee
-
     batch = prepare(world)
-    Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=world.users["denis"])
+    edited_by(world, "bo", world.users["denis"])
     with pytest.raises(Forbidden) as refusal:
         sign(world, batch)
     assert refusal.value.code == "editor_of_iban"

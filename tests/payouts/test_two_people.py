@@ -15,10 +15,13 @@ from backend.distributions.models import Share
 from backend.events.models import Event
 from backend.identity.models import HostBankAccount, Proposal, User
 from backend.ledger.services import balance, entry_count, held
+from backend.notifications.models import OutgoingMail
 from backend.operations import demo
 from backend.payees.models import Payee
 from backend.payees.services import set_account
-from backend.payouts.limits import at_the_bank
+from backend.payments.models import Payment
+from backend.payments.refunds import refund_payment
+from backend.payouts.limits import above_of, at_the_bank
 from backend.payouts.models import HeldOut, PaidShare, Payout, PayoutBatch
 from backend.payouts.services import (
     approve_batch,
@@ -29,8 +32,10 @@ from backend.payouts.services import (
     take_by_hand,
     void_changed,
 )
+from backend.pledges.services import make_pledge
 from tests.concurrency import at_once
-from tests.payouts.test_batches import prepare, sign
+from tests.payments.money import IBAN, a_pledge, bank_says
+from tests.payouts.test_batches import edited_by, prepare, sign
 from tests.treasurers import make_treasurer
 
 Play = Callable[..., Any]
@@ -217,6 +222,9 @@ def test_above_a_limit_a_third_person_approves(world: Any, name: str) -> None:
             world.users[who].pk,
         )
     assert sign(world, batch).state == "prepared"  # the first approver again: nothing more
+    demo.sweep(world.now)
+    letters = OutgoingMail.objects.filter(subject__startswith="To approve as a third person")
+    assert [letter.recipient for letter in letters] == [ana.email]
     with pytest.raises(Forbidden) as own:
         sign(world, batch, by="claire")
     assert own.value.code == "own_batch"
@@ -360,7 +368,7 @@ def test_who_is_concerned_signs_nothing_by_raw_sql(world: Any, role: str) -> Non
     if role == "payee":
         Payee.objects.filter(user=world.users["bo"]).update(user=ana)
     else:
-        Payee.objects.filter(user=world.users["bo"]).update(iban_edited_by=ana)
+        edited_by(world, "bo", ana)
     refused(
         "batch_signed_by_others",
         "UPDATE payouts_payoutbatch SET state = 'approved', approved_by_id = %s, approved_at = now(),"
@@ -601,7 +609,7 @@ def test_what_is_typed_badly_books_nothing(typed: Any, days: int, reference: str
 
 
 def test_typing_is_given_up_with_a_reason(typed: Any) -> None:
-    facts: dict[str, Any] = {"actor": typed.users["denis"], "batch_id": typed.batch.pk, "now": typed.now}
+    facts: dict[str, Any] = {"actor": typed.users["claire"], "batch_id": typed.batch.pk, "now": typed.now}
     made = refuse_batch(reason="the bank is down", seen="claimed", **facts)
     assert made.state == "rejected"
     with pytest.raises(Conflict) as late:
@@ -616,3 +624,47 @@ def test_a_share_whose_document_is_not_checked_waits(world: Any) -> None:
     Share.objects.filter(contributor=world.users["bo"]).update(state="documented")
     batch = prepare(world)
     assert (batch.total, reasons(batch)) == (38_00, {"Bo Nguyen": "no_document"})
+
+
+# --- many small refunds -----------------------------------------------------------------------------------------------
+
+ELSEWHERE = "FR7610107001011234567890129"
+
+
+def refunded(house: Any, one: str) -> None:
+    """Two refunds of 40: to one payer on two accounts, or to two payers on one account."""
+    first = a_pledge(house, 100_00, "first")
+    second = make_pledge(
+        actor=house.users["ana"], budget=house.budget, organisation=house.organisation if one == "payer" else None,
+        person=None if one == "payer" else house.users["ana"],
+        amount=100_00, currency="EUR", form_key="second", now=house.now,
+    )  # fmt: skip
+    bank_says(house, 1, 0, (100_00, "PORT", first.reference), (100_00, "PORT", second.reference))
+    for number, pledge in enumerate((first, second)):
+        refund_payment(
+            actor=house.users["claire"], payment_id=Payment.objects.get(pledge=pledge).pk, amount=40_00, name="Le Port",
+            iban=ELSEWHERE if number and one == "payer" else IBAN, reason="too much", form_key=f"r{number}",
+            now=house.now,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("one", ["payer", "account"])
+def test_small_refunds_to_one_payer_or_account_add_up(play: Play, one: str) -> None:
+    house = play("make_house")
+    limit(house, limit_payee=79_99)
+    camille = third(house, "camille")
+    refunded(house, one)
+    batch = prepare(house)
+    assert (batch.total, above_of(batch)) == (80_00, ["payee"])
+    assert sign(house, batch).state == "prepared"
+    refused("batch_takes_three", "UPDATE payouts_payoutbatch SET state = 'approved'")
+    made = approve_batch(actor=camille, batch_id=batch.pk, digest=batch.digest, now=house.now)
+    assert made.state == "approved"
+
+
+@pytest.mark.parametrize("one", ["payer", "account"])
+def test_small_refunds_at_the_limit_take_two(play: Play, one: str) -> None:
+    house = play("make_house")
+    limit(house, limit_payee=80_00)
+    refunded(house, one)
+    assert sign(house, prepare(house)).state == "approved"

@@ -316,7 +316,13 @@ def the_house_checks_itself() -> None:
 
 
 # What comes with a tick of the clock, whoever dies: the daily mail (of no event) and the seal of the events.
-TICKS = ("notifications.Digest", "notifications.OutgoingMail", "events.EventSeal", "events.SealedEvent")
+TICKS = (
+    "notifications.Digest",
+    "notifications.OutgoingMail",
+    "events.EventSeal",
+    "events.SealedEvent",
+    "events.Untold",
+)
 APPS = ("pledges", "payments", "contributions", "distributions", "payouts", "banking", "notifications", "events")
 
 

@@ -59,6 +59,8 @@ def body_of(route: str, which: str, house: House) -> dict[str, Any]:
         }  # fmt: skip
     if route == "contributions/batch":
         return {"items": [body_of("contributions", which, house)]}
+    if route == "distributions/{distribution_id}/objections":
+        return {"digest": "0" * 64, "reason": "Why so?"}
     return next((body for end, body in BODIES.items() if route.endswith(end)), {})
 
 

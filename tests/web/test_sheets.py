@@ -147,7 +147,7 @@ def test_rows_are_read_and_errors_are_said_of_their_line() -> None:
     assert work.lines == [3, 4, 6]
     assert sorted(work.errors) == [7, 8, 9]
     assert "31/02/2026" in work.errors[7]
-    assert (work.of_others, work.left_out) == (1, [10])
+    assert (work.of_others, work.left_out) == ([5], [10])
 
 
 def test_a_plain_figure_is_in_the_unit_that_was_chosen() -> None:

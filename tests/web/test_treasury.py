@@ -21,6 +21,7 @@ from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import prepare_batch
 from backend.web.treasury import account_alerts
+from tests.papers import document
 from tests.payouts.test_two_people import limit
 from tests.treasurers import make_treasurer
 from tests.web.test_public import text_of
@@ -53,6 +54,7 @@ def counters(text: str) -> dict[str, str]:
         ("make_house", ["none", "none", "none", "none", "none"]),
         ("receive", ["none", "none", "none", "none", "1"]),
         ("close", ["none", "1", "none", "none", "1"]),
+        ("approve_distribution", ["none", "none", "2", "none", "1"]),
         ("document", ["none", "none", "2", "none", "1"]),
         ("pay", ["none", "none", "none", "none", "1"]),
     ],
@@ -62,6 +64,17 @@ def test_the_inbox_counts_what_waits(play: Play, sign_in: SignIn, step: str, exp
     answer = sign_in(world.users["denis"]).get("/en/treasury/")
     assert list(counters(text_of(answer)).values()) == expected
     assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_the_inbox_says_what_an_owed_share_awaits(play: Play, sign_in: SignIn) -> None:
+    world = play("approve_distribution")
+    sentence = "awaits its supporting document"
+    assert text_of(sign_in(world.users["denis"]).get("/en/treasury/")).count(sentence) == 2
+    document(share := Share.objects.get(contributor=world.users["bo"]), now=world.now)
+    browser = sign_in(world.users["denis"])
+    text = text_of(browser.get("/en/treasury/"))
+    assert text.count(sentence) == 1
+    assert text.index(share.payee.name) < text.index("Camille Faure")  # what can be paid comes first
 
 
 def test_the_inbox_says_who_must_act_on_a_batch(play: Play, sign_in: SignIn) -> None:

@@ -101,7 +101,8 @@ def test_zero_is_volunteering(play: Play, sign_in: SignIn) -> None:
     world = play("receive")
     browser = sign_in(world.users["bo"])
     for key, amount in (("k-1", ""), ("k-2", "0"), ("k-3", "0,00")):
-        assert browser.post(DECLARE, facts(world, amount=amount, form_key=key)).status_code == 302
+        sent = facts(world, amount=amount, form_key=key, description=f"Help {key}")
+        assert browser.post(DECLARE, sent).status_code == 302
     assert list(Contribution.objects.values_list("amount", flat=True)) == [0, 0, 0]
     assert "volunteer" in text_of(browser.get("/en/work/"))
 
@@ -320,9 +321,17 @@ def test_again_copies_all_but_the_day_and_never_of_somebody_else(play: Play, sig
     assert (values["minutes"], values["amount"], values["description"]) == ("1h30", "45", "Fixed the export")
     assert values["evidence"] == "https://example.org/1\nhttp://example.org/2"
     assert values["worked_on"] == host_day(timezone.now())
-    answer = bo.post(f"{DECLARE}?again={first.pk}", {**values, "worked_on": values["worked_on"].isoformat()})
-    assert answer.status_code == 302
+    sent = {**values, "worked_on": values["worked_on"].isoformat()}
+    asked = bo.post(f"{DECLARE}?again={first.pk}", sent)
+    assert asked.status_code == 422
+    assert f"is declared already ({first.pk})" in text_of(asked)
+    assert 'name="twice"' in asked.content.decode()
+    assert Contribution.objects.count() == 1
+    assert bo.post(f"{DECLARE}?again={first.pk}", sent | {"twice": "on"}).status_code == 302
     assert Contribution.objects.count() == 2
+    assert bo.post(DECLARE, sent | {"twice": "on"}).status_code == 302  # the same form once more
+    assert Contribution.objects.count() == 2
+    bo.post(f"/en/contributions/{first.pk}/withdraw/")
     other = sign_in(world.users["camille"]).get(f"{DECLARE}?again={first.pk}")
     assert "Fixed the export" not in text_of(other)
     assert not other.context["form"]["description"].value()

@@ -11,7 +11,7 @@ from tronc_client import reading
 from tronc_client.from_git import log_from_git
 from tronc_client.net import Instance, NoAnswer, Problem, address_of
 from tronc_client.places import budget_of, budgets_of, here, label
-from tronc_client.said import OK, Failure, _, clean, say, say_json, table, tell
+from tronc_client.said import OK, STOPPED, Failure, _, agreed, clean, say, say_json, table, tell
 from tronc_client.store import Waiting, config_file, write_private
 
 NEEDED = ("contributions:read", "contributions:write")
@@ -75,9 +75,44 @@ def log(asked: Namespace) -> int:
         currency = budget["currency"]
         body["amount"] = {"value": reading.cents(asked.amount, currency), "currency": currency}
     name = hashlib.sha256(json.dumps([instance.address, body], sort_keys=True).encode()).hexdigest()[:32]
+    if not Waiting.waits(name):
+        _require_other(instance, body, sure=asked.yes)
     made = _send(instance, Waiting.of(name, instance.address, body))
     say(_told(made, budget))
+    if asked.amount and not _amounts_count(instance, budget, asked.kind):
+        say("  " + _no_amounts())
     return OK
+
+
+def _require_other(instance: Instance, body: dict[str, Any], *, sure: bool) -> None:
+    """Ask before the same work is declared a second time: same budget, day, kind, time and words."""
+    same = ("worked_on", "kind", "minutes", "description")
+    words = {"contributor": "me", "budget": body["budget"], "from": body["worked_on"]}
+    try:
+        rows = list(instance.rows("contributions", **words))
+    except Problem as refusal:
+        if refusal.status != 403:  # a token that only writes
+            raise
+        return
+    for row in rows:
+        if row["state"] not in {"withdrawn", "rejected"} and all(row[field] == body[field] for field in same):
+            tell(_("The same work of the same day is declared already: %s.") % clean(row["id"]))
+            if not sure and not agreed(_("Declare it a second time? [y/N]")):
+                raise Failure(_("Nothing was sent."), STOPPED)
+            return
+
+
+def _amounts_count(instance: Instance, budget: dict[str, Any], kind: str) -> bool:
+    """Whether an amount asked for this kind of work changes what one gets; True where nobody says."""
+    words = {} if kind == "expense" else {"kind": kind, "minutes": 1}
+    try:
+        return bool(_estimate(instance, budget, **words).get("amounts_count", True))
+    except Problem:
+        return True
+
+
+def _no_amounts() -> str:
+    return _("Amounts do not count here: by its charter, what is there is shared by time or equally.")
 
 
 def _told(made: dict[str, Any], budget: dict[str, Any]) -> str:
@@ -129,6 +164,8 @@ def _estimate(instance: Instance, budget: dict[str, Any], **words: Any) -> dict[
 def _say_estimate(found: dict[str, Any]) -> None:
     asked, share, available = (reading.money(found[name]) for name in ("asked", "share", "available"))
     say("  " + _("Asked: %s. There is %s to share. You would get %s.") % (asked, available, share))
+    if not found.get("amounts_count", True):  # an older instance does not say
+        say("  " + _no_amounts())
     if why := _why_nothing(found):
         say("  " + why)
     if found["minutes"] or found["amount"]["value"]:
@@ -205,6 +242,8 @@ def _say_status(budget: dict[str, Any], found: dict[str, Any], rows: list[dict[s
         return
     asked, share, available = (reading.money(found[name]) for name in ("asked", "share", "available"))
     say("  " + _("Asked: %s. There is %s to share. You would get %s.") % (asked, available, share))
+    if not found.get("amounts_count", True):  # an older instance does not say
+        say("  " + _no_amounts())
     if why := _why_nothing(found, rows):
         say("  " + why)
 

@@ -25,11 +25,15 @@ Row = dict[str, Any]
 
 @dataclass
 class Sorted:
-    """What of the works is to be declared, declared from a draft, or amended; what is known already is in none."""
+    """What of the works is to be declared, declared from a draft, or amended; what is known already is in none.
+
+    `doubtful`: what has the words of a commit that was declared and is gone; a person says whether it is the same.
+    """
 
     fresh: list[Work] = field(default_factory=list)
     drafts: list[Row] = field(default_factory=list)
     again: list[tuple[Row, Work]] = field(default_factory=list)
+    doubtful: list[tuple[Row, Work]] = field(default_factory=list)
 
 
 def log_from_git(asked: Namespace) -> int:
@@ -56,8 +60,10 @@ def log_from_git(asked: Namespace) -> int:
             tell(_("%s: “Contribution: %s” cannot be read, and is left out.") % (one.commit[:12], clean(one.line)))
     where = repository.address()
     works = _sorted(instance, [one for one in found if isinstance(one, Work)], repository, where)
-    works.fresh = _of_known_kinds(instance, budget, works.fresh)
+    works.fresh = _of_known_kinds(instance, budget, works.fresh + _other_work(works.doubtful, sure=asked.yes))
     if not works.fresh and not works.drafts and not works.again:
+        if works.doubtful:
+            return OK
         say(_("No commit of yours tells anything that was not sent."))
         return OK
     _declare_drafts(instance, works.drafts, sure=asked.yes)
@@ -88,7 +94,6 @@ def _sorted(instance: Instance, works: list[Work], repository: Repository, where
     first = min(one.worked_on for one in works) - EARLIER
     rows = list(instance.rows("contributions", None, **{"contributor": "me", "from": first.isoformat()}))
     alike = Counter(_looks_of(row) for row in rows if row["state"] not in {"withdrawn", "rejected"})
-    standing = {one.commit for one in works}
     known, twins, left = 0, [], []
     for one in works:
         row = next((row for row in rows if _stands_for(row, one)), None)
@@ -99,15 +104,20 @@ def _sorted(instance: Instance, works: list[Work], repository: Repository, where
         else:
             known += 1
             alike[one.worked_on.isoformat(), one.minutes, one.description] -= 1
+    gone = _gone(rows, works, repository, where)
     for one in left:
         looks = (one.worked_on.isoformat(), one.minutes, one.description)
-        former = next((row for row in rows if _was(row, one, where)), None)
-        written_again = former is not None and not (_commit(former) in standing or repository.holds(_commit(former)))
-        if former is not None and written_again and (former["minutes"], former["kind"]) != _says(one):
+        former = next((row for row in gone if _was(row, one)), None)
+        resembled = next((row for row in gone if row["description"] == one.description), None)
+        if former is not None and (former["minutes"], former["kind"], former["description"]) != _says(one):
+            gone.remove(former)
             sorts.again.append((former, one))
         elif alike[looks] > 0:
             alike[looks] -= 1
             twins.append(one)
+        elif resembled is not None:
+            gone.remove(resembled)
+            sorts.doubtful.append((resembled, one))
         else:
             sorts.fresh.append(one)
     if known:
@@ -124,38 +134,63 @@ def _looks_of(row: Row) -> tuple[str, int, str]:
     return row["worked_on"], row["minutes"], row["description"]
 
 
-def _says(work: Work) -> tuple[int, str]:
-    return work.minutes, work.kind
+def _says(work: Work) -> tuple[int, str, str]:
+    return work.minutes, work.kind, work.description
 
 
 def _pairs(row: Row) -> dict[str, str]:
     return row.get("metadata") or {}
 
 
+def _links(row: Row) -> list[str]:
+    return [link for link in row["evidence"] if "/commit/" in link]
+
+
 def _commit(row: Row) -> str:
-    return str(_pairs(row).get("commit", "")).lower()
+    """The commit that a contribution is of, as the command line noted it or as a link names it; empty: none."""
+    noted = str(_pairs(row).get("commit", ""))
+    return (noted or next((link.rpartition("/")[2] for link in _links(row)), "")).lower()
+
+
+def _gone(rows: list[Row], works: list[Work], repository: Repository, where: str) -> list[Row]:
+    """The contributions of commits of this repository that are no longer in its history: somebody wrote them again."""
+    standing = {one.commit for one in works}
+    return [
+        row
+        for row in rows
+        if row["state"] not in {"withdrawn", "rejected"}
+        and (commit := _commit(row))
+        and _from(row, where)
+        and not any(one.startswith(commit) for one in standing)
+        and not repository.holds(commit)
+    ]
+
+
+def _from(row: Row, where: str) -> bool:
+    """Whether a contribution is of a commit of this repository."""
+    noted = str(_pairs(row).get("repository", "")).casefold()
+    return noted == where.casefold() or any(link.casefold().startswith(f"{where}/".casefold()) for link in _links(row))
 
 
 def _stands_for(row: Row, work: Work) -> bool:
     """Whether a contribution is that of this line of this commit; without a line it stands for all of them."""
     if _commit(row) == work.commit:
         return _pairs(row).get("part", str(work.part)) == str(work.part)
-    names = (link.rpartition("/")[2].lower() for link in row["evidence"] if "/commit/" in link)
+    names = (link.rpartition("/")[2].lower() for link in _links(row))
     return any(len(name) >= SHORTEST and work.commit.startswith(name) for name in names)
 
 
-def _was(row: Row, work: Work, where: str) -> bool:
-    """Whether a contribution is of the same line of what may be an earlier writing of this commit."""
+def _was(row: Row, work: Work) -> bool:
+    """Whether a contribution is of the same line of an earlier writing of this commit.
+
+    Who writes a commit again keeps the moment of its author; where that was not noted, the day and the words tell.
+    """
     pairs = _pairs(row)
-    if (
-        str(pairs.get("repository", "")).casefold() != where.casefold()
-        or pairs.get("part", str(work.part)) != str(work.part)
-        or not _commit(row)
-    ):
+    if pairs.get("part", str(work.part)) != str(work.part):
         return False
-    if row["state"] in {"withdrawn", "rejected"} or row["description"] != work.description:
-        return False
-    return pairs["authored"] == work.authored if "authored" in pairs else row["worked_on"] == f"{work.worked_on}"
+    if "authored" in pairs:
+        return str(pairs["authored"]) == work.authored[:40]
+    return bool(row["worked_on"] == f"{work.worked_on}" and row["description"] == work.description)
 
 
 # --- kinds ------------------------------------------------------------------------------------------------------------
@@ -194,6 +229,22 @@ def _takes(instance: Instance, budget: Row, kind: str) -> bool:
 def _agree(question: str, *, sure: bool) -> None:
     if not sure and not agreed(question):
         raise Failure(_("Nothing was sent."), STOPPED)
+
+
+def _other_work(doubtful: list[tuple[Row, Work]], *, sure: bool) -> list[Work]:
+    """Those of the works which their author says are not what was declared; nobody asks when `sure`: then none."""
+    others = []
+    for row, work in doubtful:
+        tell(
+            _("%s has the words of %s, which is gone and which %s was declared for: %s, %s.")
+            % (work.commit[:12], _commit(row)[:12], clean(row["id"]), reading.hours(row["minutes"]), clean(row["kind"]))
+        )
+        if sure or not agreed(_("Is it other work, to be declared beside it? [y/N]")):
+            same = (clean(row["id"]), work.minutes)
+            tell("  " + _("Left out. If it is the same: tronc amend %s --minutes %s") % same)
+        else:
+            others.append(work)
+    return others
 
 
 def _declare(instance: Instance, budget: Row, fresh: list[Work], where: str, *, sure: bool) -> None:
@@ -260,9 +311,9 @@ def _amend(instance: Instance, again: Iterable[tuple[Row, Work]], where: str, *,
     for row, work in again:
         told = (
             _commit(row)[:12], work.commit[:12], clean(row["id"]), reading.hours(row["minutes"]), clean(row["kind"]),
-            reading.hours(work.minutes), clean(work.kind),
+            clean(row["description"]), reading.hours(work.minutes), clean(work.kind), work.description,
         )  # fmt: skip
-        tell(_("%s was written again as %s: %s says %s, %s; the commit says %s, %s now.") % told)
+        tell(_("%s was written again as %s: %s says %s, %s, “%s”; the commit says %s, %s, “%s” now.") % told)
         if row["state"] not in AMENDABLE:
             tell("  " + _("It is “%s” already and stays as it is: ask a steward.") % _(clean(row["state"])))
             continue

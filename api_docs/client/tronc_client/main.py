@@ -10,27 +10,7 @@ from tronc_client.git import KINDS, USUAL
 from tronc_client.said import NO_ANSWER, STOPPED, Failure, _, tell
 
 
-def parser() -> argparse.ArgumentParser:
-    """All the commands and their options."""
-    whole = argparse.ArgumentParser(
-        prog="tronc",
-        description=_("Log work for libre commons, follow it, ask what you would get."),
-        epilog=_(
-            "Exit codes: 0 done; 1 refused by the instance; 2 something cannot be read or used; 3 not logged in, or not"
-            " allowed; 4 stopped, nothing was sent; 5 no answer: run it again, nothing counts twice."
-        ),
-    )
-    whole.add_argument("--version", action="version", version=f"tronc-client {__version__}")
-    known = whole.add_subparsers(dest="command", required=True, metavar=_("COMMAND"))
-
-    one = known.add_parser("login", help=_("keep the address and the token of an instance"))
-    one.add_argument("address", nargs="?", help=_("https://tronc.example.org; asked when it is not given"))
-    one.add_argument("--token-stdin", action="store_true", help=_("read the token from standard input"))
-    one.set_defaults(run=commands.login)
-
-    one = known.add_parser(
-        "log", help=_("declare work"), description=_("tronc log 1h30 peertube -m “what was done”, or --from-git")
-    )
+def _log_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("duration", nargs="?", help=_("90, 1h30 or 1:30"))
     one.add_argument("budget", nargs="?", help=_("its name, or the short name of its commons"))
     one.add_argument("-m", "--message", help=_("what was done, in one sentence"))
@@ -53,6 +33,30 @@ def parser() -> argparse.ArgumentParser:
         help=_("the address of your commits, instead of git’s; may be repeated"),
     )
     one.add_argument("--yes", action="store_true", help=_("send without asking"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """All the commands and their options."""
+    whole = argparse.ArgumentParser(
+        prog="tronc",
+        description=_("Log work for libre commons, follow it, ask what you would get."),
+        epilog=_(
+            "Exit codes: 0 done; 1 refused by the instance; 2 something cannot be read or used; 3 not logged in, or not"
+            " allowed; 4 stopped, nothing was sent; 5 no answer: run it again, nothing counts twice."
+        ),
+    )
+    whole.add_argument("--version", action="version", version=f"tronc-client {__version__}")
+    known = whole.add_subparsers(dest="command", required=True, metavar=_("COMMAND"))
+
+    one = known.add_parser("login", help=_("keep the address and the token of an instance"))
+    one.add_argument("address", nargs="?", help=_("https://tronc.example.org; asked when it is not given"))
+    one.add_argument("--token-stdin", action="store_true", help=_("read the token from standard input"))
+    one.set_defaults(run=commands.login)
+
+    one = known.add_parser(
+        "log", help=_("declare work"), description=_("tronc log 1h30 peertube -m “what was done”, or --from-git")
+    )
+    _log_options(one)
     one.set_defaults(run=commands.log)
 
     one = known.add_parser("status", help=_("your work of the running periods, and what it would give"))
@@ -78,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
     one = known.add_parser("withdraw", help=_("take a contribution back; a draft is deleted"))
     one.add_argument("contribution", metavar="ID", help=_("as “tronc list” shows it: ctr_…"))
+    one.add_argument("--yes", action="store_true", help=_("withdraw it without asking, though it is validated"))
     one.set_defaults(run=mine.withdraw)
 
     one = known.add_parser("list", help=_("your contributions"))

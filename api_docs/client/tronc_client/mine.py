@@ -7,7 +7,7 @@ from typing import Any
 from tronc_client import reading
 from tronc_client.net import Instance, NoAnswer
 from tronc_client.places import here
-from tronc_client.said import OK, Failure, _, clean, say
+from tronc_client.said import OK, STOPPED, Failure, _, agreed, clean, say, tell
 
 A_CONTRIBUTION = re.compile(r"ctr_[0-9A-Z]{36}")
 
@@ -64,7 +64,7 @@ def send_change(instance: Instance, name: str, changes: dict[str, Any]) -> Any:
 
 
 def withdraw(asked: Namespace) -> int:
-    """Take back a contribution of one's own; a draft is deleted."""
+    """Take back a contribution of one's own; a draft is deleted. What was validated is asked about."""
     name, instance = _name(asked.contribution), here()
     row, tag = instance.read(f"contributions/{name}")
     told = f"{clean(row['worked_on'])}, {reading.hours(row['minutes'])}, {clean(row['description'])[:60]}"
@@ -72,6 +72,10 @@ def withdraw(asked: Namespace) -> int:
         instance.delete(f"contributions/{name}", tag=tag)
         say(_("The draft is deleted: %s.") % told)
         return OK
+    if row["state"] == "validated" and not asked.yes:
+        tell(_("It is validated already: %s.") % told)
+        if not agreed(_("Withdraw it? It takes no part in the sharing then. [y/N]")):
+            raise Failure(_("Nothing was sent."), STOPPED)
     instance.post(f"contributions/{name}/withdrawal", {}, key=f"withdraw-{name}")
     say(_("Withdrawn: %s. No money moved.") % told)
     return OK

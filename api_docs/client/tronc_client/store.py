@@ -63,6 +63,11 @@ class Waiting:
         self.path, self.kept = path, kept
 
     @classmethod
+    def waits(cls, name: str) -> bool:
+        """Whether the act of this name was sent and has no answer yet."""
+        return (waiting_folder() / f"{name}.json").exists()
+
+    @classmethod
     def of(cls, name: str, address: str, body: dict[str, Any]) -> "Waiting":
         """The act of this name: that of before when it had no answer, a new one with a new key otherwise."""
         path = waiting_folder() / f"{name}.json"

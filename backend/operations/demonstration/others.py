@@ -48,7 +48,6 @@ RULES = (
     }),
     # Cartolibre stands on Movilab's wiki: a tenth of what it receives goes there.
     Rules(CARTOLIBRE, 5, 20, {
-        "tiers": [{"id": "time", "rule": "weighted", "take": {"rest": True}}],
         "reserve": {"bp": 500, "target": 500_00},
         "minimum_payout": 40_00,
     }, upstream=("movilab", 1_000)),
@@ -70,6 +69,7 @@ PROMISES = (
     Promise(BABEL, "ateliers", 5, 24, gross_for(600_00), paid=6),
     RECALLED,
     Promise(CARTOLIBRE, "fabrique", 10, 3, 100_00, paid=10),
+    Promise(CARTOLIBRE, "ateliers", 11, 20, 150_00, paid=11),
     Promise(CARTOLIBRE, "fabrique", 12, 2, 300_00),
 )
 
