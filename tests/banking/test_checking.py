@@ -151,7 +151,7 @@ def test_the_page_shows_both_balances_the_gap_and_the_place_to_import(play: Play
     assert "3 March 2026 to 15 March 2026" in words
     assert "€25.00" in words
     assert "balance not verified" in words
-    assert "no: the ledger held €110.00" in words
+    assert "the ledger held €110.00" in words
     bring(world, file(world, 12, 100_00, (7, 25_00)))
     words = text_of(claire.get("/en/bank/"))
     assert "balance verified" in words
