@@ -68,4 +68,69 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The saved columns were removed already, or their address is wrong."),
         _("Go back to the import page."),
     ),
+    "answer_too_large": (
+        _("Answer too large"),
+        _("The bank’s answer to a payment file (pain.002) is larger than any batch of ours needs."),
+        _("Ask the bank for the answer to one batch."),
+    ),
+    "answer_version": (
+        _("Answer of another version"),
+        _("The file is not a pain.002.001.03 or later, the answers to payment files that are read here."),
+        _("Ask the bank for one of these versions."),
+    ),
+    "answer_not_one": (
+        _("Not one answer"),
+        _("The file does not answer exactly one payment file, so that what it says of which cannot be known."),
+        _("Import each answer alone."),
+    ),
+    "answer_amount": (
+        _("Figure that cannot be read"),
+        _("An amount or a number in the bank’s answer cannot be read for sure, and none is ever guessed."),
+        _("Ask the bank for a correct file."),
+    ),
+    "answer_status": (
+        _("Status that nobody knows"),
+        _("The bank’s answer uses a status that is not one of ISO 20022 for payment files."),
+        _("Ask the bank what it means, and say it on the page of the batch."),
+    ),
+    "answer_unknown_batch": (
+        _("Answer about no batch of ours"),
+        _("The original message id in the bank’s answer is that of none of our payment files."),
+        _("Choose the answer to a file that was made here."),
+    ),
+    "answer_before_handover": (
+        _("Answer about a batch that did not leave"),
+        _("The bank answers about a payment file that nobody handed over here: it is not booked in transit."),
+        _("Ask who took the file to the bank, and look at the batch before anything is booked."),
+    ),
+    "answer_other_transfer": (
+        _("Transfer that is not in the batch"),
+        _("The bank’s answer names a transfer that our file did not hold, or names one twice."),
+        _("Ask the bank for a correct file."),
+    ),
+    "answer_differs": (
+        _("Answer about other figures"),
+        _("A number of transfers, a total, an amount or an id in the bank’s answer is not the one that we sent."),
+        _("Ask the bank: nothing is undone before both say the same."),
+    ),
+    "answer_part_unnamed": (
+        _("Part that is not named"),
+        _("The answer says that a part of the file was taken without naming the transfers that were not."),
+        _("Ask the bank for an answer that names each transfer it refused."),
+    ),
+    "answer_contradicts": (
+        _("Answer that contradicts itself"),
+        _("The status of the whole file is not possible beside that of a part of it."),
+        _("Ask the bank for a correct file."),
+    ),
+    "answer_says_nothing": (
+        _("Answer without a status"),
+        _("The bank’s answer says of no transfer whether it was taken."),
+        _("Ask the bank for an answer with a status."),
+    ),
+    "import_lines_used": (
+        _("Import that cannot be undone"),
+        _("A line of the import was matched since, to money that somebody counts on, or lies in a locked month."),
+        _("Undo those matches first, line by line, or leave the import as it is."),
+    ),
 }

@@ -23,14 +23,29 @@ class Statement(models.Model):
     currency = models.CharField(max_length=3)
     opening = models.BigIntegerField(null=True)
     closing = models.BigIntegerField(null=True)
+    # The day of the opening balance, or the first day: absent of what was kept before it was.
+    opens_on = models.DateField(null=True)
     closes_on = models.DateField(null=True)
     gap = models.BigIntegerField(null=True)
     ties = models.CharField(max_length=8, choices=TIES)
     imported_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     imported_at = models.DateTimeField()
+    # The import was undone: nothing of it counts any more, and the same file may be imported again.
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    withdrawn_reason = models.CharField(max_length=280, blank=True, default="", db_default="")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "fingerprint"], name="statement_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "fingerprint"], condition=Q(withdrawn_at=None), name="statement_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None, withdrawn_by=None, withdrawn_reason="")
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
+                name="statement_withdrawn_by_somebody",
+            ),
+        ]
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[Statement]":
@@ -41,7 +56,7 @@ class Statement(models.Model):
 class BankLine(models.Model):
     """One booked operation. `amount` is signed: credits positive. `entry` says how it stands in the ledger.
 
-    Nothing is booked of a line in the states new, suspect and duplicate.
+    Nothing is booked of a line in the states new, suspect and duplicate, and all of it was reversed of a withdrawn one.
     """
 
     STATES: ClassVar = [
@@ -51,6 +66,7 @@ class BankLine(models.Model):
         ("matched", _("matched")),
         ("booked", _("booked")),
         ("duplicate", _("duplicate")),
+        ("withdrawn", _("import undone")),
     ]
     statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="lines")
     account = models.ForeignKey(HostBankAccount, on_delete=models.PROTECT, related_name="+")

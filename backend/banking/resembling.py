@@ -22,7 +22,7 @@ def resembled(line: BankLine) -> BankLine | None:
         account=line.account_id, amount=line.amount, currency=line.currency, pk__lt=line.pk,
         booked_on__range=(line.booked_on - NEAR, line.booked_on + NEAR),
     )  # fmt: skip
-    known = known.exclude(statement=line.statement_id).exclude(state__in=["suspect", "duplicate"])
+    known = known.exclude(statement=line.statement_id).exclude(state__in=["suspect", "duplicate", "withdrawn"])
     known = known.exclude(pk__in=taken.filter(resembles__isnull=False).values("resembles"))
     rows = [one for one in known.select_related("statement") if _written_otherwise(one, line) and _alike(one, line)]
     return min(rows, key=lambda one: (abs(one.booked_on - line.booked_on), one.pk), default=None)

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -15,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from backend.banking.formats import StatementFileError, read_statements
 from backend.banking.formats.base import ParsedLine, ParsedStatement
 from backend.banking.identifying import identify, settle_deposit, take_back
-from backend.banking.matching import match_due
+from backend.banking.matching import match_due as match_lines
 from backend.banking.models import BankLine, Statement
 from backend.banking.undoing import payout_came_back, refund_came_back, say_another, say_same, take_back_whole
+from backend.banking.undone_at_bank import close_due
 from backend.core import crypto
 from backend.core.errors import Conflict, Invalid
 from backend.core.failpoints import around_commit
@@ -38,6 +40,11 @@ __all__ = [
 ]  # fmt: skip
 
 FUTURE = timedelta(days=1)  # a bank in another time zone; the ledger books nothing before it happens
+
+
+def match_due(now: datetime) -> int:
+    """Book every line that was just imported, then close what the bank gave back of transfers it had refused."""
+    return match_lines(now) + close_due(now)
 
 
 @dataclass(frozen=True)
@@ -193,6 +200,7 @@ def _keep(
 ) -> Imported:
     rows: list[BankLine] = []
     plain: list[str] = []
+    places: list[tuple[str, int]] = []
     closing_on = parsed.closing.on if parsed.closing else None
     if closing_on is not None and closing_on > today + FUTURE:
         raise Invalid(
@@ -211,10 +219,11 @@ def _keep(
             shift[content] = max(0, _count_known(account, content) - seen[account.pk, content])
         seen[account.pk, content] += 1
         plain.append(_mark(content, seen[account.pk, content]))
+        places.append((content, seen[account.pk, content] + shift.get(content, 0)))
         rows.append(
             BankLine(
                 account=account,
-                fingerprint=_mark(content, seen[account.pk, content] + shift.get(content, 0)),
+                fingerprint=_mark(*places[-1]),
                 booked_on=day,
                 value_on=line.value_on,
                 amount=line.amount,
@@ -234,6 +243,8 @@ def _keep(
                 },
             )
         )
+    if BankLine.objects.filter(account=account, state="withdrawn").exists():
+        _number_on(account, rows, places)
     marks = [row.fingerprint for row in rows]
     known = set(BankLine.objects.filter(account=account, fingerprint__in=marks).values_list("fingerprint", flat=True))
     fresh = [row for row in rows if row.fingerprint not in known]
@@ -243,6 +254,7 @@ def _keep(
     statement, created = Statement.objects.get_or_create(
         account=account,
         fingerprint=hashlib.sha256(whole.encode()).hexdigest(),
+        withdrawn_at=None,
         defaults={
             "id": new_id("stm"),
             "number": _number(parsed),
@@ -250,6 +262,7 @@ def _keep(
             "currency": parsed.currency,
             "opening": opening,
             "closing": closing,
+            "opens_on": (parsed.opening.on if parsed.opening else None) or parsed.from_on,
             "closes_on": parsed.closing.on if parsed.closing else None,
             "gap": parsed.gap,
             "ties": parsed.ties,
@@ -278,7 +291,7 @@ def _follows(account: HostBankAccount, parsed: ParsedStatement) -> bool:
     opening, closing = parsed.opening, parsed.closing
     if parsed.ties != "yes" or opening is None or closing is None or opening.on is None:
         return False
-    kept = Statement.objects.filter(account=account, ties="yes")
+    kept = Statement.objects.filter(account=account, ties="yes", withdrawn_at=None)
     known = kept.filter(
         opening=opening.amount, closing=closing.amount, closes_on=closing.on, number=_number(parsed)
     )  # fmt: skip
@@ -288,12 +301,40 @@ def _follows(account: HostBankAccount, parsed: ParsedStatement) -> bool:
     return not known.exists() and last is not None and before.filter(pk=last.pk).exists()
 
 
+def _number_on(account: HostBankAccount, rows: Sequence[BankLine], places: Sequence[tuple[str, int]]) -> None:
+    """An import of this account was undone: what it held is numbered on behind, as operations that come anew.
+
+    Args: places: of each row its content, and which one it is among those of this content that count, from 1.
+    """
+    found: dict[str, list[str]] = {}
+    more: dict[str, Iterator[str]] = {}
+    for row, (content, place) in zip(rows, places, strict=True):
+        if content not in found:
+            found[content], more[content] = [], _marks(account, content)
+        while len(found[content]) < place:
+            found[content].append(next(more[content]))
+        row.fingerprint = found[content][place - 1]
+
+
+def _marks(account: HostBankAccount, content: str) -> "Iterator[str]":
+    """The marks of a content in their order, without those that were withdrawn."""
+    for number in count(1):
+        mark = _mark(content, number)
+        state = BankLine.objects.filter(account=account, fingerprint=mark).values_list("state", flat=True).first()
+        if state != "withdrawn":
+            yield mark
+
+
 def _count_known(account: HostBankAccount, content: str) -> int:
-    """How many lines of this content are kept, which are numbered from 1."""
-    number = 0
-    while BankLine.objects.filter(account=account, fingerprint=_mark(content, number + 1)).exists():
-        number += 1
-    return number
+    """How many lines of this content are kept, which are numbered from 1; those that were withdrawn do not count."""
+    found = 0
+    for number in count(1):
+        mark = _mark(content, number)
+        state = BankLine.objects.filter(account=account, fingerprint=mark).values_list("state", flat=True).first()
+        if state is None:
+            return found
+        found += state != "withdrawn"
+    raise AssertionError("numbers do not end")
 
 
 def _mark(content: str, number: int) -> str:
@@ -321,7 +362,7 @@ def positions() -> list[BankPosition]:
     found = []
     for account in HostBankAccount.objects.order_by("name"):
         latest = (
-            Statement.objects.filter(account=account)
+            Statement.objects.filter(account=account, withdrawn_at=None)
             .exclude(closing=None)
             .order_by("-closes_on", "-imported_at", "-id")
             .first()

@@ -164,7 +164,7 @@ def _read() -> Books:
     parts = SharePart.objects.filter(share__distribution__state="booked").order_by()
     moves = DistributionMove.objects.filter(distribution__state="booked").exclude(kind="reserve").order_by()
     payouts = Payout.objects.filter(state__in=LEFT).order_by()
-    lines = BankLine.objects.exclude(state__in=["new", "suspect", "duplicate"]).order_by()
+    lines = BankLine.objects.exclude(state__in=["new", "suspect", "duplicate", "withdrawn"]).order_by()
     over = Surplus.objects.filter(state__in=Surplus.OPEN).order_by()
     papers = PaperPayment.objects.filter(state__in=PaperPayment.OPEN)
     money = "distribution__currency"

@@ -15,16 +15,17 @@ LEFT = ["sent", "settled"]
 _SHOWN_AGAIN = """
 SELECT payout.id, line.currency, payout.amount, -sum(line.amount)
   FROM banking_bankline line JOIN payouts_payout payout ON payout.end_to_end_id = line.references ->> 'end_to_end_id'
- WHERE line.amount < 0 AND line.state NOT IN ('new', 'suspect', 'duplicate')
+ WHERE line.amount < 0 AND line.state NOT IN ('new', 'suspect', 'duplicate', 'withdrawn')
  GROUP BY payout.id, line.currency
-HAVING count(*) > 1 OR payout.state NOT IN ('sent', 'settled', 'returned')
+HAVING count(*) > 1 OR (payout.state NOT IN ('sent', 'settled', 'returned') AND payout.returned_line = '')
  ORDER BY payout.id LIMIT %s
 """
 _BY_LINE = """
 WITH paid AS (
     SELECT payout.line, payout.batch_id, batch.currency, sum(payout.amount) AS total
       FROM payouts_payout payout JOIN payouts_payoutbatch batch ON batch.id = payout.batch_id
-     WHERE payout.state IN ('settled', 'returned') GROUP BY payout.line, payout.batch_id, batch.currency
+     WHERE payout.state IN ('settled', 'returned') OR (payout.state = 'rejected' AND payout.returned_line <> '')
+     GROUP BY payout.line, payout.batch_id, batch.currency
 ), shown AS (
     SELECT 'line:' || account_id || ':' || left(fingerprint, 24) AS line, matched_to, currency, -amount AS total
       FROM banking_bankline WHERE state = 'matched' AND amount < 0 AND matched_to LIKE 'bat\\_%%'
@@ -52,7 +53,7 @@ def _twice() -> Iterator[Finding]:
 
 
 def _shown_again() -> Iterator[Finding]:
-    """I4: the bank shows a transfer leaving once, and none that it had refused or never got."""
+    """I4: the bank shows a transfer leaving once, and none that it never got, or had refused and did not give back."""
     yield from _found("I4.bank", _SHOWN_AGAIN)
 
 

@@ -81,7 +81,9 @@ def compare_with_bank(held: Freeze) -> list[Compared]:
     known = list(again.values_list("subject", flat=True))
     found = []
     for account in HostBankAccount.objects.order_by("name", "pk"):
-        every = Statement.objects.filter(account=account).exclude(closing=None).exclude(closes_on=None)
+        every = (
+            Statement.objects.filter(account=account, withdrawn_at=None).exclude(closing=None).exclude(closes_on=None)
+        )
         since = every.filter(imported_at__gte=held.started_at) | every.filter(pk__in=known)
         latest = since.order_by("-closes_on", "-imported_at", "-pk").first()
         ends = latest.closes_on if latest else None

@@ -211,7 +211,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "payments.ProviderRefund": ("asked_by", "decided_by"),
     "payments.Movement": ("explained_by",),
     "payments.Reconciliation": ("asked_by",),
-    "banking.Statement": ("imported_by",),
+    "banking.Statement": ("imported_by", "withdrawn_by"),
     "banking.BankLine": ("matched_by",),
     "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),
     "payouts.Payout": ("undone_by",),

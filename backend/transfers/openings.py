@@ -144,6 +144,12 @@ def opened_on(account_id: str) -> date | None:
     return booked.values_list("opening__as_of", flat=True).first()
 
 
+def opened_with(account_id: str) -> tuple[date | None, int]:
+    """That day, and the opening balance in minor units; (None, 0) without one."""
+    booked = OpeningLine.objects.filter(account=account_id, opening__state="booked")
+    return booked.values_list("opening__as_of", "amount").first() or (None, 0)
+
+
 def own_funds(lines: Sequence[OpeningLine]) -> dict[str, int]:
     """Currency → what the accounts hold beyond the budgets: the host's own money, minor units."""
     left: dict[str, int] = defaultdict(int)

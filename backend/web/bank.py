@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backend.banking.checking import check_accounts, stands
 from backend.banking.identifying import deposits_for, identifiable, reversible
 from backend.banking.models import BankLine, Statement
 from backend.banking.provider_lines import provider_payouts_for, settle_provider_payout, undo_provider_payout
 from backend.banking.services import (
     identify,
     payout_came_back,
-    positions,
     refund_came_back,
     say_another,
     say_same,
@@ -52,18 +52,20 @@ def bank(request: AuthedRequest) -> HttpResponse:
     asked_for = request.GET.get("state", "")
     chosen = asked_for if counts.get(asked_for) else ""
     shown = lines.filter(state=chosen) if chosen else lines
+    latest = list(
+        Statement.visible_to(request.user).select_related("account", "imported_by").order_by("-imported_at", "-id")[:10]
+    )
+    where = stands(latest)
     return render(
         request,
         "bank/bank.html",
         {
-            "positions": positions(),
+            "accounts": check_accounts(),
             "page": cut(shown.select_related("account").order_by("-booked_on", "-id"), request),
             "states": [(state, names[state], counts[state]) for state in names if counts[state]],
             "chosen": chosen,
             "count": sum(counts.values()),
-            "statements": Statement.visible_to(request.user)
-            .select_related("account", "imported_by")
-            .order_by("-imported_at", "-id")[:10],
+            "statements": [(one, where[one.pk]) for one in latest],
             "can_import": may(request.user, "bank.import"),
         },
     )

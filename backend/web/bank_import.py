@@ -2,27 +2,32 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from backend.banking.answers import Answer, Said, take_answer, weigh_answer
 from backend.banking.formats.csv_file import guess_layout
 from backend.banking.formats.csv_layout import Layout
+from backend.banking.formats.pain002 import looks_like_pain002
 from backend.banking.layouts import Choices, fitting_layouts, forget_layout, numbers_to_explain, read_chosen, table_of
 from backend.banking.models import CsvLayout
 from backend.core.errors import Conflict, Invalid
+from backend.core.money import format_money
 from backend.identity.permissions import require
+from backend.payouts.reasons import in_words
 from backend.web.forms import add_domain_error
 from backend.web.forms_statements import ColumnsForm, WhichAccountForm
 from backend.web.forms_work import ConfirmImportForm, StatementForm, too_large
-from backend.web.pages import AuthedRequest, private
+from backend.web.pages import AuthedRequest, fresh_factor, private
 from backend.web.uploads import SizeLimit, Stash, confirm_import, preview_expired, preview_import
 
 
@@ -80,8 +85,12 @@ def _upload(request: AuthedRequest) -> HttpResponseBase:
         data = form.cleaned_data["file"].read()
         try:
             stash = Stash.keep(request.user, data)
+            if looks_like_pain002(data):
+                # On a page of its own: what it books takes a fresh factor, and a way back to the same file.
+                weigh_answer(actor=request.user, data=data)
+                return redirect(f"{reverse('bank_answer')}?{urlencode({'stash': stash})}")
             return _next(request, stash, data, Choices())
-        except Invalid as refusal:
+        except (Invalid, Conflict) as refusal:
             Stash.forget(request.user, stash)
             add_domain_error(form, refusal)
     return _upload_page(request, form, status=422)
@@ -189,6 +198,57 @@ def _confirm(request: AuthedRequest) -> HttpResponseBase:
 
 
 @private
+@fresh_factor
+@require_http_methods(["GET", "HEAD", "POST"])
+def bank_answer(request: AuthedRequest) -> HttpResponseBase:
+    """The bank's answer to a payment file, in words; then what it refused is undone, once."""
+    require(request.user, "bank.import")
+    require(request.user, "payout.undo")
+    stash = request.POST.get("stash") or request.GET.get("stash", "")
+    data = Stash.read(request.user, stash) if stash else None
+    if data is None:
+        if request.method == "POST":
+            return _upload_again(request, str(preview_expired()))
+        return redirect("bank_import")
+    try:
+        if request.method == "POST":
+            done = take_answer(actor=request.user, data=data, now=timezone.now())
+            Stash.forget(request.user, stash)
+            messages.success(request, _told(done))
+            return redirect("batch_page", done.batch.pk)
+        answer = weigh_answer(actor=request.user, data=data)
+    except (Invalid, Conflict) as refusal:
+        return _upload_again(request, str(refusal))
+    context = {
+        "answer": answer,
+        "batch": answer.batch,
+        "stash": stash,
+        "rows": [(one, _why(one)) for one in answer.said],
+    }
+    return render(request, "bank/answer.html", context)
+
+
+def _why(said: Said) -> str:
+    """The bank's reason in words: what its code says, then what it wrote."""
+    return ": ".join(part for part in (in_words(said.code) if said.code else "", said.words) if part)
+
+
+def _told(done: Answer) -> str:
+    """What taking an answer did, in one sentence."""
+    if done.undone:
+        number, total = len(done.undone), format_money(done.total, done.batch.currency)
+        text = ngettext(
+            "%(number)s transfer that the bank refused is owed again: %(total)s. No money left the account for it.",
+            "%(number)s transfers that the bank refused are owed again: %(total)s. No money left the account for them.",
+            number,
+        )
+        return text % {"number": number, "total": total}
+    if done.found:
+        return _("The bank has the file: its transfers are awaited on the statement. No money moved.")
+    return _("This answer changes nothing here. No money moved.")
+
+
+@private
 @require_POST
 def csv_layout_forget(request: AuthedRequest, layout_id: str) -> HttpResponseBase:
     """Remove a saved layout; nothing that was imported changes."""
@@ -199,5 +259,6 @@ def csv_layout_forget(request: AuthedRequest, layout_id: str) -> HttpResponseBas
 
 urlpatterns = [
     path("bank/import/", bank_import, name="bank_import"),
+    path("bank/answer/", bank_answer, name="bank_answer"),
     path("bank/layouts/<str:layout_id>/forget/", csv_layout_forget, name="csv_layout_forget"),
 ]

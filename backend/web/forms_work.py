@@ -253,7 +253,10 @@ class StatementForm(forms.Form):
 
     file = forms.FileField(
         label=_("Statement file"),
-        help_text=_("camt.053 (XML), MT940, OFX or CSV, as the bank gives it. 20 MB at most."),
+        help_text=_(
+            "camt.053 (XML), MT940, OFX or CSV, as the bank gives it, or its answer to a payment file (pain.002). "
+            "20 MB at most."
+        ),
         widget=forms.ClearableFileInput(attrs={"accept": ".xml,.sta,.mt940,.940,.txt,.ofx,.qfx,.csv"}),
         error_messages={
             "required": _("Choose the statement file that you downloaded from the bank."),

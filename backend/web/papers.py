@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backend.banking.explaining import explain
 from backend.banking.models import BankLine
 from backend.core.money import format_money
 from backend.identity.models import HostBankAccount
@@ -178,19 +177,10 @@ def deposit_page(request: AuthedRequest, deposit_id: str) -> HttpResponseBase:
     return form_page(request, form, act, "receipts/deposit.html", context)
 
 
-@private
-@require_safe
-def clearing(request: AuthedRequest) -> HttpResponse:
-    """What is in each purse that money only passes through, item by item, and since when."""
-    require(request.user, "bank.read")
-    return render(request, "receipts/clearing.html", {"purses": explain()})
-
-
 urlpatterns = [
     path("deposits/", deposits, name="deposits"),
     path("deposits/new/", deposit_new, name="deposit_new"),
     path("deposits/<str:deposit_id>/", deposit_page, name="deposit_page"),
     path("papers/new/", paper_new, name="paper_new"),
     path("papers/<str:paper_id>/return/", paper_return, name="paper_return"),
-    path("clearing/", clearing, name="clearing"),
 ]

@@ -511,6 +511,16 @@ def test_a_flood_of_elements_is_refused(flood: str, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_the_limit_of_operations_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camt053, "_MAX_FACTS", 200)
+    assert refusal(document(entry() * 200).encode()) == (
+        "statement_too_complex",
+        "This file holds more than 200 operations and details: download shorter periods from the bank, one after the "
+        "other.",
+    )
+    assert len(one(entry() * 199).lines) == 199  # the statement is one too
+
+
 def test_size_is_checked_before_anything_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*_args: Any, **_options: Any) -> None:
         raise AssertionError("parsed a file above the limit")

@@ -379,6 +379,7 @@ def _waiting(house: House) -> None:
         "freeze": {"own": {"freeze_id": held.pk}},
         "invited": {"own": {"person_id": invited.pk}},
         "invitation": {"own": {"token": invitation_token(invited, now=now)}},
+        "statement": {"own": {"statement_id": BankLine.objects.order_by("pk")[0].statement_id}},
         "bank line": {"own": {"line_id": BankLine.objects.filter(state="suggested").order_by("pk")[0].pk}},
         "purse": {"own": {"kind": "budget", "owner": played.budget.pk}},
         "entry": {"own": {"entry_id": entry}},

@@ -218,7 +218,14 @@ class _Collector:
         self._texts_held -= sum(len(texts) for path, texts in ended.texts.items() if not path.endswith("@Ccy"))
         self._facts_kept += 1
         if self._facts_kept > _MAX_FACTS:
-            _refuse_as_too_complex()
+            raise StatementFileError(
+                "statement_too_complex",
+                _(
+                    "This file holds more than %(limit)s operations and details: download shorter periods from the "
+                    "bank, one after the other."
+                ),
+                limit=_MAX_FACTS,
+            )
 
 
 _CODE_LEVELS = ("BkTxCd/Domn/Cd", "BkTxCd/Domn/Fmly/Cd", "BkTxCd/Domn/Fmly/SubFmlyCd")
