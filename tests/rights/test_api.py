@@ -60,7 +60,7 @@ def unable_alone(route: str, verb: str) -> str:
     if route.endswith(("withdrawal", "answer")):
         return "404"
     theirs = verb in {"PATCH", "DELETE"} or route.endswith(("declaration", "waiver", "lifting"))
-    return "403" if theirs and route.startswith("contributions/") or route in ALONE else "ok"
+    return "403" if (theirs and route.startswith("contributions/")) or route in ALONE else "ok"
 
 
 @pytest.mark.parametrize("kind", ["com", "org"])
