@@ -146,8 +146,9 @@ def _of_closing(document: Mapping[str, Any]) -> Faults:
         return []
     if all(tier["rule"] == "as_asked" for tier in document["tiers"]):
         return []
-    said = _("Periods close every few days only where requests are served in order: set every rule to as_asked.")
-    return [("closing", said)]
+    said = _("Periods close every few days only where requests are served in the order of validation: give each tier "
+             "that rule (as_asked), or let people or the calendar close periods.")  # fmt: skip
+    return [("closing.mode", said)]
 
 
 def _of_tiers(document: Mapping[str, Any]) -> Faults:
@@ -163,7 +164,7 @@ def _of_tiers(document: Mapping[str, Any]) -> Faults:
                 faults.append((path_of(["tiers", number, "kinds", place]), said % {"kind": kind}))
         # What is given back is outside floors and ceilings: there the two do not meet.
         if tier["rule"] == "as_asked" and document["bounds"]["floor"] and not tier["reimburses"]:
-            said = _("The rule as_asked serves requests one after the other: it has no floors. Set bounds.floor to 0.")
+            said = _("Requests served in the order of validation (as_asked) have no floors: set the floor (bounds.floor) to 0.")
             faults.append((path_of(["tiers", number, "rule"]), said))
     if tiers[-1]["take"] != {"rest": True}:
         said = _('The last tier shares all that is left: write {"rest": true}.')

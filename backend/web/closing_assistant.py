@@ -277,6 +277,7 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
     ]
     uses, charter = trace["totals"]["uses"], period.charter
     by_request = all(charter.reads_requests(kind) for kind in charter.kinds)
+    asked = sum(row["claim"] for row in trace["persons"])
     return {
         "rows": sorted(rows, key=lambda row: str(row["name"]).casefold()),
         "last": last.period if last else None,
@@ -286,7 +287,10 @@ def _dry_run(period: Period, trace: dict[str, Any]) -> dict[str, Any]:
         "left": uses["left"],
         "set_aside": uses["upstream"] + uses["reserve"],
         "shared_before": sum(before.values()),
-        "short": max(0, sum(row["claim"] for row in trace["persons"]) - uses["shares"]) if by_request else 0,
+        "asked": asked,
+        "minutes": sum(row["minutes"] for row in rows),
+        "difference": sum(row["difference"] for row in rows),
+        "short": max(0, asked - uses["shares"]) if by_request else 0,
     }
 
 

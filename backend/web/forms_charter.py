@@ -378,7 +378,8 @@ _FIELDS = {
     "reserve.target": "reserve_target", "upstream": "bp_1", "earmarks.weights": "earmarks_weights",
     "earmarks.leftover": "earmarks_leftover", "unpaid": "carry_periods", "review": "review_mode",
     "review.approvals": "approvals", "review.days": "consent_days", "objections": "settled_by",
-    "period": "period_length", "closing": "closing_days",
+    "period": "period_length", "closing.mode": "closing_mode",
+    "closing": "closing_days",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from backend.commons.models import Budget, Commons
@@ -25,7 +26,12 @@ from backend.pledges.models import Pledge
 from backend.web.pages import AuthedRequest, cut, private
 from backend.web.story import shown_work
 
-HEAD = ("payment", "received_on", "paid", "brought", "what", "id", "budget", "work", "by", "on", "amount", "currency")
+HEAD = (
+    pgettext_lazy("column", "payment"), pgettext_lazy("column", "received_on"), pgettext_lazy("column", "paid"),
+    pgettext_lazy("column", "brought"), pgettext_lazy("column", "what"), pgettext_lazy("column", "id"),
+    pgettext_lazy("column", "budget"), pgettext_lazy("column", "work"), pgettext_lazy("column", "by"),
+    pgettext_lazy("column", "on"), pgettext_lazy("column", "amount"), pgettext_lazy("column", "currency"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Followed:
     brought: int
     uses: list[Use] = field(default_factory=list)
     left: list[tuple[str, int]] = field(default_factory=list)
+    passed: list[tuple[str, int]] = field(default_factory=list)  # what of it waits in pots of another commons
     gone: int = 0
 
     @property
@@ -57,8 +64,8 @@ class Followed:
 
     @property
     def kept(self) -> int:
-        """What is left of it, minor units."""
-        return sum(amount for _where, amount in self.left)
+        """What is left of it, wherever it is, minor units."""
+        return sum(amount for _where, amount in self.left + self.passed)
 
 
 def followed(payments: Sequence[Payment]) -> list[Followed]:
@@ -76,7 +83,8 @@ def _told(payments: Sequence[Payment], traced: Traced) -> list[Followed]:
         spent[row.source][row.target, row.budget, row.on] += row.amount
     targets = {target for rows in spent.values() for target, _budget, _on in rows}
     words = _words(targets)
-    names = {one.pk: one.full_name for one in Budget.objects.select_related("commons")}
+    budgets = {one.pk: one for one in Budget.objects.select_related("commons")}
+    names = {pk: one.full_name for pk, one in budgets.items()}
     found = []
     for payment in payments:
         uses = [
@@ -85,11 +93,12 @@ def _told(payments: Sequence[Payment], traced: Traced) -> list[Followed]:
             if amount
         ]
         uses.sort(key=lambda use: (use.on, -use.amount, use.key))
-        left = [
-            (_("reserve of %(budget)s") % {"budget": names[owner]} if kind == "reserve" else names[owner], amount)
-            for (kind, owner), amount in sorted(traced.left_of(payment.pk).items())
-        ]
-        found.append(Followed(payment, traced.brought.get(payment.pk, 0), uses, left, traced.gone.get(payment.pk, 0)))
+        told = Followed(payment, traced.brought.get(payment.pk, 0), uses, gone=traced.gone.get(payment.pk, 0))
+        at_home = payment.pledge.budget.commons_id
+        for (kind, owner), amount in sorted(traced.left_of(payment.pk).items()):
+            where = _("reserve of %(budget)s") % {"budget": names[owner]} if kind == "reserve" else names[owner]
+            (told.left if budgets[owner].commons_id == at_home else told.passed).append((where, amount))
+        found.append(told)
     return found
 
 
@@ -127,7 +136,7 @@ def pledge_money(request: AuthedRequest, pledge_id: str) -> HttpResponse:
             "spent": sum(row.spent for row in rows),
             "left": sum(row.kept for row in rows),
             "gone": sum(row.gone for row in rows),
-            "reads_all": may(request.user, "ledger.read"),
+            "reads_all": may(request.user, "support.read", scopes=budgets_of(pledge.budget.commons_id)),
         },
     )
 
@@ -143,15 +152,17 @@ def pledge_money_file(request: AuthedRequest, pledge_id: str) -> HttpResponse:
 @private
 @require_safe
 def commons_money_file(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Every payment of a commons and what it paid: for those who read the books, who see that both sums tie."""
-    require(request.user, "ledger.read")
+    """Every payment of a commons and what it paid: for its stewards and those who read the books; both sums tie."""
     commons = get_object_or_404(Commons, slug=slug)
-    payments = Payment.objects.filter(pledge__budget__in=budgets_of(commons.pk)).select_related("pledge")
+    budgets = budgets_of(commons.pk)
+    require(request.user, "support.read", scopes=budgets)
+    payments = Payment.objects.filter(pledge__budget__in=budgets).select_related("pledge__budget")
     return _file(followed(list(payments.order_by("received_on", "pk"))), _("money") + f"-{commons.slug}.csv")
 
 
 def _file(rows: Iterable[Followed], name: str) -> HttpResponse:
-    lines = [csv_row(HEAD)]
+    nothing = ("", "", "", "")
+    lines = [csv_row(tuple(str(one) for one in HEAD))]
     for row in rows:
         paid = row.payment
         currency = paid.currency
@@ -159,15 +170,18 @@ def _file(rows: Iterable[Followed], name: str) -> HttpResponse:
             paid.pk, paid.received_on.isoformat(), decimal_text(paid.amount, currency),
             decimal_text(row.brought, currency),
         )  # fmt: skip
+        told: list[tuple[tuple[str, ...], int]] = []
+        if paid.amount != row.brought:
+            told.append(((pgettext("kind of row", "fee"), "", *nothing), paid.amount - row.brought))
         for use in row.uses:
             facts = (safe_text(use.budget), safe_text(use.what), safe_text(use.by), use.on.isoformat())
-            lines.append(csv_row((*head, "shared", use.key, *facts, decimal_text(use.amount, currency), currency)))
-        for where, amount in row.left:
-            rest = ("left", "", safe_text(where), "", "", "", decimal_text(amount, currency), currency)
-            lines.append(csv_row((*head, *rest)))
+            told.append(((pgettext("kind of row", "shared"), use.key, *facts), use.amount))
+        for kind, places in ((pgettext("kind of row", "left"), row.left),
+                             (pgettext("kind of row", "passed_on"), row.passed)):  # fmt: skip
+            told += [((kind, "", safe_text(where), *nothing[1:]), amount) for where, amount in places]
         if row.gone:
-            back = ("given_back", "", "", "", "", "", decimal_text(row.gone, currency), currency)
-            lines.append(csv_row((*head, *back)))
+            told.append(((pgettext("kind of row", "given_back"), "", *nothing), row.gone))
+        lines += [csv_row((*head, *facts, decimal_text(amount, currency), currency)) for facts, amount in told]
     return HttpResponse(
         "\ufeff" + "".join(lines), content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": content_disposition_header(True, name) or ""},

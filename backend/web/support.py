@@ -8,6 +8,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from backend.commons.models import Budget, Commons
@@ -100,20 +101,28 @@ def _table(told: Support) -> str:
     def money(amount: int) -> str:
         return decimal_text(amount, currency)
 
-    head = ("what", "month", "name", "before", "new", "lost", "changed", "after", "called", "to_come", "currency")
+    head = (
+        pgettext("column", "what"), pgettext("column", "month"), pgettext("column", "name"),
+        pgettext("column", "before"), pgettext("column", "new"), pgettext("column", "lost"),
+        pgettext("column", "changed"), pgettext("column", "after"), pgettext("column", "called"),
+        pgettext("column", "to_come"), pgettext("column", "currency"),
+    )  # fmt: skip
+    promised, expected = pgettext("kind of row", "promised_a_year"), pgettext("kind of row", "expected")
     rows = [csv_row(head)]
     for month in told.months:
         figures = (month.before, month.new, month.lost, month.changed, month.after)
         day = f"{month.first:%Y-%m}"
-        rows.append(csv_row(("promised_a_year", day, "", *(money(figure) for figure in figures), "", "", currency)))
-        for kind, moves in (("new", month.came), ("lost", month.left), ("changed", month.altered)):
+        rows.append(csv_row((promised, day, "", *(money(figure) for figure in figures), "", "", currency)))
+        for kind, moves in (
+            (pgettext("column", "new"), month.came), (pgettext("column", "lost"), month.left),
+            (pgettext("column", "changed"), month.altered),
+        ):  # fmt: skip
             for move in moves:
                 ends = (money(move.before), "", "", "", money(move.after))
                 rows.append(csv_row((kind, day, safe_text(move.name or ""), *ends, "", "", currency)))
     for one in told.ahead:
-        rows.append(
-            csv_row(("expected", f"{one.first:%Y-%m}", *("",) * 6, money(one.called), money(one.to_come), currency))
-        )
+        figured = (money(one.called), money(one.to_come))
+        rows.append(csv_row((expected, f"{one.first:%Y-%m}", *("",) * 6, *figured, currency)))
     return "".join(rows)
 
 

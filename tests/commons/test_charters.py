@@ -133,7 +133,7 @@ def test_a_minimal_document_is_completed_and_stays_valid() -> None:
         ({"colour": 1}, "colour", "There is nothing of this name here."),
         (
             {"tiers": [tier(rule="as_asked")], "bounds": {"floor": 1}},
-            "tiers[0].rule", "The rule as_asked serves requests one after the other: it has no floors.",
+            "tiers[0].rule", "Requests served in the order of validation (as_asked) have no floors",
         ),
     ],
 )  # fmt: skip

@@ -125,7 +125,7 @@ def test_rolling_closings_are_for_requests_served_in_order(pots: Pots) -> None:
     tiers = [{"id": "general", "rule": "claims_pro", "take": {"rest": True}}]
     with pytest.raises(CharterInvalid) as refusal:
         valid_document({"format": 1, "tiers": tiers, "closing": ROLLING})
-    assert [path for path, _said in refusal.value.faults] == ["closing"]
+    assert [path for path, _said in refusal.value.faults] == ["closing.mode"]
     for wrong in ({"mode": "automatic"}, {"mode": "rolling", "every_days": 0}, {"mode": "automatic", "days_after": 61}):
         with pytest.raises(CharterInvalid):
             valid_document({"format": 1, "tiers": tiers, "closing": wrong})

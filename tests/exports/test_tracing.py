@@ -163,14 +163,21 @@ def test_the_page_and_the_files_tell_it_to_whom_it_concerns(play: Play, sign_in:
     assert "Shared for work €95.00" in told
     assert "€57.00" in told
     rows = list(csv.DictReader(io.StringIO(ana.get(f"/en/pledges/{pledge.pk}/money.csv").content.decode("utf-8-sig"))))
-    assert sum(round(float(row["amount"]) * 100) for row in rows) == 95_00
-    assert {row["what"] for row in rows} == {"shared"}
+    assert sum(round(float(row["amount"]) * 100) for row in rows) == 100_00
+    assert [row["amount"] for row in rows if row["what"] == "fee"] == ["5.00"]
+    assert {row["what"] for row in rows} == {"fee", "shared"}
+    french = ana.get(f"/fr/pledges/{pledge.pk}/money.csv").content.decode("utf-8-sig").splitlines()
+    assert french[0].startswith("paiement,recu_le,")
+    assert ",frais," in french[1]
     assert sign_in(world.users["bo"]).get(page).status_code == 404
     slug = pledge.budget.commons.slug
     assert ana.get(f"/en/commons/{slug}/money.csv").status_code == 403
     whole = sign_in(world.users["claire"]).get(f"/en/commons/{slug}/money.csv").content.decode("utf-8-sig")
+    assert sign_in(world.users["sacha"]).get(f"/en/commons/{slug}/money.csv").content.decode("utf-8-sig") == whole
     by_work: dict[str, int] = defaultdict(int)
     for row in csv.DictReader(io.StringIO(whole)):
+        if row["what"] == "fee":
+            continue
         by_work[row["id"]] += round(float(row["amount"]) * 100)
     assert by_work == dict(Contribution.objects.filter(state="settled").values_list("pk", "settled_amount"))
     assert SharePart.objects.exists()
