@@ -95,8 +95,9 @@ WORDS: dict[str, dict[str, str]] = {
             "art. L2192-13 et D2192-35)."
         ),
         "buyer": "Client",
-        "cancels_and_replaces": "Annule et remplace",
+        "replaces_credited": "facture {label} du {day}, annulée par l’avoir {note}",
         "total_self_billed": "Total à payer",
+        "total_self_credited": "Total de l’avoir",
         "total_net": "Total hors taxes",
         "vat_at": "TVA {percent} %",
         "total_gross": "Total toutes taxes comprises",
@@ -189,8 +190,9 @@ WORDS: dict[str, dict[str, str]] = {
             "indemnity of €40 for recovery costs (Code de la commande publique, art. L2192-13 and D2192-35)."
         ),
         "buyer": "Customer",
-        "cancels_and_replaces": "Cancels and replaces",
+        "replaces_credited": "invoice {label} of {day}, cancelled by credit note {note}",
         "total_self_billed": "Total to be paid",
+        "total_self_credited": "Total of the credit note",
         "total_net": "Total without tax",
         "vat_at": "VAT {percent} %",
         "total_gross": "Total, all taxes included",

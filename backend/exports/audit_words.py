@@ -175,6 +175,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "payee.blocked": _("Payee blocked from a mail"),
             "payee.closed": _("Payee closed"),
             "paper.approved": _("Invoice drafted and approved"),
+            "paper.credited": _("Invoice that fell cancelled by a credit note"),
             "paper.handed_over": _("Supporting document handed over"),
             "paper.accepted": _("Supporting document accepted"),
             "paper.refused": _("Supporting document refused"),

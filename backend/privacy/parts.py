@@ -112,7 +112,8 @@ PARTS: dict[str, Part] = {
     "directorships": Part("payees.Director", ("user",), ("id", "starts_on", "ends_before", "marked_at")),
     "supporting_documents": Part(
         "distributions.SupportingDocument", ("made_by",),
-        ("id", "share", "kind", "state", "number", "dated_on", "total", "currency", "made_at", "decided_at", "reason"),
+        ("id", "share", "kind", "state", "number", "dated_on", "total", "currency", "made_at", "decided_at", "reason",
+        "corrects"),
     ),
     "payouts": Part(
         "payouts.Payout", ("payee__user",),

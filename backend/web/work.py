@@ -210,9 +210,11 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "distribution": distribution,
             "mine": mine,
             "due": due,
-            "papers": SupportingDocument.visible_to(request.user).filter(
-                share=share, state__in=SupportingDocument.LIVE
-            ),
+            "papers": SupportingDocument.visible_to(request.user)
+            .filter(share=share)
+            .exclude(state="refused")
+            .select_related("corrects", "credit_note")
+            .order_by("made_at", "pk"),
             "hindrance": hindrance(share.payee, timezone.now()),
             "directors": warnings([share]) if due and (mine or may(request.user, "director.read")) else [],
             "words": words,
