@@ -71,6 +71,12 @@ WORDS: dict[str, dict[str, str]] = {
             "est indicative : rien n’est dû. Ce n’est pas un reçu fiscal : donner de son temps n’ouvre droit à aucune "
             "réduction d’impôt."
         ),
+        "given_back": "Rendu sur rétributions",
+        "note_given_back": (
+            "Rendu sur rétributions : ce qui était dû à cette personne pour son travail, dans des répartitions "
+            "approuvées, et qu’elle a rendu aux communs. Ces sommes ne sont pas la valeur du temps indiqué et ne s’y "
+            "ajoutent pas."
+        ),
         "note_yearly": (
             "Ce récapitulatif dit ce qui était promis pour l’année et ce qui a été reçu dans l’année. Ce n’est ni une "
             "facture ni un reçu fiscal. Une promesse n’est pas de l’argent reçu : les deux colonnes ne s’additionnent "
@@ -167,6 +173,11 @@ WORDS: dict[str, dict[str, str]] = {
         "note_time": (
             "This certificate says the volunteer work that peers validated. The value, where there is one, is "
             "indicative: nothing is owed. It is not a tax receipt: giving time gives no right to any tax reduction."
+        ),
+        "given_back": "Given back of shares",
+        "note_given_back": (
+            "Given back of shares: what was owed to this person for their work, in approved distributions, and which "
+            "they gave back to the commons. These amounts are not the value of the time stated and do not add to it."
         ),
         "note_yearly": (
             "This statement says what was pledged for the year and what was received in the year. It is neither an "
