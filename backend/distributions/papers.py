@@ -157,13 +157,13 @@ def _to_decide(actor: User, paper_id: str) -> tuple[SupportingDocument, Share]:
 
 
 def _require_open(paper: SupportingDocument, share: Share) -> None:
-    if paper.state != "sent":
+    if paper.state not in {"sent", "cancelled"}:
         raise Conflict(
             "paper_decided",
             _("%(name)s has already decided on this document: it is “%(state)s”.")
             % {"name": paper.decided_by.name if paper.decided_by else "–", "state": paper.get_state_display()},
         )
-    if share.state != "documented" or paper.payee_id != share.payee_id or paper.total != share.due:
+    if paper.state == "cancelled" or share.state != "documented" or paper.payee_id != share.payee_id or paper.total != share.due:
         raise Conflict(
             "paper_stale",
             _("The share changed since: its amount or its payee is another one. Another document is awaited."),

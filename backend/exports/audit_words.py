@@ -156,6 +156,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "batch.voided": _("Payout batch voided by itself"),
             "batch.claimed": _("Payout batch taken to be handed over"),
             "batch.accounts_shown": _("Accounts of a payout batch shown in full"),
+            "batch.typed_nothing": _("Payout batch given back by who was to type it: nothing was typed"),
             "batch.refused": _("Payout batch refused"),
             "batch.sent": _("Payout batch handed to the bank"),
             "batch.downloaded": _("Payment file downloaded again"),
