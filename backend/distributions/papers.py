@@ -163,7 +163,8 @@ def _require_open(paper: SupportingDocument, share: Share) -> None:
             _("%(name)s has already decided on this document: it is “%(state)s”.")
             % {"name": paper.decided_by.name if paper.decided_by else "–", "state": paper.get_state_display()},
         )
-    if paper.state == "cancelled" or share.state != "documented" or paper.payee_id != share.payee_id or paper.total != share.due:
+    same = (paper.payee_id, paper.total) == (share.payee_id, share.due)
+    if paper.state == "cancelled" or share.state != "documented" or not same:
         raise Conflict(
             "paper_stale",
             _("The share changed since: its amount or its payee is another one. Another document is awaited."),

@@ -249,6 +249,13 @@ def test_transfers_are_typed_on_the_site_of_the_bank(play: Play, sign_in: SignIn
     assert "Claire Moreau types these transfers on the bank’s site since" in text_of(denis.get(path))
     assert denis.post(f"{path}file/").status_code == 409
     before = entry_count()
+    assert "I typed nothing" not in text_of(denis.get(f"{path}by-hand/"))
+    assert denis.post(f"{path}by-hand/", {"act": "nothing"}).status_code == 409
+    assert "I typed nothing: give me the file again" in text_of(claire.get(f"{path}by-hand/"))
+    back = claire.post(f"{path}by-hand/", {"act": "nothing"}, follow=True)
+    assert "Nothing was typed: the batch is approved as before" in text_of(back)
+    assert "Hand the file to the bank" in text_of(back)
+    claire.post(f"{path}by-hand/", {"act": "show"})
     wrong = claire.post(f"{path}by-hand/", {"act": "done", "paid_on": ""})
     assert wrong.status_code == 422
     assert "Give the day that the bank shows." in text_of(wrong)
