@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from backend.distributions.models import Share
+from backend.distributions.snapshot import last_day
 from backend.events.models import Event
 from backend.identity.models import Role
 from backend.identity.services import host_day
@@ -20,6 +21,7 @@ from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import prepare_batch
+from backend.web.templatetags.tronc import day
 from backend.web.treasury import account_alerts
 from tests.papers import document
 from tests.payouts.test_two_people import limit
@@ -132,12 +134,15 @@ def test_who_gave_no_account_is_left_out_and_named(play: Play, sign_in: SignIn) 
     Payee.objects.filter(user=world.users["camille"]).update(iban_sealed="", iban_hint="")
     browser = sign_in(world.users["claire"])
     shown = text_of(browser.get("/en/payouts/prepare/"))
-    assert "Camille Faure No account was given yet: ask for it. €38.00" in shown
+    period = world.distribution.period
+    told = f"Camille Faure Cartolibre from {day(period.starts_on)} to {day(last_day(period))} No account was given yet"
+    assert f"{told}: ask for it. €38.00" in shown
     browser.post("/en/payouts/prepare/", {"account": world.account.pk, "form_key": "p-1"})
     assert [payout.name for payout in Payout.objects.all()] == ["Bo Nguyen"]
     batch = text_of(browser.get(f"/en/payouts/{PayoutBatch.objects.get().pk}/"))
     assert "Held out of the batch" in batch
-    assert "Camille Faure No account was given yet: ask for it. €38.00" in batch
+    assert "1 line was held out, with its reason" in batch
+    assert f"{told}: ask for it. €38.00" in batch
     assert Share.objects.get(contributor=world.users["camille"]).state == "payable"
 
 
