@@ -689,7 +689,7 @@ def test_who_typed_nothing_gets_the_file_again(typed: Any) -> None:
 
 
 def test_an_account_that_changed_while_somebody_typed_nothing_voids_the_batch(typed: Any) -> None:
-    edited_by(typed, "bo", typed.users["bo"])
+    change(typed)
     with pytest.raises(Conflict) as refusal:
         typed_nothing(actor=typed.users["claire"], batch_id=typed.batch.pk, now=typed.now)
     assert refusal.value.code == "batch_void"
