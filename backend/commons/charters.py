@@ -164,7 +164,8 @@ def _of_tiers(document: Mapping[str, Any]) -> Faults:
                 faults.append((path_of(["tiers", number, "kinds", place]), said % {"kind": kind}))
         # What is given back is outside floors and ceilings: there the two do not meet.
         if tier["rule"] == "as_asked" and document["bounds"]["floor"] and not tier["reimburses"]:
-            said = _("Requests served in the order of validation (as_asked) have no floors: set the floor (bounds.floor) to 0.")
+            said = _("Requests served in the order of validation (as_asked) have no floors: "
+                     "set the floor (bounds.floor) to 0.")  # fmt: skip
             faults.append((path_of(["tiers", number, "rule"]), said))
     if tiers[-1]["take"] != {"rest": True}:
         said = _('The last tier shares all that is left: write {"rest": true}.')

@@ -239,7 +239,7 @@ def test_a_period_that_has_not_begun_cannot_be_closed(play: Play, sign_in: SignI
     following = Period.objects.get(state="open")
     browser = sign_in(world.users["claire"])
     page = browser.get(f"/en/periods/{following.pk}/")
-    assert "This period has not begun" in text_of(page)
+    assert "there is nothing to close yet" in text_of(page)
     assert "Close the period" not in text_of(page)
     answer = browser.post(f"/en/periods/{following.pk}/close/", {"name": world.budget.full_name})
     assert answer.status_code == 409
