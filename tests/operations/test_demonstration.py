@@ -145,7 +145,7 @@ def test_something_waits_for_everyone(loaded: None) -> None:
     published = Distribution.objects.filter(state="published")
     assert set(published.values_list("period__budget__name", flat=True)) == {"Capsules et tutoriels", "Machines"}
     assert {batch.state: batch.prepared_by.email for batch in PayoutBatch.objects.exclude(state="settled")} == {
-        "approved": "claire@example.org", "prepared": "denis@example.org",
+        "approved": "claire@example.org", "prepared": "denis@example.org", "returned": "claire@example.org",
     }  # fmt: skip
     objected = DistributionObjection.objects.get(state="open")
     assert (objected.distribution.period.budget.name, objected.objector.email) == ("Machines", "bo@example.org")

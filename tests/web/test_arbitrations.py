@@ -30,7 +30,7 @@ def enter(browser: Client, world: Any, amounts: dict[str, str], **more: str) -> 
 def test_entered_confirmed_by_each_and_approved_by_another(play: Play, sign_in: SignIn) -> None:
     world = play("close")
     booked = entry_count()
-    answer = enter(sign_in(world.users["sacha"]), world, {"Bo Nguyen": "50", "Camille Faure": "45,00"})
+    answer = enter(sign_in(world.users["sacha"]), world, {"Bo Nguyen": "50", "Camille Faure": "45,00"}, above="on")
     arbitration = Arbitration.objects.get()
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/en/arbitrations/{arbitration.pk}/")
     path = f"/en/arbitrations/{arbitration.pk}/"
