@@ -198,7 +198,7 @@ def _undo_charge(line: HelloAssoLine, now: datetime) -> list[str]:
     for number, payment in enumerate(payments.select_related("pledge__budget"), start=1):
         entry = whole_entry(payment.entry)
         given = {kind: -sum(row.amount for row in entry.lines if row.kind == kind) for kind in ("budget", "deficit")}
-        mirror = _reversed(payment.entry, payment.pk, now)
+        mirror = _reversed(payment.entry, payment.pk, now, kind="payment.taken_back")
         TakeBack.objects.create(
             id=new_id("tkb"), payment=payment, amount=payment.amount, fee=payment.fee, from_budget=given["budget"],
             to_deficit=given["deficit"], source=f"undo:{line.charge}:{number}", taken_on=entry.happened_on,
@@ -215,10 +215,10 @@ def _undo_charge(line: HelloAssoLine, now: datetime) -> list[str]:
     return done
 
 
-def _reversed(entry_id: str, reference: str, now: datetime) -> str:
+def _reversed(entry_id: str, reference: str, now: datetime, kind: str = "") -> str:
     """The mirror of an entry, on its own day: its month is open."""
     day = whole_entry(entry_id).happened_on
-    return reverse(entry_id=entry_id, reference=reference, happened_on=day, now=now).pk
+    return reverse(entry_id=entry_id, reference=reference, happened_on=day, now=now, kind=kind).pk
 
 
 def _undo_left_out(made: HelloAssoImport, payout: str, now: datetime) -> None:

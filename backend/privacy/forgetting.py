@@ -194,6 +194,7 @@ def _texts(user: User, words: list[str], shown: str) -> None:
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
         (Import, "made_by", ("file_name",)),
+        (HelloAssoImport, "made_by", ("file_name",)),
         (ArbitrationLine, "person", ("answer_reason",)),
         (Adjustment, "contributor", ("reason", "decision")),
         (Adjustment, "proposed_by", ("reason",)),
