@@ -103,6 +103,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A line of a statement settled it already, or the bank refused it."),
         _("Choose another payout for this line."),
     ),
+    "refund_at_helloasso": (
+        _("HelloAsso took this payment"),
+        _("Only HelloAsso can send it back to the card it came from."),
+        _("Give it back on the pages of HelloAsso, then import its list of payments again."),
+    ),
     "helloasso_unreadable": (
         _("The export of HelloAsso cannot be read"),
         _("The file is not a table of payments."),

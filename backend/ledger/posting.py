@@ -238,8 +238,8 @@ def reverse(*, entry_id: str, reference: str, happened_on: date, now: datetime, 
         for posting in entry.postings.select_related("account").order_by("line")
     ]
     return post(
-        kind=kind or f"{entry.kind}.reversed", scope="reversal", key=entry.pk, reference=reference, happened_on=happened_on,
-        lines=lines, now=now, reverses=entry,
+        kind=kind or f"{entry.kind}.reversed", scope="reversal", key=entry.pk, reference=reference,
+        happened_on=happened_on, lines=lines, now=now, reverses=entry,
     )  # fmt: skip
 
 

@@ -248,10 +248,10 @@ def _row(number: int, cells: Sequence[str], places: dict[str, int]) -> Row | Non
         raise Misread(_("“%(text)s” is not a day.") % {"text": cell("day")[:40]})
     fee = 0
     if cell("fee"):
-        told = cents(cell("fee"))
-        if told is None or not 0 <= abs(told) <= abs(amount):
+        taken = cents(cell("fee"))
+        if taken is None or abs(taken) > abs(amount):
             raise Misread(_("“%(text)s” is not a fee of this payment.") % {"text": cell("fee")[:40]})
-        fee = abs(told) if amount > 0 else 0
+        fee = abs(taken) if amount > 0 else 0
     paid_on = None
     if cell("paid_on"):
         paid_on = read_day(cell("paid_on"))

@@ -42,6 +42,7 @@ from backend.identity.services import withdraw_role
 from backend.identity.sessions import end_sessions
 from backend.notifications.models import OutgoingMail
 from backend.payees.models import Payee
+from backend.payments.models import HelloAssoImport
 from backend.payouts.models import Payout
 from backend.pledges.donations import donors_of
 from backend.pledges.forgetting import forget_pledges

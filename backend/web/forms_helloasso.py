@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from backend.commons.models import Budget
-from backend.payments.helloasso import AS_GIFT, LEAVE_OUT, Choices, Plan, giving_budgets
 from backend.payments.helloasso_file import MAX_BYTES
+from backend.payments.helloasso_plan import AS_GIFT, LEAVE_OUT, Choices, Plan, giving_budgets
 from backend.payments.models import HelloAssoCampaign
 
 

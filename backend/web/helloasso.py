@@ -14,14 +14,15 @@ from backend.core.errors import Conflict, Invalid
 from backend.core.money import format_money
 from backend.identity.permissions import may, require
 from backend.ledger.services import balance
-from backend.payments.helloasso import HOW, PROVIDER, Choices, Plan, import_export, weigh
+from backend.payments.helloasso import PROVIDER, import_export
 from backend.payments.helloasso_file import CURRENCY, MAX_BYTES
+from backend.payments.helloasso_plan import HOW, Choices, Plan, weigh
 from backend.payments.helloasso_undo import hindrances, undo_import
 from backend.payments.models import HelloAssoImport, HelloAssoLine, ProviderPayout
 from backend.web.acts import form_page
 from backend.web.forms import add_domain_error
 from backend.web.forms_helloasso import ChoicesForm, ExportForm, choices_sent, too_large
-from backend.web.forms_statements import UndoForm
+from backend.web.forms_receipts import UndoForm
 from backend.web.pages import AuthedRequest, cut, private
 from backend.web.uploads import SizeLimit, Stash, preview_expired
 
@@ -148,7 +149,9 @@ def _preview(request: AuthedRequest, form: ChoicesForm, plan: Plan, status: int 
 def helloasso_import(request: AuthedRequest, import_id: str) -> HttpResponse:
     """What came with an import, line by line."""
     require(request.user, "bank.read")
-    row = get_object_or_404(HelloAssoImport.visible_to(request.user).select_related("made_by", "undone_by"), pk=import_id)
+    row = get_object_or_404(
+        HelloAssoImport.visible_to(request.user).select_related("made_by", "undone_by"), pk=import_id
+    )
     lines = row.lines.select_related(
         "pledge__budget", "pledge__organisation", "pledge__person", "pledge__donor"
     ).order_by("number", "pk")  # fmt: skip
@@ -178,7 +181,7 @@ def helloasso_undo(request: AuthedRequest, import_id: str) -> HttpResponseBase:
         )  # fmt: skip
         messages.success(
             request,
-            _("The import is undone in the books. Nothing left HelloAsso nor the bank; the file can be imported again."),
+            _("The import is undone in the books. Nothing left HelloAsso nor the bank: you can import it again."),
         )
         return redirect("helloasso_import", row.pk)
 

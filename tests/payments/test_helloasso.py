@@ -9,9 +9,10 @@ from backend.banking.models import BankLine
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.ledger.services import balance, entry_count
 from backend.operations.selfcheck import check
-from backend.payments.helloasso import LEAVE_OUT, Choices, Plan, import_export, weigh
+from backend.payments.helloasso import import_export
 from backend.payments.helloasso_file import cents, read_export
 from backend.payments.helloasso_models import HelloAssoCampaign, HelloAssoImport, HelloAssoLine
+from backend.payments.helloasso_plan import LEAVE_OUT, Choices, Plan, weigh
 from backend.payments.helloasso_undo import hindrances, undo_import
 from backend.payments.models import Movement, Payment, ProviderPayout
 from backend.pledges.models import Donor, Pledge
