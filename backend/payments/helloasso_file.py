@@ -217,9 +217,7 @@ def _places(heads: Sequence[str]) -> dict[str, int]:
         known.setdefault(plain(head), place)
     found = {}
     for key, names in NAMES.items():
-        place = next((known[name] for name in names if name in known), None)
-        if place is not None:
-            found[key] = place
+        found |= {key: known[name] for name in names[::-1] if name in known}
     return found
 
 
