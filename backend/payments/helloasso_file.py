@@ -215,10 +215,8 @@ def _places(heads: Sequence[str]) -> dict[str, int]:
     known: dict[str, int] = {}
     for place, head in enumerate(heads):
         known.setdefault(plain(head), place)
-    found = {}
-    for key, names in NAMES.items():
-        found |= {key: known[name] for name in names[::-1] if name in known}
-    return found
+    first = {key: next((name for name in names if name in known), "") for key, names in NAMES.items()}
+    return {key: known[name] for key, name in first.items() if name}
 
 
 def _row(number: int, cells: Sequence[str], places: dict[str, int]) -> Row | None:
