@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from backend.allocation.terms import reads_claims
 from backend.commons.services import OPEN_TO_MONEY
 from backend.contributions.models import Contribution
-from backend.distributions.snapshot import reads_claims
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import require
 from backend.ledger.services import balances
