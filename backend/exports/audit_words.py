@@ -51,6 +51,8 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "movement.booked": _("Movement of the payment provider booked"),
             "movement.reported": _("Movement of the payment provider that nobody knows"),
             "movement.explained": _("Movement of the payment provider explained"),
+            "helloasso.imported": _("Export of HelloAsso imported"),
+            "helloasso.undone": _("Import of HelloAsso undone"),
             "provider_payout.settled": _("Payout of the payment provider seen on the statement"),
             "provider_payout.failed": _("Payout of the payment provider refused by the bank"),
             "provider_payout.undone": _("Payout of the payment provider taken apart from its line"),

@@ -212,6 +212,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "payments.ProviderRefund": ("asked_by", "decided_by"),
     "payments.Movement": ("explained_by",),
     "payments.Reconciliation": ("asked_by",),
+    "payments.HelloAssoImport": ("made_by", "undone_by"),
     "banking.Statement": ("imported_by", "withdrawn_by"),
     "banking.BankLine": ("matched_by",),
     "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),
