@@ -228,6 +228,7 @@ WORDS: list[tuple[Any, dict[str, Any]]] = [
             "month.unlocked": _("Month unlocked"),
             "month.kept_locked": _("Month kept locked"),
             "books.exported": _("Books exported"),
+            "books.sampled": _("Sample of entries drawn"),
             "log.head_signed": _("Head of the log signed"),
             "log.key_rotated": _("Key of the seals changed"),
             "selfcheck.failed": _("Check of the books failed"),

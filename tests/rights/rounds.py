@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from backend.contributions.adjustments import propose_adjustment
 from backend.contributions.rounds import open_round
 from backend.identity.services import host_day
+from backend.ledger import chart
 
 if TYPE_CHECKING:
     from tests.rights.world import House
@@ -36,6 +37,7 @@ def add_rounds(house: "House") -> None:
             "foreign": {"contribution_id": house.played.contributions[1].pk},
         },
         "year": {"own": {"year": today.year}},
+        "number": {"own": {"number": chart.BANK}},
         "round": {which: {"round_id": row.pk} for which, row in found.items()},
         "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},
     }
