@@ -45,7 +45,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return
     shutil.rmtree(os.environ["TRONC_SEAL_KEYS"], ignore_errors=True)
-    if "DATABASE_URL" in os.environ:
+    if "DATABASE_URL" in os.environ and not databases.KEPT:
         databases.RUN = getattr(session.config, "testrunuid", databases.RUN)
         databases.drop(f"tronc_template_{databases.RUN[:12]}")
 

@@ -1,19 +1,36 @@
 """Databases for tests: one migrated template a run, cloned for each worker and for each test that commits."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
+BACKEND = Path(__file__).parents[1] / "backend"
+
+
+def _migrations() -> str:
+    """What the template depends on, in twelve characters."""
+    made_by = [*BACKEND.rglob("migrations/*.py"), *BACKEND.glob("*/apps.py"), BACKEND / "settings.py"]
+    made_by.append(BACKEND / "core/management/commands/prepare_database.py")
+    found = hashlib.sha256()
+    for path in sorted(made_by):
+        found.update(str(path.relative_to(BACKEND)).encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"p{os.getpid()}"
-TEMPLATE = f"tronc_template_{RUN[:12]}"
+# On a server that stays, the template may too: it is named by the migrations that made it.
+KEPT = os.environ.get("TRONC_KEEP_TEMPLATE") == "1"
+TEMPLATE = f"tronc_template_{_migrations() if KEPT else RUN[:12]}"
 
 
 def named(url: str, name: str) -> str:

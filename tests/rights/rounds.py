@@ -37,6 +37,7 @@ def add_rounds(house: "House") -> None:
             "foreign": {"contribution_id": house.played.contributions[1].pk},
         },
         "year": {"own": {"year": today.year}},
+        "month": {"own": {"month": f"{today:%Y-%m}"}},
         "number": {"own": {"number": chart.BANK}},
         "round": {which: {"round_id": row.pk} for which, row in found.items()},
         "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},

@@ -112,7 +112,7 @@ def test_each_entry_drawn_leads_to_its_papers(play: Play, sign_in: SignIn) -> No
     assert "Seed of the draw blue" in text
     for paper in ("Bank line", "Supporting document"):
         assert paper in text
-    for prefix in ("bank/lines/", "supporting-documents/pap_", "books/entries/ent_", "distributions/dis_"):
+    for prefix in ("bank/lines/", "supporting-documents/sup_", "books/entries/ent_", "distributions/dis_"):
         found = re.search(rf'href="(/en/{prefix}[^"]*)"', page)
         assert found, prefix
         assert browser.get(found[1]).status_code == 200
@@ -121,7 +121,7 @@ def test_each_entry_drawn_leads_to_its_papers(play: Play, sign_in: SignIn) -> No
         .decode()
     )))  # fmt: skip
     assert [row["entry"] for row in rows] == drawn(world, size=100)
-    assert any("pap_" in row["papers"] for row in rows)
+    assert any("sup_" in row["papers"] for row in rows)
     assert any(row["label"] == "Répartition approuvée" for row in rows)
 
 
@@ -141,8 +141,7 @@ def test_a_wrong_draw_gets_a_sentence(play: Play, sign_in: SignIn, query: str, s
 def test_the_page_of_auditors_says_what_a_day_said(play: Play, sign_in: SignIn) -> None:
     world = sealed(play("settle"))
     book(world, 10_00, date(2026, 3, 31), "1")
-    Role.objects.create(id="rol_aud", user=world.users["sacha"], kind="auditor", scope=world.host.pk,
-                        granted_at=world.now)  # fmt: skip
+    Role.objects.filter(user=world.users["sacha"]).update(kind="auditor", scope=world.host.pk)
     for who in ("claire", "sacha"):
         browser = sign_in(world.users[who])
         early = browser.get("/en/books/auditor/?on=2026-03-31")
