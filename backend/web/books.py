@@ -70,7 +70,7 @@ LISTED = 200
 # Whose pages the references of entries lead to, by the prefix of their id.
 REFERENCES = {
     "plg": "pledge_page", "dis": "distribution_page", "bat": "batch_page", "trf": "transfer_page",
-    "opn": "opening_page", "sur": "surplus_page", "rfd": "refund_page", "dep": "deposit_page",
+    "opn": "opening_page", "yen": "year_end_page", "sur": "surplus_page", "rfd": "refund_page", "dep": "deposit_page",
 }  # fmt: skip
 
 
