@@ -28,6 +28,7 @@ from backend.transfers.year_models import YearEnd, YearEndLine
 POTS = ("budget", "reserve", "deficit")
 FIRST_YEAR, LAST_YEAR = 2000, 2998
 WRITTEN = "year."  # how the kinds of these entries begin
+FIGURES = ("opening", "received", "spent", "earlier", "used", "set_aside", "closing")
 BOOKED_OPENING = ("opening", "opening.reversed")
 
 
@@ -95,6 +96,45 @@ def _dedicated(owner: str, currency: str, rows: Sequence[YearSum]) -> Dedicated:
         owner, currency, opening, received, spent, held - opening - received + spent, used,
         closing - opening + used, closing,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A part of a figure of `Dedicated`: from the lines under one number and kind of entry, or computed from the other
+    figures (both empty). The parts of a figure add up to it; minor units."""
+
+    budget: str
+    currency: str
+    figure: str
+    chart: str
+    entry: str
+    amount: int
+
+
+def origins(year: int) -> list[Origin]:
+    """Where each figure of a year comes from, budget by budget, to the cent."""
+    first, last = days_of(year)
+    rows = year_sums(kinds=POTS, first=first, last=last)
+    found: list[Origin] = []
+    for one in dedicated_funds(year):
+        sums: dict[tuple[str, str, str], int] = defaultdict(int)
+        for row in rows:
+            if (row.owner, row.currency) != (one.budget, one.currency):
+                continue
+            if row.chart == chart.EARMARKED:
+                opened = row.during if row.entry in BOOKED_OPENING else 0
+                sums["opening", row.chart, row.entry] -= row.before + opened
+            elif not row.entry.startswith(WRITTEN) and row.entry not in BOOKED_OPENING:
+                spent = row.chart[0] == "6"
+                sums["spent" if spent else "received", row.chart, row.entry] += row.during if spent else -row.during
+        parts = [Origin(one.budget, one.currency, *key, amount) for key, amount in sorted(sums.items()) if amount]
+        told = {name: sum(part.amount for part in parts if part.figure == name) for name in FIGURES}
+        parts += [
+            Origin(one.budget, one.currency, name, "", "", getattr(one, name) - told[name])
+            for name in FIGURES if getattr(one, name) != told[name]
+        ]  # fmt: skip
+        found += sorted(parts, key=lambda part: FIGURES.index(part.figure))
+    return found
 
 
 def volunteering(*, actor: User, year: int) -> list[Valued]:

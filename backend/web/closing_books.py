@@ -14,6 +14,7 @@ from backend.identity.permissions import may, require
 from backend.identity.services import fiscal_year, host_day, the_host
 from backend.ledger.services import closings, next_month, open_from, trial_balance, unsealed
 from backend.operations.closing_checks import CODES, Point, check_month, month_states
+from backend.transfers.models import YearEnd
 from backend.web.forms_books import FIRST, LAST
 from backend.web.pages import AuthedRequest, private
 
@@ -86,12 +87,19 @@ def year_check(request: AuthedRequest, year: int) -> HttpResponse:
             "over": host_day(timezone.now()) > last,
             "months": [{"first": month, "state": state, "key": f"{month:%Y-%m}"} for month, state in months],
             "locked": sum(state == "locked" for _month, state in months),
+            "written": _written(request, year),
             "result": result_of(first, last),
             "unsealed": unsealed(first=first, last=last),
             "open_from": open_from(),
             "other": [one for one in (year - 1, year + 1) if FIRST.year <= one < LAST.year],
         },
     )
+
+
+def _written(request: AuthedRequest, year: int) -> list[dict[str, Any]]:
+    """What is written at the end of the year, with its proposal in force."""
+    live = {one.kind: one for one in YearEnd.visible_to(request.user).filter(year=year, state__in=YearEnd.LIVE)}
+    return [{"kind": kind, "name": name, "live": live.get(kind)} for kind, name in YearEnd.KINDS]
 
 
 def result_of(first: date, last: date) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ from backend.web import (
     volunteering,
     work,
     work_imports,
+    year_ends,
 )
 
 SECTIONS = (
@@ -137,6 +138,7 @@ SECTIONS = (
     books,
     auditing,
     closing_books,
+    year_ends,
     months,
     documents,
     exports,
