@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from django.db import connection
 from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
@@ -36,3 +37,25 @@ def year_sums(*, kinds: Iterable[str], first: date, last: date, owners: Iterable
     )  # fmt: skip
     found = [YearSum(*(row[name] for name in names), int(row["before"]), int(row["during"])) for row in sums]
     return sorted(found, key=lambda row: (row.owner, row.currency, row.purse, row.chart, row.entry))
+
+
+def fees_by_payer_purse(*, first: date, last: date) -> dict[tuple[str, str, str], int]:
+    """(budget, currency, kind of entry) → what the host took in the entries of payments to this budget, in the year;
+    minor units, above zero for what it took."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT pot.owner, fee.currency, entry.kind, -sum(fee.amount) FROM ledger_posting fee
+              JOIN ledger_account host ON host.id = fee.account_id AND host.kind = 'host_fees'
+              JOIN ledger_journalentry entry ON entry.id = fee.entry_id AND entry.kind LIKE 'payment.%%'
+              JOIN LATERAL (
+                  SELECT DISTINCT account.owner FROM ledger_posting part
+                    JOIN ledger_account account ON account.id = part.account_id
+                   WHERE part.entry_id = fee.entry_id AND account.kind IN ('budget', 'deficit')
+                   ORDER BY account.owner LIMIT 1
+              ) pot ON true
+             WHERE fee.happened_on BETWEEN %s AND %s GROUP BY pot.owner, fee.currency, entry.kind
+            """,
+            [first, last],
+        )
+        return {(owner, currency, kind): int(amount) for owner, currency, kind, amount in cursor.fetchall()}

@@ -207,7 +207,8 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
             Entry(
                 _("Books"),
                 reverse("ledger"),
-                section in {"books", "auditing", "closing_books", "year_ends", "months", "exports", *papers},
+                section
+                in {"books", "auditing", "closing_books", "year_ends", "yearly_reports", "months", "exports", *papers},
             ),
             Entry(_("Audit"), reverse("audit"), section == "audit"),
         ]

@@ -73,6 +73,7 @@ from backend.web import (
     work,
     work_imports,
     year_ends,
+    yearly_reports,
 )
 
 SECTIONS = (
@@ -138,6 +139,7 @@ SECTIONS = (
     books,
     auditing,
     closing_books,
+    yearly_reports,
     year_ends,
     months,
     documents,

@@ -45,6 +45,14 @@ def add_rounds(house: "House") -> None:
         "month": {"own": {"month": f"{today:%Y-%m}"}},
         "year and kind": {"own": {"year": today.year, "kind": "dedicated"}},
         "year end": {"own": {"year_end_id": written.pk}},
+        "commons and year": {
+            "own": {"commons_id": house.played.commons.pk, "year": today.year},
+            "other": {"commons_id": house.sea.pk, "year": today.year},
+        },
+        "organisation and year": {
+            "own": {"organisation_id": house.played.organisation.pk, "year": today.year},
+            "foreign": {"organisation_id": house.roof.pk, "year": today.year},
+        },
         "number": {"own": {"number": chart.BANK}},
         "round": {which: {"round_id": row.pk} for which, row in found.items()},
         "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},
