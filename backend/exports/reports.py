@@ -20,7 +20,8 @@ from backend.exports.tracing import Traced, _Facts, replay, together
 from backend.identity.models import Organisation, User
 from backend.identity.permissions import require
 from backend.identity.services import fiscal_year, the_host
-from backend.ledger.chart import NATURE, PLAN, PROVIDER_FEES, SERVICES, base_kind
+from backend.ledger import chart
+from backend.ledger.chart import NATURE, PLAN, base_kind
 from backend.ledger.services import movements, open_from, trial_balance, unsealed
 from backend.ledger.yearly import YearSum, fees_by_payer_purse, year_sums
 from backend.payments.models import Payment
@@ -172,9 +173,9 @@ FLOWS: dict[str, Callable[[str], bool]] = {
 
 def _flow(row: YearSum) -> str:
     """Which line of sources and uses a sum belongs to."""
-    if row.chart == SERVICES:
+    if row.chart == chart.SERVICES:
         return "work"
-    if row.chart == PROVIDER_FEES:
+    if row.chart == chart.PROVIDER_FEES:
         return "provider_fees"
     kind = base_kind(row.entry)
     return next((name for name, fits in FLOWS.items() if fits(kind)), "other")

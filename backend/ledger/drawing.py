@@ -82,7 +82,7 @@ def draw_entries(*, seed: str, size: int, currency: str, minimum: int, first: da
         rows = cursor.fetchall()
     if not rows:
         return Draw(0, 0, [])
-    return Draw(int(rows[0][0]), int(rows[0][1]), [DrawnEntry(*row[2:9], amount=int(row[9])) for row in rows])
+    return Draw(int(rows[0][0]), int(rows[0][1]), [DrawnEntry(*row[2:9], int(row[9])) for row in rows])
 
 
 _ROWS = """

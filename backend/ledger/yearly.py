@@ -35,7 +35,13 @@ def year_sums(*, kinds: Iterable[str], first: date, last: date, owners: Iterable
     sums = rows.order_by().values(*names).annotate(
         before=Coalesce(Sum("amount", filter=before), 0), during=Coalesce(Sum("amount", filter=during), 0)
     )  # fmt: skip
-    found = [YearSum(*(row[name] for name in names), int(row["before"]), int(row["during"])) for row in sums]
+    found = [
+        YearSum(
+            row["account__kind"], row["account__owner"], row["currency"], row["chart"], row["entry__kind"],
+            int(row["before"]), int(row["during"]),
+        )
+        for row in sums
+    ]  # fmt: skip
     return sorted(found, key=lambda row: (row.owner, row.currency, row.purse, row.chart, row.entry))
 
 

@@ -157,12 +157,13 @@ def sample_page(request: AuthedRequest) -> HttpResponseBase:
                 add_domain_error(form, refusal)
     if drawn is not None and request.GET.get("format") == "csv":
         return _file(*sample_file(drawn))
+    papers = drawn.papers if drawn is not None else {}
     rows = [
         {
             "entry": one,
             "fact": fact(one.kind),
             "about": page_of(one.reference),
-            "papers": [(paper, _page_of_paper(paper)) for paper in drawn.papers.get(one.id, [])],
+            "papers": [(paper, _page_of_paper(paper)) for paper in papers.get(one.id, [])],
         }
         for one in (drawn.draw.entries if drawn else [])
     ]
