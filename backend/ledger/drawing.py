@@ -73,7 +73,7 @@ def draw_entries(*, seed: str, size: int, currency: str, minimum: int, first: da
                  ORDER BY sha256(convert_to(%(seed)s || ':' || entry_id, 'UTF8')), entry_id LIMIT %(size)s
             )
             SELECT drawn.population, drawn.total, entry.id, entry.kind, entry.happened_on, entry.reference, seal.year,
-                   seal.journal, seal.number, drawn.amount
+                   seal.journal, seal.number, drawn.amount::bigint
               FROM drawn JOIN ledger_journalentry entry ON entry.id = drawn.entry_id
               JOIN ledger_seal seal ON seal.entry_id = entry.id ORDER BY seal.position
             """,
@@ -82,7 +82,7 @@ def draw_entries(*, seed: str, size: int, currency: str, minimum: int, first: da
         rows = cursor.fetchall()
     if not rows:
         return Draw(0, 0, [])
-    return Draw(int(rows[0][0]), int(rows[0][1]), [DrawnEntry(*row[2:9], int(row[9])) for row in rows])
+    return Draw(int(rows[0][0]), int(rows[0][1]), [DrawnEntry(*row[2:]) for row in rows])
 
 
 _ROWS = """
