@@ -222,6 +222,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "distributions.ArbitrationLine": ("recorded_by",),
     "transfers.Transfer": ("proposed_by", "decided_by"),
     "transfers.Opening": ("proposed_by", "decided_by"),
+    "transfers.YearEnd": ("proposed_by", "decided_by", "undone_by"),
     "contributions.Contribution": ("recorded_by",),
     "contributions.Repository": ("created_by", "revoked_by"),
     "contributions.Adjustment": ("proposed_by", "decided_by"),
