@@ -166,8 +166,10 @@ def _again(plan: Plan, row: Row, first: HelloAssoLine, mine: Mapping[str, HelloA
         return
     if back:
         plan.refunds.append((row, first, back))
-    if row.amount > 0 and row.payout and not first.payout:
-        plan.told.append((row, first))
+    # A line below zero says which payout took the refund; any other, which one carried the payment.
+    line = mine.get("refund") if row.amount < 0 else first
+    if line is not None and row.payout and not line.payout:
+        plan.told.append((row, line))
     elif not back:
         plan.known.append(row.line)
 

@@ -324,3 +324,19 @@ def test_money_taken_by_helloasso_is_not_asked_back_from_the_card_provider(play:
             actor=world.users["claire"], charge="helloasso:1", amount=1_00, reason="x", form_key="f", now=world.now
         )
     assert refused.value.code == "refund_at_helloasso"
+
+
+def test_a_refund_that_a_later_payout_took_is_told_by_a_line_below_zero(play: Play) -> None:
+    world = play("make_house")
+    take(world, export(world, line(1, "100,00", paid_on="10/11/2026"), line(2, "30,00")))
+    take(world, export(world, line(1, "100,00", paid_on="10/11/2026", state="Remboursé")), "k2")
+    assert ProviderPayout.objects.get().amount == 100_00  # it had left before
+    last = export(world, line(2, "30,00", paid_on="10/12/2026"), line(1, "-10,00", paid_on="10/12/2026"))
+    assert [number for number, _why in plan_of(world, last).refused] == [3]  # another amount than what went back
+    take(world, export(world, line(3, "150,00", paid_on="10/12/2026"), line(1, "-100,00", paid_on="10/12/2026")), "k3")
+    assert ProviderPayout.objects.get(remote_id="2026-12-10").amount == 50_00
+    made = HelloAssoImport.objects.latest("created_at", "pk")
+    undo_import(actor=world.users["claire"], import_id=made.pk, reason="x", now=world.now)
+    assert ProviderPayout.objects.get(remote_id="2026-12-10").state == "withdrawn"
+    assert HelloAssoLine.objects.get(kind="refund").payout == ""
+    assert sound() == []
