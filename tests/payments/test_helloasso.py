@@ -11,7 +11,7 @@ from backend.banking.models import BankLine
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.ledger.services import balance, entry_count
 from backend.notifications.models import OutgoingMail
-from backend.operations import demo
+from backend.operations import demo, selfcheck_provider
 from backend.operations.selfcheck import check
 from backend.payments import helloasso_undo
 from backend.payments.helloasso import import_export
@@ -84,7 +84,7 @@ def holds(world: Any) -> dict[str, int]:
 
 def sound() -> list[str]:
     """What the self-check finds of what providers moved, and of receipts."""
-    return [one.code for one in faults()]
+    return [*faults(), *(one.code for one in selfcheck_provider.helloasso())]
 
 
 def test_gifts_wait_at_helloasso_until_the_bank_shows_their_payout(play: Play) -> None:
@@ -340,3 +340,17 @@ def test_a_refund_that_a_later_payout_took_is_told_by_a_line_below_zero(play: Pl
     assert ProviderPayout.objects.get(remote_id="2026-12-10").state == "withdrawn"
     assert HelloAssoLine.objects.get(kind="refund").payout == ""
     assert sound() == []
+
+
+def test_the_self_check_compares_payouts_and_payments_with_the_imports(play: Play) -> None:
+    world = play("make_house")
+    take(world, export(world, line(1, "100,00", paid_on="30/11/2026"), line(2, "5,00")))
+    assert sound() == []
+    payouts = ProviderPayout.objects.filter(remote_id="2026-11-30")
+    payouts.update(amount=99_99)
+    (found,) = selfcheck_provider.helloasso()
+    assert (found.code, found.thing, found.expected, found.found) == ("I6.helloasso", "payout 2026-11-30", 10000, 9999)
+    payouts.update(amount=100_00)
+    HelloAssoLine.objects.filter(payment="2").update(undone_at=world.now)
+    (found,) = selfcheck_provider.helloasso()
+    assert (found.thing, found.expected, found.found) == ("helloasso:2", 0, 5_00)
