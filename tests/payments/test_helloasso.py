@@ -13,7 +13,7 @@ from backend.ledger.services import balance, entry_count
 from backend.notifications.models import OutgoingMail
 from backend.operations import demo, selfcheck_provider
 from backend.operations.selfcheck import check
-from backend.payments import helloasso_undo
+from backend.payments import helloasso_plan, helloasso_undo
 from backend.payments.helloasso import import_export
 from backend.payments.helloasso_file import cents, read_export
 from backend.payments.helloasso_models import HelloAssoCampaign, HelloAssoImport, HelloAssoLine
@@ -354,3 +354,16 @@ def test_the_self_check_compares_payouts_and_payments_with_the_imports(play: Pla
     HelloAssoLine.objects.filter(payment="2").update(undone_at=world.now)
     (found,) = selfcheck_provider.helloasso()
     assert (found.thing, found.expected, found.found) == ("helloasso:2", 0, 5_00)
+
+
+def test_more_new_payments_than_one_request_books_are_refused_known_ones_are_not_counted(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = play("make_house")
+    monkeypatch.setattr(helloasso_plan, "MOST_NEW", 2)
+    first, all_three = [line(number, "1,00") for number in (1, 2)], [line(number, "1,00") for number in (1, 2, 3)]
+    with pytest.raises(Invalid, match="brings 3 new payments") as refused:
+        plan_of(world, export(world, *all_three))
+    assert refused.value.code == "helloasso_too_large"
+    take(world, export(world, *first))
+    assert len(plan_of(world, export(world, *all_three)).paid) == 1
