@@ -115,7 +115,7 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
     ),
     "helloasso_too_large": (
         _("The export of HelloAsso holds too much"),
-        _("A file is taken up to 4 MB and 2,000 payments."),
+        _("A file is taken up to 4 MB and 2,000 lines, and 400 new payments are booked at once."),
         _("Export fewer months at once."),
     ),
     "helloasso_columns": (

@@ -10,6 +10,7 @@ from backend.banking.models import BankLine
 from backend.identity.models import HostBankAccount
 from backend.identity.services import host_day
 from backend.ledger.services import balances
+from backend.payments.helloasso import PROVIDER
 from backend.payments.models import Movement, PaperPayment, ProviderPayout, Surplus
 from backend.payments.provider_sums import held
 from backend.payments.providers import the_provider
@@ -68,7 +69,7 @@ def explain() -> list[Explained]:
     booked = {(kind, *where): amount for kind in PASSING for where, amount in balances(kind=kind).items()}
     names = dict(HostBankAccount.objects.values_list("pk", "name"))
     provider = the_provider()
-    shown = {provider.name: provider.shown} if provider is not None else {}
+    shown = {PROVIDER: "HelloAsso"} | ({provider.name: provider.shown} if provider is not None else {})
     found = []
     for kind, owner, currency in sorted({*pieces, *(key for key, amount in booked.items() if amount)}):
         account, _colon, sort = owner.partition(":")

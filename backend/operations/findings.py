@@ -82,6 +82,7 @@ TEXTS: dict[str, object] = {
         "Provider %(thing)s: its movements less what the bank showed give %(expected)s, the ledger holds %(found)s."
     ),
     "I6.balance": _("Provider %(thing)s: it says that it holds %(expected)s, the books say %(found)s."),
+    "I6.helloasso": _("HelloAsso, %(thing)s: its imports that stand come to %(expected)s, the books say %(found)s."),
     "I6.clearing": _(
         "Clearing %(thing)s: cheques and cash on their way sum to %(expected)s, the ledger holds %(found)s."
     ),

@@ -105,6 +105,7 @@ def check(*, sealing: bool = True) -> list[Finding]:
         books = _read()
         found = [*_pots(books), *_people_and_bank(books), *_kinds(books), *_shares(), *_pledges(), *_together(books)]
         found += [*receipts(), *promises(), *sharing(), *left_the_house(), *provider.charges(), *provider.compared()]
+        found += provider.helloasso()
         found += audit.everything()
         found += [Finding("I3.papers", series.name, "", series.last, series.found) for series in broken_series()[:FEW]]
         found += [Finding("I3.events", str(number)) for number in broken_seals()[:FEW]]

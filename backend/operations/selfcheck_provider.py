@@ -5,10 +5,12 @@ from collections import defaultdict
 from django.db.models import F, Q, Sum
 
 from backend.ledger.audit import FEW, Finding
-from backend.payments.models import Movement, Payment, Reconciliation, Surplus
+from backend.payments.helloasso import PROVIDER
+from backend.payments.helloasso_file import CURRENCY
+from backend.payments.models import HelloAssoLine, Movement, Payment, ProviderPayout, Reconciliation, Surplus
 from backend.payments.provider_sums import fees, held, suspended
 
-__all__ = ["charges", "compared", "fees", "held", "suspended"]
+__all__ = ["charges", "compared", "fees", "held", "helloasso", "suspended"]
 
 
 def charges() -> list[Finding]:
@@ -28,6 +30,34 @@ def charges() -> list[Finding]:
         Finding("I1.charge", charge, currency, moved.get((charge, currency), 0), here.get((charge, currency), 0))
         for charge, currency in wrong[:FEW]
     ]
+
+
+def helloasso() -> list[Finding]:
+    """I6 against the exports of HelloAsso: each payout carries what its payments come to, and each payment is booked
+    for its amount, or undone."""
+    rows = HelloAssoLine.objects.filter(undone_at=None).order_by()
+    carried: dict[str, int] = defaultdict(int)
+    for line in rows.exclude(payout=""):
+        carried[line.payout] += line.money
+    payouts = ProviderPayout.objects.filter(provider=PROVIDER).exclude(state="withdrawn")
+    told = dict(payouts.values_list("remote_id", "amount"))
+    wrong = [
+        (f"payout {key}", max(0, carried.get(key, 0)), told.get(key, 0))
+        for key in sorted(carried.keys() | told.keys())
+        if max(0, carried.get(key, 0)) != told.get(key, 0)
+    ]
+    # Fees name no charge, and what was left out names none that is in a line: both are in I6.provider.
+    booked = Movement.objects.filter(provider=PROVIDER).exclude(kind="other").exclude(charge="").order_by()
+    moved = dict(booked.values_list("charge").annotate(total=Sum("amount")))
+    here: dict[str, int] = defaultdict(int)
+    for line in rows.exclude(charge=""):
+        here[line.charge] += line.amount if line.kind == "payment" else -line.amount
+    wrong += [
+        (charge, here.get(charge, 0), moved.get(charge, 0))
+        for charge in sorted(here.keys() | moved.keys())
+        if here.get(charge, 0) != moved.get(charge, 0)
+    ]
+    return [Finding("I6.helloasso", thing, CURRENCY, wanted, found) for thing, wanted, found in wrong[:FEW]]
 
 
 def compared() -> list[Finding]:

@@ -105,20 +105,25 @@ def _require_whole(plan: Plan) -> None:
         raise Conflict("helloasso_nothing_new", _("All that this file says is here already: nothing was imported."))
     settled = ProviderPayout.objects.filter(provider=PROVIDER, state="settled", remote_id__in=list(plan.payouts))
     for row in settled:
-        if row.amount != plan.payouts[row.remote_id]:
-            raise Conflict(
-                "helloasso_payout_seen",
-                _(
-                    "The bank showed payout %(payout)s as %(seen)s, and with this file it would be %(said)s. Take the"
-                    " bank line and the payout apart first."
-                )
-                % {
-                    "payout": row.remote_id,
-                    "seen": format_money(row.amount, CURRENCY),
-                    "said": format_money(plan.payouts[row.remote_id], CURRENCY),
-                },
-                param="file",
+        _require_same(row, plan.payouts[row.remote_id])
+
+
+def _require_same(row: ProviderPayout, amount: int) -> None:
+    """Refuse that a payout which the bank has shown carries another amount."""
+    if row.amount != amount:
+        raise Conflict(
+            "helloasso_payout_seen",
+            _(
+                "The bank showed payout %(payout)s as %(seen)s, and with this file it would be %(said)s. Take the"
+                " bank line and the payout apart first."
             )
+            % {
+                "payout": row.remote_id,
+                "seen": format_money(row.amount, CURRENCY),
+                "said": format_money(amount, CURRENCY),
+            },
+            param="file",
+        )
 
 
 def _keep(made: HelloAssoImport, row: Row, kind: str, amount: int, **more: object) -> HelloAssoLine:
@@ -250,7 +255,8 @@ def settle_payout_row(payout: str, *, arrives_on: date | None = None, now: datet
                 text=BANK_TEXT, arrives_on=arrives_on or host_day(now), created_at=now,
             )  # fmt: skip
         return
-    if row.state == "settled":
+    if row.state == "settled":  # meanwhile, perhaps
+        _require_same(row, amount)
         return
     if amount > 0:
         row.amount, row.state = amount, "sent"

@@ -22,6 +22,7 @@ from backend.payments.services import TAKES_MONEY
 from backend.pledges.models import Instalment, Pledge
 from backend.pledges.references import find_references
 
+MOST_NEW = 400  # payments booked at once: what one request has the time for
 LEAVE_OUT = "leave-out"  # of a campaign: for no budget
 AS_GIFT = "gift"  # of a payment that looks like a pledge: it is none
 HOW = {
@@ -107,7 +108,7 @@ class Plan:
 def weigh(*, actor: User, data: bytes, choices: Choices) -> Plan:
     """What importing an export would do. Writes nothing.
 
-    Raises: Forbidden; Invalid as `read_export`, `helloasso_no_account`.
+    Raises: Forbidden; Invalid as `read_export`, `helloasso_no_account`, `helloasso_too_large`.
     """
     require(actor, "bank.import")
     if not HostBankAccount.objects.filter(currency=CURRENCY).exists():
@@ -129,7 +130,14 @@ def weigh(*, actor: User, data: bytes, choices: Choices) -> Plan:
             plan.gone.append(row.line)
         else:
             fresh.append(row)
-    _place(plan, fresh, choices, actor)
+    if len(fresh) > MOST_NEW:
+        raise Invalid(
+            "helloasso_too_large",
+            _("This file brings %(count)s new payments, and 400 are booked at once: export fewer months at once.")
+            % {"count": len(fresh)},
+            param="file",
+        )
+    _place(plan, fresh, choices)
     plan.refused.sort(key=lambda one: one[0])
     plan.payouts = _payouts_with(plan)
     return plan
@@ -166,13 +174,15 @@ def _again(plan: Plan, row: Row, first: HelloAssoLine, mine: Mapping[str, HelloA
         return
     if back:
         plan.refunds.append((row, first, back))
-    if row.amount > 0 and row.payout and not first.payout:
-        plan.told.append((row, first))
+    # A line below zero says which payout took the refund; any other, which one carried the payment.
+    line = mine.get("refund") if row.amount < 0 else first
+    if line is not None and row.payout and not line.payout:
+        plan.told.append((row, line))
     elif not back:
         plan.known.append(row.line)
 
 
-def _place(plan: Plan, rows: list[Row], choices: Choices, actor: User) -> None:
+def _place(plan: Plan, rows: list[Row], choices: Choices) -> None:
     """Say what each new payment becomes."""
     kept = dict(HelloAssoCampaign.objects.filter(name__in={row.campaign for row in rows}).values_list("name", "budget"))
     open_ones = {one.pk: one for one in giving_budgets()}

@@ -23,7 +23,7 @@ class ExportForm(forms.Form):
 
     file = forms.FileField(
         label=_("Export of HelloAsso"),
-        help_text=_("The list of payments, as CSV, with all its columns. 4 MB and 2,000 payments at most."),
+        help_text=_("The list of payments, as CSV, with all its columns. 4 MB and 400 new payments at most."),
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.txt"}),
         max_length=100,
         error_messages={

@@ -106,8 +106,9 @@ def _chosen(request: AuthedRequest, stash: str, data: bytes) -> HttpResponseBase
     choices = choices_sent(form, first)
     plan = weigh(actor=request.user, data=data, choices=choices)
     form = ChoicesForm(request.POST, plan=plan)
-    choices = choices_sent(form, plan)
-    plan = weigh(actor=request.user, data=data, choices=choices)
+    again = choices_sent(form, plan)
+    if again != choices:
+        choices, plan = again, weigh(actor=request.user, data=data, choices=again)
     if not form.is_valid() or request.POST.get("step") != "keep":
         return _preview(request, form, plan, status=422 if form.errors else 200)
     try:

@@ -38,6 +38,7 @@ class Item:
     currency: str = ""
     own: bool = False  # begun by the reader: somebody else must act
     act: str = ""  # where it is another act than that of its pile
+    who: str = ""  # who must act, when no treasurer can
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ def _shares(shown: int) -> Pile:
                 share.distribution.approved_at,
                 note=_missing(share),
                 act="document" if share.state not in Share.READY else "",
+                who=_("the payee") if share.state == "owed" or not share.payee.iban_sealed else "",
                 amount=share.due,
                 currency=share.distribution.currency,
             )

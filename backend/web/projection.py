@@ -39,18 +39,21 @@ def projection(request: AuthedRequest) -> HttpResponse:
         day = host_day(timezone.now()).isoformat()
         answer["Content-Disposition"] = f'attachment; filename="projection-{day}.csv"'
         return answer
-    context = {"found": [_shown(one) for one in found], "names": names(), "wide": WIDE, "label": LABEL}
+    context = {"found": [_shown(one) for one in found], "wide": WIDE, "label": LABEL}
     return render(request, "treasury/projection.html", context)
 
 
 def _shown(one: Projection) -> dict[str, Any]:
     texts = [format_money(month.after, one.currency) for month in one.months]
-    rows = [
-        (month, [month.flows.get(why, 0) for why in COMING], [month.flows.get(why, 0) for why in GOING])
-        for month in one.months
-    ]
-    totals = [sum(month.flows.get(why, 0) for month in one.months) for why in (*COMING, *GOING)]
-    return {"told": one, "rows": rows, "drawing": drawing(one.months, texts), "totals": totals}
+    sums = {why: sum(month.flows.get(why, 0) for month in one.months) for why in (*COMING, *GOING)}
+    called = names()
+    # Nobody reads columns of zeros: only what comes or goes has one, and pledges always.
+    heads = {why: f"{'+' if why in COMING else '−'} {called[why]}" for why in sums if sums[why] or why == "pledged"}
+    rows = [(month, [(heads[why], month.flows.get(why, 0)) for why in heads]) for month in one.months]
+    return {
+        "told": one, "rows": rows, "drawing": drawing(one.months, texts), "heads": list(heads.values()),
+        "totals": [(heads[why], sums[why]) for why in heads],
+    }  # fmt: skip
 
 
 def _table(found: list[Projection]) -> str:

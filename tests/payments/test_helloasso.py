@@ -1,21 +1,29 @@
 """An export of HelloAsso comes in as a whole and goes as a whole; nothing of it counts twice; the bank clears it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from backend.banking.models import BankLine
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.ledger.services import balance, entry_count
+from backend.notifications.models import OutgoingMail
+from backend.operations import demo, selfcheck_provider
 from backend.operations.selfcheck import check
+from backend.payments import helloasso_plan, helloasso_undo
 from backend.payments.helloasso import import_export
 from backend.payments.helloasso_file import cents, read_export
 from backend.payments.helloasso_models import HelloAssoCampaign, HelloAssoImport, HelloAssoLine
 from backend.payments.helloasso_plan import LEAVE_OUT, Choices, Plan, weigh
 from backend.payments.helloasso_undo import hindrances, undo_import
 from backend.payments.models import Movement, Payment, ProviderPayout
+from backend.payments.provider_refunds import ask_refund
+from backend.pledges.donations import gifts_to_claim
 from backend.pledges.models import Donor, Pledge
+from tests.concurrency import at_once
 from tests.payments.money import a_pledge, bank_says
 from tests.payments.provider_money import faults
 
@@ -76,7 +84,7 @@ def holds(world: Any) -> dict[str, int]:
 
 def sound() -> list[str]:
     """What the self-check finds of what providers moved, and of receipts."""
-    return [one.code for one in faults()]
+    return [*faults(), *(one.code for one in selfcheck_provider.helloasso())]
 
 
 def test_gifts_wait_at_helloasso_until_the_bank_shows_their_payout(play: Play) -> None:
@@ -245,3 +253,117 @@ def test_amounts_are_exact_or_refused() -> None:
     right = {"12": 1200, "12,5": 1250, "-5,00": -500, "1 234,56": 123456, "1.234,56": 123456, "0.10 €": 10}
     assert {text: cents(text) for text in right} == right
     assert [cents(text) for text in ("1.234", "1,234", "12,345", "abc", "", "1e3", "=1+1")] == [None] * 7
+
+
+def test_what_helloasso_keeps_is_the_hosts_cost_and_comes_back_with_the_undo(play: Play) -> None:
+    world = play("make_house")
+    heads = HEADS + ";Frais"
+    made = take(world, export(world, line(1, "100,00") + ";1,25", line(2, "10,00") + ";", heads=heads))
+    assert holds(world) == {"helloasso": 108_75, "fees": 1_25, "budget": 104_50, "host": 5_50}
+    assert sound() == []
+    undo_import(actor=world.users["claire"], import_id=made.pk, reason="x", now=world.now)
+    assert (holds(world), sound()) == ({}, [])
+
+
+def test_two_imports_of_one_file_at_once_book_it_once(committed: str, play: Play) -> None:
+    world = play("make_house")
+    data = export(world, *(line(number, "10,00") for number in range(1, 6)))
+    done = at_once(lambda number: take(world, data, f"k{number}").rows, times=4)
+    assert sorted(map(str, done)) == ["5", *["helloasso_nothing_new"] * 3]
+    assert (Payment.objects.count(), HelloAssoImport.objects.count()) == (5, 1)
+    assert holds(world)["helloasso"] == 50_00
+
+
+def test_nothing_of_a_locked_month_is_undone(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = play("make_house")
+    made = take(world, export(world, line(1, "100,00")))
+    following = (world.today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    monkeypatch.setattr(helloasso_undo, "open_from", lambda: following)
+    with pytest.raises(Conflict, match="its month is locked"):
+        undo_import(actor=world.users["claire"], import_id=made.pk, reason="x", now=world.now)
+    assert holds(world)["helloasso"] == 100_00
+
+
+def test_postgresql_keeps_what_was_imported(play: Play) -> None:
+    world = play("make_house")
+    made = take(world, export(world, line(1, "100,00", paid_on="30/11/2026")))
+    undo_import(actor=world.users["claire"], import_id=made.pk, reason="x", now=world.now)
+    for rows, change in (
+        (HelloAssoLine.objects.all(), {"amount": 1}),
+        (HelloAssoLine.objects.all(), {"undone_at": None}),
+        (HelloAssoImport.objects.all(), {"sha256": "0"}),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(**change)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        HelloAssoLine.objects.all().delete()
+    with pytest.raises(DatabaseError), transaction.atomic():
+        ProviderPayout.objects.create(
+            id="ppo_x", provider="fake", remote_id="x", amount=1, currency="EUR", arrives_on=world.today,
+            created_at=world.now,
+        )  # fmt: skip
+        ProviderPayout.objects.filter(pk="ppo_x").update(amount=2)
+
+
+def test_a_donor_may_take_an_imported_gift_into_an_account_and_is_not_written_to(play: Play) -> None:
+    world = play("make_house")
+    ana = world.users["ana"]
+    mails = OutgoingMail.objects.count()
+    take(world, export(world, line(1, "100,00", email=ana.email.upper())))
+    demo.sweep(world.now)
+    assert OutgoingMail.objects.count() == mails
+    assert Donor.objects.get().email == ""
+    assert [one.received for one in gifts_to_claim(ana)] == [100_00]
+
+
+def test_money_taken_by_helloasso_is_not_asked_back_from_the_card_provider(play: Play) -> None:
+    world = play("make_house")
+    take(world, export(world, line(1, "100,00")))
+    with pytest.raises(Conflict) as refused:
+        ask_refund(
+            actor=world.users["claire"], charge="helloasso:1", amount=1_00, reason="x", form_key="f", now=world.now
+        )
+    assert refused.value.code == "refund_at_helloasso"
+
+
+def test_a_refund_that_a_later_payout_took_is_told_by_a_line_below_zero(play: Play) -> None:
+    world = play("make_house")
+    take(world, export(world, line(1, "100,00", paid_on="10/11/2026"), line(2, "30,00")))
+    take(world, export(world, line(1, "100,00", paid_on="10/11/2026", state="Remboursé")), "k2")
+    assert ProviderPayout.objects.get().amount == 100_00  # it had left before
+    last = export(world, line(2, "30,00", paid_on="10/12/2026"), line(1, "-10,00", paid_on="10/12/2026"))
+    assert [number for number, _why in plan_of(world, last).refused] == [3]  # another amount than what went back
+    take(world, export(world, line(3, "150,00", paid_on="10/12/2026"), line(1, "-100,00", paid_on="10/12/2026")), "k3")
+    assert ProviderPayout.objects.get(remote_id="2026-12-10").amount == 50_00
+    made = HelloAssoImport.objects.latest("created_at", "pk")
+    undo_import(actor=world.users["claire"], import_id=made.pk, reason="x", now=world.now)
+    assert ProviderPayout.objects.get(remote_id="2026-12-10").state == "withdrawn"
+    assert HelloAssoLine.objects.get(kind="refund").payout == ""
+    assert sound() == []
+
+
+def test_the_self_check_compares_payouts_and_payments_with_the_imports(play: Play) -> None:
+    world = play("make_house")
+    take(world, export(world, line(1, "100,00", paid_on="30/11/2026"), line(2, "5,00")))
+    assert sound() == []
+    payouts = ProviderPayout.objects.filter(remote_id="2026-11-30")
+    payouts.update(amount=99_99)
+    (found,) = selfcheck_provider.helloasso()
+    assert (found.code, found.thing, found.expected, found.found) == ("I6.helloasso", "payout 2026-11-30", 10000, 9999)
+    payouts.update(amount=100_00)
+    HelloAssoLine.objects.filter(payment="2").update(undone_at=world.now)
+    (found,) = selfcheck_provider.helloasso()
+    assert (found.thing, found.expected, found.found) == ("helloasso:2", 0, 5_00)
+
+
+def test_more_new_payments_than_one_request_books_are_refused_known_ones_are_not_counted(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = play("make_house")
+    monkeypatch.setattr(helloasso_plan, "MOST_NEW", 2)
+    first, all_three = [line(number, "1,00") for number in (1, 2)], [line(number, "1,00") for number in (1, 2, 3)]
+    with pytest.raises(Invalid, match="brings 3 new payments") as refused:
+        plan_of(world, export(world, *all_three))
+    assert refused.value.code == "helloasso_too_large"
+    take(world, export(world, *first))
+    assert len(plan_of(world, export(world, *all_three)).paid) == 1
