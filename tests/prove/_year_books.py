@@ -133,7 +133,7 @@ def _agree(house: Any, files: dict[str, bytes]) -> None:
                 continue
             if name.endswith(".txt"):
                 report = check_fec(data, name, BEGINS, LAST)
-                # Numbers follow the order of sealing, as the law says; days follow the facts, which a statement tells late.
+                # Numbers follow the order of sealing, as the law says; days those of facts, which statements tell late.
                 others = [told for told in report.warnings if "non chronologique" not in told]
                 same("errors and warnings of check_fec", (report.errors, others), ([], []))
                 told = readers.of_fec(data)
