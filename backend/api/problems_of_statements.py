@@ -8,6 +8,11 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The file is an MT942: a report during the day, whose operations may still change."),
         _("Download the statement of the day (MT940, or better camt.053)."),
     ),
+    "statement_not_found": (
+        _("There is no such statement"),
+        _("No statement of a bank has this id, or it is of an account that you may not see."),
+        _("Open it from the list of statements."),
+    ),
     "statement_several_formats": (
         _("Several files in one"),
         _("Files of different formats, or a file and something else, were put one behind the other."),

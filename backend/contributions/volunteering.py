@@ -43,6 +43,15 @@ class Given:
         return None if self.rate is None else (self.minutes * self.rate + 30) // 60
 
 
+@dataclass(frozen=True)
+class GivenBack:
+    """What somebody gave back to one commons of shares that were owed to them, in minor units."""
+
+    name: str
+    currency: str
+    amount: int
+
+
 def given_minutes(contribution: Contribution, minutes: int) -> int:
     """How many of the validated minutes of a contribution are volunteering.
 
@@ -100,30 +109,35 @@ def own_years(person: User, *, today: date) -> list[tuple[int, list[Given]]]:
     return found
 
 
-def certify_time(*, actor: User, year: int, language: str, now: datetime) -> list[Document]:
+def certify_time(
+    *, actor: User, year: int, language: str, given_back: Sequence[GivenBack] = (), now: datetime
+) -> list[Document]:
     """Issue the certificate of one's own volunteering in a fiscal year, one for each currency. Moves no money.
 
-    The same figures again give back the first paper; another rate, or work validated since, gives another.
-    Args: year: begun. language: "fr" or "en".
+    The same figures again give back the first paper; another rate, or what was given since, gives another.
+    Args: year: begun. language: "fr" or "en". given_back: of shares, in that year, said apart from the value of time.
     Raises: Invalid `year_unknown`; Conflict `no_volunteering`.
     """
     require_year(year)
     first, last = days_of(year)
     given = _summed(_candidates(year).filter(contributor=actor), year)
-    if not given:
+    if not given and not given_back:
         raise Conflict("no_volunteering", _("No volunteer work of yours was validated in this year."))
     until = min(last, host_day(now))
     made = []
-    for currency in sorted({one.currency for one in given}):
+    for currency in sorted({one.currency for one in given} | {one.currency for one in given_back}):
         lines = [one for one in given if one.currency == currency]
+        rate = lines[0].rate if lines else None
         items = [Item(one.name, one.amount or 0, minutes=one.minutes) for one in lines]
-        told = json.dumps([[item.text, item.amount, item.minutes] for item in items] + [[lines[0].rate]])
+        back = [Item(one.name, 0, given_back=one.amount) for one in given_back if one.currency == currency]
+        figures = [[item.text, item.amount, item.minutes] for item in items] + [[rate]]
+        told = json.dumps(figures + [[item.text, item.given_back] for item in back])
         digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         made.append(
             issue(
                 kind="time", key=f"time:{actor.pk}:{year}:{currency}:{language}:{digest}", subject=actor.pk,
-                party=party_of(actor), items=items, currency=currency, language=language, person=actor,
-                period=(first, until), rate=lines[0].rate, actor=actor, now=now,
+                party=party_of(actor), items=[*items, *back], currency=currency, language=language, person=actor,
+                period=(first, until), rate=rate, actor=actor, now=now,
             )
         )  # fmt: skip
     return made

@@ -3,11 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.contributions.models import Contribution
@@ -16,15 +15,16 @@ from backend.core.errors import Conflict
 from backend.core.failpoints import around_commit
 from backend.core.ids import new_id
 from backend.distributions.closing import settled_lines
+from backend.distributions.crediting import hold_sellers
 from backend.distributions.models import Share, SupportingDocument
 from backend.distributions.papers import (
-    drop_stale,
     held_share,
     keep_paper,
     move_share,
     next_number,
     require_free,
     require_number,
+    require_of_one_seller,
     require_outside_series,
     require_owed,
     told_of,
@@ -74,14 +74,15 @@ def draft_invoice(share: Share, *, number: str = "", now: datetime) -> Draft:
     following = next_number(payee)
     if typed != following:
         require_outside_series(payee, typed)
-    _require_of_one_seller(payee, require_number(typed or following))
+    require_of_one_seller(payee, require_number(typed or following))
     period = share.distribution.period
-    before = share.papers.filter(kind="drafted", payee=payee).order_by("-made_at", "-pk").first()
+    notes = share.papers.filter(kind="credit", payee=payee).select_related("corrects")
+    before = notes.order_by("-made_at", "-pk").first()
     facts = SelfBilled(
         seller=_seller(payee), items=_items(share), currency=share.distribution.currency,
         language="en" if share.contributor.language == "en" else "fr", number=require_number(typed or following),
         issued_on=host_day(now), period=(period.starts_on, last_day(period)), vat=_vat(payee),
-        replaces=(before.number, before.dated_on) if before else None,
+        replaces=_replaced(before) if before else None,
     )  # fmt: skip
     body = self_billed(facts, host=host)
     if body["total"] != share.due:
@@ -100,10 +101,7 @@ def approve_invoice(
     """
     with transaction.atomic():
         share = held_share(actor, share_id)
-        # Numbers of one seller are given one after the other.
-        same = Q(pk=share.payee_id) | (Q(siren=share.payee.siren) & ~Q(siren=""))
-        sellers = Payee.objects.select_for_update(of=("self",)).filter(same).order_by("pk")
-        payee = next(one for one in sellers if one.pk == share.payee_id)
+        payee = hold_sellers(share.payee_id)[share.payee_id]
         share.payee = payee
         if payee.mandate_at is None and not mandate:
             raise Conflict(
@@ -114,7 +112,6 @@ def approve_invoice(
         if draft.digest != digest:
             raise Conflict("paper_changed", _("This is not the invoice you read: open the page again and read it."))
         require_free(payee, draft.number)
-        drop_stale(share, now)
         changed = []
         if payee.mandate_at is None:
             payee.mandate_at = now
@@ -127,7 +124,8 @@ def approve_invoice(
         file = pdf_of(draft.body, issued_at=now)
         identity = new_id("sup")
         paper = keep_paper(
-            share, identity, kind="drafted", state="accepted", number=draft.number, dated_on=host_day(now),
+            share, identity, kind="drafted", state="accepted", payee=payee, total=share.due, number=draft.number,
+            dated_on=host_day(now),
             body_sealed=crypto.seal_for(identity, json.dumps(draft.body, ensure_ascii=False), bound_to=identity),
             data=file, media="application/pdf", made_by=actor, made_at=now, decided_by=actor, decided_at=now,
         )  # fmt: skip
@@ -137,18 +135,9 @@ def approve_invoice(
     return paper
 
 
-def _require_of_one_seller(payee: Payee, number: str) -> None:
-    """Refuse a number that another payee of the same seller bears: the law wants one series a seller, no doubles."""
-    others = SupportingDocument.objects.filter(kind="drafted", number=number, payee__siren=payee.siren)
-    if payee.siren and others.exclude(payee=payee).exists():
-        raise Conflict(
-            "invoice_series_shared",
-            _(
-                "An invoice %(number)s of this SIREN exists, of another payee: give this payee, in its details,"
-                " something of its own that its numbers begin with."
-            )
-            % {"number": number},
-        )
+def _replaced(note: SupportingDocument) -> tuple[str, date, str]:
+    assert note.corrects is not None  # a constraint
+    return (note.corrects.number, note.corrects.dated_on, note.number)
 
 
 def _seller(payee: Payee) -> Party:

@@ -14,9 +14,10 @@ from backend.payees.models import Payee
 
 class SupportingDocument(models.Model):
     """One paper of one share: an invoice drafted here in the payee's name, a file that they handed over, or the
-    receipts of expenses that the share reimburses.
+    receipts of expenses that the share reimburses; or the credit note of such an invoice, once it fell.
 
-    What it says, its file and its amount never change (migration 0011). Its key is its own: it is kept with the
+    What it says, its file and its amount never change, and no drafted invoice falls without its credit note
+    (migrations 0011 and 0014). Its key is its own: it is kept with the
     accounts when its person is forgotten. `total` is in minor units, all taxes included.
     """
 
@@ -24,12 +25,14 @@ class SupportingDocument(models.Model):
         ("drafted", pgettext_lazy("supporting document", "invoice drafted here, approved by the payee")),
         ("uploaded", pgettext_lazy("supporting document", "handed over by the payee")),
         ("receipts", pgettext_lazy("supporting document", "receipts of expenses")),
+        ("credit", pgettext_lazy("supporting document", "credit note drafted here")),
     ]
     STATES: ClassVar = [
         ("sent", pgettext_lazy("supporting document", "to be checked")),
         ("accepted", pgettext_lazy("supporting document", "accepted")),
         ("refused", pgettext_lazy("supporting document", "refused")),
         ("cancelled", pgettext_lazy("supporting document", "no longer holds")),
+        ("issued", pgettext_lazy("supporting document", "issued")),
     ]
     # Of one share at most one of these; of one payee no number twice among them.
     LIVE: ClassVar = ("sent", "accepted")
@@ -47,6 +50,8 @@ class SupportingDocument(models.Model):
     dated_on = models.DateField()
     total = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    # The invoice that a credit note cancels, of which there is one at most.
+    corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="credit_note")
     # What a drafted invoice says, as JSON; its file is made from it. Sealed with its own key.
     body_sealed = models.TextField(blank=True)
     file_sealed = models.TextField(blank=True)
@@ -65,7 +70,7 @@ class SupportingDocument(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["payee", "number"],
-                condition=Q(kind="drafted") | (Q(kind="uploaded") & Q(state__in=["sent", "accepted"])),
+                condition=Q(kind__in=["drafted", "credit"]) | Q(kind="uploaded", state__in=["sent", "accepted"]),
                 name="one_paper_of_a_number",
             ),
             models.CheckConstraint(condition=Q(total__gt=0), name="paper_total_positive"),
@@ -83,6 +88,11 @@ class SupportingDocument(models.Model):
                 condition=~Q(kind="uploaded", state="accepted")
                 | (Q(decided_by__isnull=False) & ~Q(decided_by=F("made_by"))),
                 name="received_paper_takes_two",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="credit", state="issued", corrects__isnull=False)
+                | (~Q(kind="credit") & ~Q(state="issued") & Q(corrects=None)),
+                name="credit_note_corrects_an_invoice",
             ),
             models.CheckConstraint(condition=~Q(state="refused") | ~Q(reason=""), name="refused_paper_has_a_reason"),
         ]

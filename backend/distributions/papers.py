@@ -65,11 +65,6 @@ def require_owed(share: Share) -> None:
         raise Conflict("payee_closed", _("This payee is closed: choose or add another one."))
 
 
-def drop_stale(share: Share, now: datetime) -> None:
-    """What was handed over before the share was owed again, for another amount or payee, no longer holds."""
-    share.papers.filter(state__in=SupportingDocument.LIVE).update(state="cancelled", decided_at=now)
-
-
 # --- a file received --------------------------------------------------------------------------------------------------
 
 
@@ -102,10 +97,9 @@ def hand_over(
         payee = Payee.objects.select_for_update(of=("self",)).get(pk=share.payee_id)
         require_outside_series(payee, told)
         require_free(payee, told)
-        drop_stale(share, now)
         paper = keep_paper(
-            share, new_id("sup"), kind="uploaded", state="sent", number=told, dated_on=dated_on, data=data, media=media,
-            made_by=actor, made_at=now,
+            share, new_id("sup"), kind="uploaded", state="sent", payee=payee, total=total, number=told,
+            dated_on=dated_on, data=data, media=media, made_by=actor, made_at=now,
         )  # fmt: skip
         move_share(share, "documented")
         record("paper.handed_over", **told_of(paper, share, actor, now))
@@ -163,13 +157,14 @@ def _to_decide(actor: User, paper_id: str) -> tuple[SupportingDocument, Share]:
 
 
 def _require_open(paper: SupportingDocument, share: Share) -> None:
-    if paper.state != "sent":
+    if paper.state not in {"sent", "cancelled"}:
         raise Conflict(
             "paper_decided",
             _("%(name)s has already decided on this document: it is “%(state)s”.")
             % {"name": paper.decided_by.name if paper.decided_by else "–", "state": paper.get_state_display()},
         )
-    if share.state != "documented" or paper.payee_id != share.payee_id or paper.total != share.due:
+    same = (paper.payee_id, paper.total) == (share.payee_id, share.due)
+    if paper.state == "cancelled" or share.state != "documented" or not same:
         raise Conflict(
             "paper_stale",
             _("The share changed since: its amount or its payee is another one. Another document is awaited."),
@@ -188,7 +183,6 @@ def reimburse(shares: Iterable[Share], *, actor: User | None, now: datetime) -> 
     for share in shares:
         if share.state != "owed" or not share.due or not repays_receipts(share):
             continue
-        drop_stale(share, now)
         paper = SupportingDocument.objects.create(
             id=new_id("sup"), share=share, payee=share.payee, kind="receipts", state="accepted",
             dated_on=host_day(now), total=share.due, currency=share.distribution.currency, made_by=actor, made_at=now,
@@ -276,7 +270,7 @@ def keep_paper(share: Share, identity: str, *, data: bytes, **facts: Any) -> Sup
     try:
         with transaction.atomic():
             return SupportingDocument.objects.create(
-                id=identity, share=share, payee=share.payee, total=share.due, currency=share.distribution.currency,
+                id=identity, share=share, currency=share.distribution.currency,
                 file_sealed=crypto.seal_for(identity, base64.b64encode(data).decode(), bound_to=identity),
                 sha256=hashlib.sha256(data).hexdigest(), **facts,
             )  # fmt: skip
@@ -295,7 +289,7 @@ def require_number(text: str) -> str:
 
 
 def next_number(payee: Payee) -> str:
-    """The number of the next invoice drafted for a payee: they follow each other without a gap."""
+    """The number of the next invoice or credit note drafted for a payee: they follow each other without a gap."""
     return f"{payee.invoice_prefix or PREFIX}{payee.last_invoice + 1:04d}"
 
 
@@ -312,12 +306,25 @@ def require_outside_series(payee: Payee, number: str) -> None:
         )
 
 
+def require_of_one_seller(payee: Payee, number: str) -> None:
+    """Refuse a number that another payee of the same seller bears: the law wants one series a seller, no doubles."""
+    others = SupportingDocument.objects.filter(kind__in=("drafted", "credit"), number=number, payee__siren=payee.siren)
+    if payee.siren and others.exclude(payee=payee).exists():
+        raise Conflict(
+            "invoice_series_shared",
+            _(
+                "An invoice %(number)s of this SIREN exists, of another payee: give this payee, in its details,"
+                " something of its own that its numbers begin with."
+            )
+            % {"number": number},
+        )
+
+
 def require_free(payee: Payee, number: str) -> None:
-    """One payee has one document of a number. The caller holds the payee."""
-    known = SupportingDocument.objects.filter(payee=payee, number=number).exclude(
-        kind="uploaded", state__in=["refused", "cancelled"]
-    )
-    if known.exists():
+    """One payee has one document of a number, what was once accepted included. The caller holds the payee."""
+    known = SupportingDocument.objects.filter(payee=payee, number=number)
+    known = known.exclude(kind="uploaded", state="refused")
+    if known.exclude(kind="uploaded", state="cancelled", decided_by=None).exists():
         raise _taken()
 
 

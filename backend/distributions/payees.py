@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Conflict, Forbidden, NotFound
+from backend.distributions.crediting import hold_sellers, papers_fall
 from backend.distributions.models import Share
 from backend.events.models import Event
 from backend.events.services import record
@@ -24,9 +25,9 @@ def choose_payee(*, actor: User, share_id: str, payee_id: str, now: datetime) ->
     """Have a booked share of one's own owed to another payee of one's own; the same again changes nothing.
 
     The ledger moves what is due of it from one payee to the other; no money leaves. Its supporting document names the
-    payee, so that another one is needed.
+    payee, so that another one is needed, and an invoice drafted here is cancelled by a credit note.
     Raises: NotFound `share_not_found`, `payee_not_found`; Forbidden `share_of_another`; Conflict `payee_closed`,
-        `share_not_due` (not booked, in a batch, paid or waived).
+        `share_not_due` (not booked, in a batch, paid or waived); see `papers_fall`.
     """
     share = (
         Share.visible_to(actor)
@@ -45,6 +46,8 @@ def choose_payee(*, actor: User, share_id: str, payee_id: str, now: datetime) ->
             _("The payee of a share changes while it is owed, and no payout batch holds it: this one is “%(state)s”.")
             % {"state": share.get_state_display()},
         )
+    # Both at once, in the order of everybody who gives their numbers.
+    hold_sellers(share.payee_id, *Payee.objects.filter(user=actor, pk=payee_id).values_list("pk", flat=True))
     payee = own_payee(actor, payee_id)
     if share.payee_id == payee.pk:
         return share
@@ -62,6 +65,7 @@ def choose_payee(*, actor: User, share_id: str, payee_id: str, now: datetime) ->
     archive_names([payee.pk], now=now)
     share.payee, share.state = payee, "owed"
     share.save(update_fields=["payee", "state"])
+    papers_fall(share, why="payee", actor=actor, now=now)
     record(
         CHANGED, actor=actor, subject=share.pk, now=now, scopes=[share.distribution.period.budget_id, actor.pk],
         before={"payee": before}, after={"payee": payee.pk}, amount=share.due, currency=currency,

@@ -12,6 +12,7 @@ from backend.commons.services import hold
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from backend.core.ids import new_id
 from backend.core.money import format_money, require_amount
+from backend.distributions.crediting import papers_fall
 from backend.distributions.models import Share, ShareWaiver, ShareWaiverPart
 from backend.events.services import record
 from backend.identity.models import User
@@ -28,12 +29,13 @@ def waive_share(
     """Give back all or part of one's own booked share, before a batch takes it. Final.
 
     The ledger moved: payee +amount, each budget that the share comes from −its part, pro rata of what is left of the
-    parts. What a supporting document said of the share no longer holds: it is owed again.
+    parts. What a supporting document said of the share no longer holds: it is owed again, and an
+    invoice drafted here is cancelled by a credit note.
     Args: amount: minor units, at most what is due; None for all of it. form_key: a repetition gives back the first one.
         currency: the one that the person named, if any.
     Raises: NotFound `share_not_found`; Forbidden `share_of_another`; Invalid `amount_out_of_range`,
         `waived_more_than_due`, `other_currency`; Conflict `share_not_waivable` naming the state, `budget_over`,
-        `form_key_reused`.
+        `form_key_reused`; see `papers_fall`.
     """
     with transaction.atomic():
         share = Share.visible_to(actor).filter(pk=share_id).first()
@@ -100,6 +102,7 @@ def waive_share(
             scopes=[share.distribution.period.budget_id], before={"state": before}, after={"state": share.state},
             share=share.pk, amount=back, currency=currency,
         )  # fmt: skip
+        papers_fall(share, why="waived", actor=actor, now=now)
     return waiver
 
 

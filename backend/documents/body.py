@@ -42,13 +42,15 @@ class Party:
 class Item:
     """A line of a paper: what for, and how much in minor units.
 
-    pledged: only on a yearly statement. minutes: only on a certificate of time.
+    pledged: only on a yearly statement. minutes: only on a certificate of time; given_back: there too, of shares, in
+    minor units, which is no value of time and not in `amount`.
     """
 
     text: str
     amount: int
     pledged: int | None = None
     minutes: int | None = None
+    given_back: int | None = None
 
 
 @dataclass(frozen=True)
@@ -218,16 +220,24 @@ def _table(facts: Facts, words: dict[str, str]) -> dict[str, Any]:
 
 
 def _time_table(facts: Facts, words: dict[str, str]) -> dict[str, Any]:
-    """Hours by line, and what they are valued at where the host set a rate."""
+    """Hours by line, what they are valued at where the host set a rate, and apart what was given back of shares."""
 
-    def cells(minutes: int, amount: int) -> list[str]:
-        time = words["hours"].format(hours=minutes // 60, minutes=minutes % 60)
-        return [time] if facts.rate is None else [time, format_money(amount, facts.currency, facts.language)]
+    def money(amount: int) -> str:
+        return format_money(amount, facts.currency, facts.language)
 
+    def cells(minutes: int | None, amount: int, back: int | None) -> list[str]:
+        time = words["hours"].format(hours=minutes // 60, minutes=minutes % 60) if minutes is not None else "–"
+        value = money(amount) if minutes is not None else "–"
+        shown = [time, *([] if facts.rate is None else [value])]
+        return [*shown, "–" if back is None else money(back)] if shares else shown
+
+    shares = [item.given_back for item in facts.items if item.given_back is not None]
+    heads = [words["time_given"], *([] if facts.rate is None else [words["valued"]])]
+    minutes = sum(item.minutes or 0 for item in facts.items)
     return {
-        "heads": [words["what"], words["time_given"], *([] if facts.rate is None else [words["valued"]])],
-        "rows": [[item.text, *cells(item.minutes or 0, item.amount)] for item in facts.items],
-        "total": [words["total_time"], *cells(sum(item.minutes or 0 for item in facts.items), facts.total)],
+        "heads": [words["what"], *heads, *([words["given_back"]] if shares else [])],
+        "rows": [[item.text, *cells(item.minutes, item.amount, item.given_back)] for item in facts.items],
+        "total": [words["total_time"], *cells(minutes, facts.total, sum(shares))],
     }
 
 
@@ -281,6 +291,8 @@ def _notes(facts: Facts, host: Host, words: dict[str, str]) -> list[str]:
             notes.append(words[f"late_{facts.party.trade}"])
     else:
         notes.append(words[f"note_{facts.kind}{'_in_part' if facts.in_part else ''}"])
+    if any(item.given_back is not None for item in facts.items):
+        notes.append(words["note_given_back"])
     return notes
 
 

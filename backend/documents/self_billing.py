@@ -15,6 +15,17 @@ from backend.documents.words import WORDS
 from backend.identity.models import Host
 
 VAT_PERCENT = 20
+# Why an invoice falls, as its credit note prints it.
+REASONS = {
+    "fr": {
+        "payee": "un autre bénéficiaire est payé",
+        "waived": "somme rendue, en tout ou en partie, par la personne à qui elle était due",
+    },
+    "en": {
+        "payee": "another payee is paid",
+        "waived": "given back, wholly or in part, by the person to whom it was due",
+    },
+}
 PAID_WITHIN = timedelta(days=30)
 
 
@@ -30,8 +41,8 @@ class SelfBilled:
     issued_on: date
     period: tuple[date, date]
     vat: str
-    # Number and day of the invoice that this one takes the place of.
-    replaces: tuple[str, date] | None = None
+    # Number and day of the invoice that this one takes the place of, and the number of its credit note.
+    replaces: tuple[str, date, str] | None = None
 
     @property
     def total(self) -> int:
@@ -66,6 +77,38 @@ def self_billed(facts: SelfBilled, *, host: Host) -> dict[str, Any]:
     }
 
 
+def credited(
+    said: dict[str, Any], *, number: str, issued_on: date, corrects: tuple[str, date], why: str
+) -> dict[str, Any]:
+    """The credit note of such an invoice, of all of it: in its language, with its parties, lines and tax.
+
+    Args: said: what the invoice says. corrects: number and day of it. why: a key of `REASONS`.
+    """
+    language = said["language"]
+    words = WORDS[language]
+    label, day = corrects
+    kept = [pair for pair in said["facts"] if pair[0] in (words["period"], words["nature"])]
+    facts = [
+        [words["issued"], day_text(issued_on, language)],
+        [words["corrects"], words["corrects_what"].format(label=label, day=day_text(day, language))],
+        *kept,
+        [words["reason"], REASONS[language][why]],
+    ]
+    total = [words["total_self_credited"] if cell == words["total_self_billed"] else cell
+             for cell in said["table"]["total"]]  # fmt: skip
+    of_payment = (words["no_discount"], words["late_business"])
+    return {
+        **said,
+        "kind": "self_credited",
+        "label": number,
+        "title": f"{words['credit_note']} {number}",
+        "heading": words["credit_note"],
+        "facts": facts,
+        "table": {**said["table"], "total": total},
+        "notes": [*(note for note in said["notes"] if note not in of_payment), words["note_credit_note"]],
+    }
+
+
 def _named(party: Party, words: dict[str, str]) -> dict[str, Any]:
     lines = [line.strip() for line in party.address_lines if line.strip()]
     if party.siren:
@@ -90,9 +133,9 @@ def _facts(facts: SelfBilled, words: dict[str, str]) -> list[list[str]]:
         [words["nature"], words["services"]],
     ]
     if facts.replaces:
-        label, day = facts.replaces
-        what = words["corrects_what"].format(label=label, day=day_text(day, facts.language))
-        told.append([words["cancels_and_replaces"], what])
+        label, day, note = facts.replaces
+        what = words["replaces_credited"].format(label=label, day=day_text(day, facts.language), note=note)
+        told.append([words["replaces"], what])
     return told
 
 

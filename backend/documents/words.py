@@ -71,6 +71,12 @@ WORDS: dict[str, dict[str, str]] = {
             "est indicative : rien n’est dû. Ce n’est pas un reçu fiscal : donner de son temps n’ouvre droit à aucune "
             "réduction d’impôt."
         ),
+        "given_back": "Rendu sur rétributions",
+        "note_given_back": (
+            "Rendu sur rétributions : ce qui était dû à cette personne pour son travail, dans des répartitions "
+            "approuvées, et qu’elle a rendu aux communs. Ces sommes ne sont pas la valeur du temps indiqué et ne s’y "
+            "ajoutent pas."
+        ),
         "note_yearly": (
             "Ce récapitulatif dit ce qui était promis pour l’année et ce qui a été reçu dans l’année. Ce n’est ni une "
             "facture ni un reçu fiscal. Une promesse n’est pas de l’argent reçu : les deux colonnes ne s’additionnent "
@@ -95,8 +101,9 @@ WORDS: dict[str, dict[str, str]] = {
             "art. L2192-13 et D2192-35)."
         ),
         "buyer": "Client",
-        "cancels_and_replaces": "Annule et remplace",
+        "replaces_credited": "facture {label} du {day}, annulée par l’avoir {note}",
         "total_self_billed": "Total à payer",
+        "total_self_credited": "Total de l’avoir",
         "total_net": "Total hors taxes",
         "vat_at": "TVA {percent} %",
         "total_gross": "Total toutes taxes comprises",
@@ -167,6 +174,11 @@ WORDS: dict[str, dict[str, str]] = {
             "This certificate says the volunteer work that peers validated. The value, where there is one, is "
             "indicative: nothing is owed. It is not a tax receipt: giving time gives no right to any tax reduction."
         ),
+        "given_back": "Given back of shares",
+        "note_given_back": (
+            "Given back of shares: what was owed to this person for their work, in approved distributions, and which "
+            "they gave back to the commons. These amounts are not the value of the time stated and do not add to it."
+        ),
         "note_yearly": (
             "This statement says what was pledged for the year and what was received in the year. It is neither an "
             "invoice nor a tax receipt. A promise is not money received: the two columns do not add up."
@@ -189,8 +201,9 @@ WORDS: dict[str, dict[str, str]] = {
             "indemnity of €40 for recovery costs (Code de la commande publique, art. L2192-13 and D2192-35)."
         ),
         "buyer": "Customer",
-        "cancels_and_replaces": "Cancels and replaces",
+        "replaces_credited": "invoice {label} of {day}, cancelled by credit note {note}",
         "total_self_billed": "Total to be paid",
+        "total_self_credited": "Total of the credit note",
         "total_net": "Total without tax",
         "vat_at": "VAT {percent} %",
         "total_gross": "Total, all taxes included",

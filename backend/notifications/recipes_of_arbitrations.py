@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext as _
 
+from backend.core.money import format_money
 from backend.distributions.models import Arbitration
 from backend.events.models import Event
 from backend.identity.services import people_with
@@ -11,7 +12,8 @@ from backend.notifications.letters import Letter, link
 def arbitration_proposed(event: Event) -> Letter:
     """Those whose amount would change are asked to confirm it."""
     arbitration = Arbitration.objects.select_related("entered_by", "distribution__period__budget").get(pk=event.subject)
-    lines = arbitration.lines.filter(answer="").select_related("person").order_by("pk")
+    lines = list(arbitration.lines.filter(answer="").select_related("person", "budget").order_by("pk"))
+    currency = arbitration.distribution.currency
     people = list({line.person_id: line.person for line in lines}.values())
 
     def write() -> tuple[str, str]:
@@ -20,11 +22,20 @@ def arbitration_proposed(event: Event) -> Letter:
             "budget": arbitration.distribution.period.budget.full_name,
             "reason": arbitration.reason,
             "link": link(f"arbitrations/{arbitration.pk}/"),
-        }
+            "changes": "\n".join(
+                _("%(name)s (%(budget)s): %(before)s before, %(agreed)s agreed")
+                % {
+                    "name": line.person.name, "budget": line.budget.name,
+                    "before": format_money(line.before, currency), "agreed": format_money(line.agreed, currency),
+                }
+                for line in lines
+            ),
+        }  # fmt: skip
         return (
             _("To confirm: your amount in the sharing of %(budget)s") % values,
             _(
-                "%(name)s entered amounts agreed at a meeting, and yours changes. The reason given: %(reason)s\n\nYour "
+                "%(name)s entered amounts agreed at a meeting, and yours changes. The reason given: %(reason)s\n\n"
+                "%(changes)s\n\nYour "
                 "amount changes only if each person concerned confirms; one refusal is enough to keep the computed "
                 "amounts. No money has moved.\n\n%(link)s"
             )

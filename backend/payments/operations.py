@@ -113,6 +113,9 @@ def _claim(operation_id: str, provider: str, now: datetime) -> tuple[Operation, 
 
 
 def _send(provider: Provider, row: Operation, order: Order, doubtful: bool, now: datetime) -> Operation:
+    if row.kind == "refund" and frozen() is not None:
+        # Frozen while the provider was asked what it knows: nothing leaves after that, not even what got no answer.
+        return _lost(row, NoAnswer("payouts are frozen", sent=False), doubtful=doubtful, now=now)
     try:
         answer = provider.perform(order)
         failpoint("operation.answered")

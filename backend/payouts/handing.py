@@ -196,6 +196,37 @@ def take_by_hand(*, actor: User, batch_id: str, now: datetime) -> list[tuple[Pay
     return found
 
 
+def typed_nothing(*, actor: User, batch_id: str, now: datetime) -> PayoutBatch:
+    """Say that one claimed a batch to type it and typed nothing: it is approved as before, and its file may leave.
+
+    Only who claimed it knows that, so only they say it, and at any time. Moves no money; twice is once.
+    Raises: NotFound; Forbidden; Conflict `batch_not_by_hand`, `batch_claimed`, `batch_void`, `payouts_frozen`.
+    """
+    with transaction.atomic():
+        batch = locked_batch(actor, batch_id)
+        require(actor, "batch.download")
+        if batch.state == "approved":
+            return batch
+        require_thawed()
+        if batch.way != "hand" or batch.state != "claimed":
+            raise Conflict("batch_not_by_hand", _("Nobody types the transfers of this batch on the bank’s site now."))
+        _require_same(batch, actor, "hand", now)
+        hold_payees(Payee.objects.filter(payouts__batch=batch))
+        fault = fault_of(batch, bytes_of(batch), now)  # an account that changed meanwhile did not void it
+        if fault:
+            void(batch, fault, now)
+        else:
+            batch.state, batch.claimed_by, batch.claimed_at, batch.way = "approved", None, None, ""
+            batch.save(update_fields=["state", "claimed_by", "claimed_at", "way"])
+            record(
+                "batch.typed_nothing", actor=actor, subject=batch.pk, now=now, before={"state": "claimed"},
+                after={"state": "approved"},
+            )  # fmt: skip
+    if fault:
+        raise voided(batch)
+    return batch
+
+
 def paid_by_hand(
     *, actor: User, batch_id: str, paid_on: date, references: Mapping[str, str], now: datetime
 ) -> PayoutBatch:

@@ -27,7 +27,7 @@ from backend.payees.services import address_of, hold_payees, open_iban
 from backend.payments.models import Refund
 from backend.payments.refunds import open_refund_iban
 from backend.payouts.choosing import Choice, choose
-from backend.payouts.handing import hand_over, paid_by_hand, purse, take_by_hand
+from backend.payouts.handing import hand_over, paid_by_hand, purse, take_by_hand, typed_nothing
 from backend.payouts.limits import due
 from backend.payouts.models import HeldOut, PaidRefund, PaidShare, Payout, PayoutBatch
 from backend.payouts.payable import (
@@ -45,7 +45,7 @@ __all__ = [
     "approve_batch", "below_minimum", "choose", "find_payouts", "hand_over", "hindrance", "may_approve", "owed_shares",
     "paid_by_hand",
     "payable_refunds", "payable_shares", "prepare_batch", "refuse_batch", "settle", "shares_to_pay",
-    "take_by_hand", "void_changed",
+    "take_by_hand", "typed_nothing", "void_changed",
     "waiting_shares",
 ]  # fmt: skip
 

@@ -112,7 +112,8 @@ PARTS: dict[str, Part] = {
     "directorships": Part("payees.Director", ("user",), ("id", "starts_on", "ends_before", "marked_at")),
     "supporting_documents": Part(
         "distributions.SupportingDocument", ("made_by",),
-        ("id", "share", "kind", "state", "number", "dated_on", "total", "currency", "made_at", "decided_at", "reason"),
+        ("id", "share", "kind", "state", "number", "dated_on", "total", "currency", "made_at", "decided_at", "reason",
+        "corrects"),
     ),
     "payouts": Part(
         "payouts.Payout", ("payee__user",),
@@ -211,6 +212,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "payments.ProviderRefund": ("asked_by", "decided_by"),
     "payments.Movement": ("explained_by",),
     "payments.Reconciliation": ("asked_by",),
+    "payments.HelloAssoImport": ("made_by", "undone_by"),
     "banking.Statement": ("imported_by", "withdrawn_by"),
     "banking.BankLine": ("matched_by",),
     "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),

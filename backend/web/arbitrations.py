@@ -1,5 +1,6 @@
 """Pages of an arbitration: a meeting's amounts are entered, each person they change confirms. Moves no money."""
 
+from collections import defaultdict
 from typing import Any
 
 from django import forms
@@ -38,11 +39,21 @@ def typed(amount: int, currency: str) -> str:
     return text if (get_language() or "fr").startswith("en") else text.replace(".", ",")
 
 
+def _computed_words(line: dict[str, Any], currency: str) -> str:
+    told = _("Computed: %(amount)s") % {"amount": format_money(line["computed"], currency)}
+    if not line["asked"]:
+        return told
+    return told + " · " + _("Asked: %(amount)s") % {"amount": format_money(line["asked"], currency)}
+
+
 class AgreedForm(KeyedForm):
-    """One amount for each person and purse, as computed until it is changed; and why."""
+    """One amount for each person and purse, as computed until it is changed; and why.
+
+    More than somebody asked is not taken without a word: whoever enters it says that it is meant.
+    """
 
     def __init__(self, *args: Any, lines: list[dict[str, Any]], currency: str, **kwargs: Any) -> None:
-        """Args: lines: {"person": User, "budget": Budget, "computed": minor units}."""
+        """Args: lines: {"person": User, "budget": Budget, "computed", "asked": minor units}."""
         super().__init__(*args, **kwargs)
         self.lines, self.currency = lines, currency
         purses = {line["budget"].pk for line in lines}
@@ -53,8 +64,13 @@ class AgreedForm(KeyedForm):
                 max_length=40,
                 initial=typed(line["computed"], currency),
                 widget=forms.TextInput(attrs=DECIMAL),
-                help_text=_("Computed: %(amount)s") % {"amount": format_money(line["computed"], currency)},
+                help_text=_computed_words(line, currency),
             )
+        if self.is_bound:
+            self.fields["above"] = forms.BooleanField(
+                label=gettext_lazy("Yes, the meeting agreed on more than was asked"), required=False,
+                help_text=gettext_lazy("Needed only where an amount is above what its person asked for."),
+            )  # fmt: skip
         self.fields["reason"] = forms.CharField(
             label=gettext_lazy("Why, and when this was agreed"), max_length=500,
             help_text=gettext_lazy("Everyone in the budget reads it, and it stays in the trace: name nobody."),
@@ -74,7 +90,26 @@ class AgreedForm(KeyedForm):
                 amounts[line["person"].pk, line["budget"].pk] = parse_amount(values[name], self.currency, minimum=0)
             except DomainError as refusal:
                 self.add_error(name, str(refusal))
+        self._require_meant(amounts, bool(values.get("above")))
         return {**values, "amounts": amounts}
+
+    def _require_meant(self, amounts: dict[tuple[str, str], int], meant: bool) -> None:
+        """Refuse, beside its field, the first amount by which somebody would get more than they asked."""
+        totals: dict[str, int] = defaultdict(int)
+        for (person, _purse), cents in amounts.items():
+            totals[person] += cents
+        for number, line in enumerate(self.lines):
+            person, asked = line["person"], line["asked"]
+            agreed = amounts.get((person.pk, line["budget"].pk), 0)
+            if asked and totals[person.pk] > asked and agreed > line["computed"] and not meant:
+                self.add_error(
+                    f"amount_{number}",
+                    _("%(name)s asked for %(asked)s and would get %(agreed)s. If the meeting meant it, say so below.")
+                    % {
+                        "name": person.name, "asked": format_money(asked, self.currency),
+                        "agreed": format_money(totals[person.pk], self.currency),
+                    },
+                )  # fmt: skip
 
 
 def _lines(distribution: Distribution) -> list[dict[str, Any]]:
@@ -84,7 +119,7 @@ def _lines(distribution: Distribution) -> list[dict[str, Any]]:
     # Who is there by earlier work alone and receives nothing has no share to agree on.
     people = User.objects.filter(shares__distribution=distribution).in_bulk()
     lines = [
-        {"person": people[person["id"]], "budget": purses[purse], "computed": cents}
+        {"person": people[person["id"]], "budget": purses[purse], "computed": cents, "asked": person["claim"]}
         for person in trace["persons"]
         if person["id"] in people
         for purse, cents in (person["by_purse"] or {trace["pot"]: 0}).items()
@@ -142,8 +177,19 @@ def arbitration_new(request: AuthedRequest, distribution_id: str) -> HttpRespons
 
 def _shown(arbitration: Arbitration) -> list[dict[str, Any]]:
     """Its lines by name, with the difference of each."""
-    lines = arbitration.lines.select_related("person", "budget", "recorded_by")
-    rows = [{"line": line, "difference": line.agreed - line.before} for line in lines]
+    lines = list(arbitration.lines.select_related("person", "budget", "recorded_by"))
+    shares = {one.contributor_id: one for one in arbitration.distribution.shares.all()}
+    totals: dict[str, int] = defaultdict(int)
+    for line in lines:
+        totals[line.person_id] += line.agreed - line.before
+    # What held when it was written: once accepted, the shares are the agreed ones.
+    done = arbitration.state == "accepted"
+    rows = []
+    for line in lines:
+        share = shares[line.person_id]
+        total = share.amount + (0 if done else totals[line.person_id])
+        above = share.asked if share.asked and total > share.asked and line.agreed > line.before else 0
+        rows.append({"line": line, "difference": line.agreed - line.before, "above": above})
     return sorted(rows, key=lambda row: (row["line"].person.name.casefold(), row["line"].budget.name))
 
 

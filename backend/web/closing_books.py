@@ -10,12 +10,12 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from backend.core.dates import FIRST_DAY, LAST_DAY
 from backend.identity.permissions import may, require
 from backend.identity.services import fiscal_year, host_day, the_host
 from backend.ledger.services import closings, next_month, open_from, trial_balance, unsealed
 from backend.operations.closing_checks import CODES, Point, check_month, month_states
 from backend.transfers.models import YearEnd
-from backend.web.forms_books import FIRST, LAST
 from backend.web.pages import AuthedRequest, private
 
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
@@ -48,7 +48,7 @@ def month_check(request: AuthedRequest, month: str) -> HttpResponse:
     """All that one looks at before a month is locked, with where each is done."""
     require(request.user, "ledger.read")
     found = _MONTH.fullmatch(month)
-    if found is None or not 1 <= int(found[2]) <= 12 or not FIRST.year <= int(found[1]) <= LAST.year:
+    if found is None or not 1 <= int(found[2]) <= 12 or not FIRST_DAY.year <= int(found[1]) <= LAST_DAY.year:
         raise Http404
     first = date(int(found[1]), int(found[2]), 1)
     checked = check_month(first_day=first, now=timezone.now())
@@ -73,7 +73,7 @@ def month_check(request: AuthedRequest, month: str) -> HttpResponse:
 def year_check(request: AuthedRequest, year: int) -> HttpResponse:
     """The months of a fiscal year, what is written at its end, its result and its files."""
     require(request.user, "ledger.read")
-    if not FIRST.year <= year < LAST.year:
+    if not FIRST_DAY.year <= year < LAST_DAY.year:
         raise Http404
     first, last = fiscal_year(year, starts_on=the_host().fiscal_year_starts_on)
     months = month_states(first, last)
@@ -91,7 +91,7 @@ def year_check(request: AuthedRequest, year: int) -> HttpResponse:
             "result": result_of(first, last),
             "unsealed": unsealed(first=first, last=last),
             "open_from": open_from(),
-            "other": [one for one in (year - 1, year + 1) if FIRST.year <= one < LAST.year],
+            "other": [one for one in (year - 1, year + 1) if FIRST_DAY.year <= one < LAST_DAY.year],
         },
     )
 

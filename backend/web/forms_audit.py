@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.exports.audit import FORMATS, Wanted
 from backend.exports.audit_words import WORDS
-from backend.web.forms_books import DayField
+from backend.web.forms_days import DayField
 
 
 def kinds() -> list[tuple[Any, Any]]:

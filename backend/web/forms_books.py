@@ -4,33 +4,12 @@ from datetime import date, time
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from backend.core.errors import Invalid
 from backend.core.money import CURRENCIES, parse_amount
 from backend.exports.sampling import LARGEST
-
-FIRST, LAST = date(1900, 1, 1), date(2999, 12, 31)
-
-
-class DayField(forms.DateField):
-    """A day between 1900 and 2999, as browsers send it or as people write it."""
-
-    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Say how a day is written."""
-        message = _("Write the day as 2026-03-31 or 31/03/2026.")
-        given = {"required": _("Give a day."), **kwargs.pop("error_messages", {})}
-        super().__init__(input_formats=["%Y-%m-%d", "%d/%m/%Y"], error_messages={"invalid": message, **given}, **kwargs)
-
-    def clean(self, value: Any) -> date | None:
-        """The day; refuses those that no books have."""
-        day: date | None = super().clean(value)
-        if day is not None and not FIRST <= day <= LAST:
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return day
+from backend.web.forms_days import DayField
 
 
 class OnForm(forms.Form):

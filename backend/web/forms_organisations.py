@@ -17,6 +17,7 @@ from backend.identity.models import Organisation, Recording, Role, User
 from backend.identity.organisations import ROLES, Address, Details
 from backend.identity.recordings import Told
 from backend.pledges.services import Terms
+from backend.web.forms_days import DayField
 from backend.web.forms_setup import here, language_field
 from backend.web.forms_work import BudgetChoice, ContributionForm, KeyedForm, running_charters
 
@@ -141,19 +142,11 @@ class ReasonForm(forms.Form):
 # --- recorded for somebody else ---------------------------------------------------------------------------------------
 
 
-def day_field(**facts: Any) -> forms.DateField:
-    """A day, typed or picked."""
-    return forms.DateField(
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-        error_messages={"invalid": _("Write the day as 2026-03-31 or 31/03/2026.")}, **facts,
-    )  # fmt: skip
-
-
 class ToldForm(KeyedForm):
     """How it was said, and how it will be confirmed."""
 
     channel = forms.ChoiceField(label=_("It came by"), choices=Recording.CHANNELS, widget=forms.RadioSelect)
-    told_on = day_field(label=_("On"), help_text=_("The day of the paper, the call or the meeting."))
+    told_on = DayField(label=_("On"), help_text=_("The day of the paper, the call or the meeting."))
     note = forms.CharField(
         label=_("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("Where the paper is kept, who called. Stewards and treasurers read it."),
@@ -197,7 +190,7 @@ class RecordPledgeForm(ToldForm):
         widget=forms.TextInput(attrs=MONEY),
     )  # fmt: skip
     rhythm = forms.ChoiceField(label=_("How often"), choices=RHYTHMS, initial="once", required=False)
-    ends_on = day_field(
+    ends_on = DayField(
         label=_("Until"), required=False, help_text=_("Leave it empty to go on until they stop it. Not for “once”.")
     )
 
@@ -314,7 +307,7 @@ def _one_or_the_other(form: forms.Form, *names: str) -> None:
 class LetterForm(forms.Form):
     """The signed letter that came back."""
 
-    letter_on = day_field(label=_("Date on the signed letter"))
+    letter_on = DayField(label=_("Date on the signed letter"))
 
 
 class AddressForm(forms.Form):

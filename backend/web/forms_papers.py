@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.core.money import parse_amount
 from backend.distributions.received import LARGEST
+from backend.web.forms_days import DayField
 
 OFF = {"autocomplete": "off"}
 
@@ -43,7 +44,7 @@ class PaperForm(forms.Form):
         error_messages={"required": _("Choose the file of the document.")},
     )  # fmt: skip
     number = forms.CharField(label=_("Its number"), max_length=40, widget=forms.TextInput(attrs=OFF))
-    dated_on = forms.DateField(label=_("Its day"), widget=forms.DateInput(attrs={"type": "date"}))
+    dated_on = DayField(label=_("Its day"))
     total = forms.CharField(
         label=_("Its total, all taxes included"), max_length=30, widget=forms.TextInput(attrs={"inputmode": "decimal"})
     )

@@ -9,6 +9,7 @@ from backend.identity.models import User
 from backend.identity.organisations import Address
 from backend.payees.details import Details
 from backend.payees.models import Payee
+from backend.web.forms_days import DayField
 
 OFF = {"autocomplete": "off"}
 FIGURES = {"inputmode": "numeric", "autocomplete": "off"}
@@ -97,15 +98,13 @@ class DirectorForm(forms.Form):
     email = forms.EmailField(
         label=_("Main address of their account"), max_length=254, widget=forms.EmailInput(attrs=OFF)
     )
-    starts_on = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}))
+    starts_on = DayField(label=_("First day"))
 
 
 class DirectorEndForm(forms.Form):
     """When somebody directs the host no more."""
 
-    ends_before = forms.DateField(
-        label=_("First day on which they direct it no more"), widget=forms.DateInput(attrs={"type": "date"})
-    )
+    ends_before = DayField(label=_("First day on which they direct it no more"))
 
 
 class DirectorLimitForm(forms.Form):
@@ -115,7 +114,7 @@ class DirectorLimitForm(forms.Form):
         label=_("Limit for a month"), max_length=30, help_text=_("Three quarters of the gross monthly minimum wage."),
         widget=forms.TextInput(attrs={"inputmode": "decimal"}),
     )  # fmt: skip
-    starts_on = forms.DateField(label=_("From this day on"), widget=forms.DateInput(attrs={"type": "date"}))
+    starts_on = DayField(label=_("From this day on"))
     source = forms.CharField(
         label=_("Source"), max_length=200, help_text=_("The decree or the page where you read it."),
         widget=forms.TextInput(attrs=OFF),

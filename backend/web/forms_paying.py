@@ -11,7 +11,8 @@ from backend.core.errors import DomainError
 from backend.core.money import parse_amount
 from backend.payments.models import Checkout
 from backend.payments.reconciling import FIRST_DAY, LONGEST
-from backend.web.forms_receipts import DECIMAL, day_field, reason_field
+from backend.web.forms_days import DayField
+from backend.web.forms_receipts import DECIMAL, reason_field
 from backend.web.forms_work import KeyedForm
 
 
@@ -88,8 +89,8 @@ class TieForm(forms.Form):
 class RangeForm(forms.Form):
     """The days to compare with the provider's list."""
 
-    since = day_field(_("From"), required_words=_("Give the first day."))
-    until = day_field(_("To, that day included"), required_words=_("Give the last day."))
+    since = DayField(label=_("From"), error_messages={"required": _("Give the first day.")})
+    until = DayField(label=_("To, that day included"), error_messages={"required": _("Give the last day.")})
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         """The last thirty days, unless others are given."""

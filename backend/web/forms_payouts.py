@@ -10,8 +10,8 @@ from backend.core.errors import DomainError
 from backend.core.money import decimal_text, parse_amount
 from backend.identity.models import HostBankAccount
 from backend.payouts.models import Payout
+from backend.web.forms_days import DayField
 from backend.web.forms_people import why_field
-from backend.web.forms_receipts import day_field
 from backend.web.forms_setup import OFF
 from backend.web.forms_work import KeyedForm
 
@@ -29,8 +29,9 @@ class ByHandForm(forms.Form):
     def __init__(self, *args: Any, payouts: Iterable[Payout], **kwargs: Any) -> None:
         """One field for each payout, named by its id."""
         super().__init__(*args, **kwargs)
-        self.fields["paid_on"] = day_field(
-            _("Day on which the bank takes the transfers"), required_words=_("Give the day that the bank shows.")
+        self.fields["paid_on"] = DayField(
+            label=_("Day on which the bank takes the transfers"),
+            error_messages={"required": _("Give the day that the bank shows.")},
         )
         for one in payouts:
             self.fields[one.pk] = forms.CharField(

@@ -12,10 +12,8 @@ from backend.core.errors import DomainError
 from backend.core.money import CURRENCIES, parse_amount
 from backend.identity.inviting import Named
 from backend.identity.models import Host, Role
+from backend.web.forms_days import DayField
 from backend.web.forms_setup import OFF, here, language_field, time_zones
-
-DAY = {"type": "date"}
-
 
 _READ = _("The people concerned read it.")
 
@@ -172,12 +170,9 @@ class ApproveForm(forms.Form):
     """What a proposed commons lacks to be opened."""
 
     currency = forms.ChoiceField(label=_("Currency"), help_text=_("That of one of the host’s bank accounts."))
-    first_day = forms.DateField(
-        label=_("First day of the first period"), widget=forms.DateInput(format="%Y-%m-%d", attrs=DAY)
-    )
-    last_day = forms.DateField(
+    first_day = DayField(label=_("First day of the first period"))
+    last_day = DayField(
         label=_("Last day of the first period"), help_text=_("The next one opens by itself, of the same length."),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs=DAY),
     )  # fmt: skip
     approvals = forms.IntegerField(
         label=_("How many stewards validate a contribution"), min_value=1, max_value=9, initial=1,

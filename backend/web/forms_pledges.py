@@ -13,7 +13,8 @@ from backend.core.money import parse_amount
 from backend.identity.models import Organisation, User
 from backend.pledges.models import Pledge
 from backend.pledges.services import Changes, Terms
-from backend.web.forms_organisations import MONEY, OFF, RHYTHMS, day_field, typed_amount
+from backend.web.forms_days import DayField
+from backend.web.forms_organisations import MONEY, OFF, RHYTHMS, typed_amount
 
 # What the second page asks; everything else stands on the first.
 LATER = ("pseudonym", "paper")
@@ -61,10 +62,10 @@ class TermsForm(forms.Form):
     """On which terms, in whose name; kept from the first page to the second by hidden fields."""
 
     rhythm = forms.ChoiceField(label=_("How often"), choices=RHYTHMS, widget=forms.RadioSelect)
-    ends_on = day_field(
+    ends_on = DayField(
         label=_("Until"), required=False, help_text=_("Leave it empty to go on until you stop it. Not for “once”.")
     )
-    starts_on = day_field(
+    starts_on = DayField(
         label=_("First instalment on"), required=False,
         help_text=_("Today when you leave it empty, or a day within one year. A pledge of the 31st falls on the last "
                     "day of shorter months."),
@@ -201,7 +202,7 @@ class ChangeForm(forms.Form):
     """What may change of a pledge from its next instalment on."""
 
     amount = amount_field(label=_("Amount of each instalment to come"))
-    ends_on = day_field(
+    ends_on = DayField(
         label=_("Until"), required=False, help_text=_("The last day on which an instalment may fall due.")
     )
     visibility = forms.ChoiceField(label=_("Shown to the public"), choices=Pledge.VISIBILITIES)

@@ -12,6 +12,7 @@ from backend.core.errors import DomainError
 from backend.core.money import format_money, parse_amount
 from backend.identity.models import HostBankAccount
 from backend.payments.models import KINDS_OF_PAPER, PaperPayment
+from backend.web.forms_days import DayField
 from backend.web.forms_work import KeyedForm
 
 _PERCENT = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]{1,2}))?")
@@ -24,16 +25,6 @@ def reason_field(help_text: Any, *, required: bool = True) -> forms.CharField:
         label=_("Why"), max_length=280, help_text=help_text, required=required,
         widget=forms.Textarea(attrs={"rows": 2}), error_messages={"required": _("Say why, in one sentence.")},
     )  # fmt: skip
-
-
-def day_field(label: Any, *, required_words: Any) -> forms.DateField:
-    """A day, as a browser or a person writes it."""
-    return forms.DateField(
-        label=label,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-        error_messages={"required": required_words, "invalid": _("Write the day as 2026-03-31 or 31/03/2026.")},
-    )
 
 
 class FeeForm(forms.Form):
@@ -142,7 +133,9 @@ class PaperForm(KeyedForm):
         label=_("Amount"), max_length=40, widget=forms.TextInput(attrs=DECIMAL),
         error_messages={"required": _("Give the amount.")},
     )  # fmt: skip
-    received_on = day_field(_("Handed over on"), required_words=_("Give the day it was handed over."))
+    received_on = DayField(
+        label=_("Handed over on"), error_messages={"required": _("Give the day it was handed over.")}
+    )
     drawer = forms.CharField(
         label=_("Who signed the cheque"), max_length=140, required=False, help_text=_("When it is somebody else.")
     )
@@ -198,7 +191,7 @@ def paper_words(row: PaperPayment) -> str:
 class ReturnForm(forms.Form):
     """A cheque that came back unpaid."""
 
-    returned_on = day_field(_("Came back on"), required_words=_("Give the day it came back."))
+    returned_on = DayField(label=_("Came back on"), error_messages={"required": _("Give the day it came back.")})
     reason = reason_field(_("For instance what the bank says."))
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.core.errors import DomainError
 from backend.core.money import CURRENCIES, parse_amount
 from backend.identity.inviting import Named
+from backend.web.forms_days import DayField
 from backend.web.forms_transfers import rules_field
 
 REGIONS = ("Europe", "Africa", "America", "Asia", "Atlantic", "Australia", "Indian", "Pacific")
@@ -155,13 +156,10 @@ class CommonsForm(forms.Form):
     )
     website = forms.URLField(label=_("Website"), max_length=200, required=False, assume_scheme="https")
     currency = forms.ChoiceField(label=_("Currency"), help_text=_("That of one of the host’s bank accounts."))
-    first_day = forms.DateField(
-        label=_("First day of the first period"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
-    last_day = forms.DateField(
+    first_day = DayField(label=_("First day of the first period"))
+    last_day = DayField(
         label=_("Last day of the first period"),
         help_text=_("The next one opens by itself, of the same length."),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     approvals = forms.IntegerField(
         label=_("How many stewards validate a contribution"), min_value=1, max_value=9, initial=1,

@@ -10,6 +10,7 @@ from backend.core.errors import DomainError, Invalid
 from backend.core.money import parse_amount
 from backend.identity.models import HostBankAccount
 from backend.transfers.models import Transfer
+from backend.web.forms_days import DayField
 from backend.web.forms_work import KeyedForm
 
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
@@ -88,10 +89,9 @@ class TransferForm(KeyedForm):
 class OpeningForm(KeyedForm):
     """One amount for each bank account and each budget that is not opened yet; empty means: not now."""
 
-    as_of = forms.DateField(
+    as_of = DayField(
         label=_("Balances at the end of"),
         help_text=_("The last day before the books begin, as on the statement of the bank."),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, accounts: list[HostBankAccount], budgets: list[Budget], **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from backend.core.errors import Invalid
 from backend.core.money import parse_amount
 from backend.identity.models import User
 from backend.web.forms import new_form_key
+from backend.web.forms_days import DayField
 
 
 class KeyedForm(forms.Form):
@@ -90,10 +91,8 @@ class ContributionForm(KeyedForm):
         widget=forms.Textarea(attrs={"rows": 2}),
         error_messages={"max_length": _("Give the reason in 500 characters at most.")},
     )
-    worked_on = forms.DateField(
+    worked_on = DayField(
         label=_("Day of the work"),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        input_formats=["%Y-%m-%d", "%d/%m/%Y"],
         error_messages={
             "required": _("Give the day of the work."),
             "invalid": _("Write the day as 2026-03-31 or 31/03/2026."),

@@ -88,6 +88,7 @@ def share_waive(request: AuthedRequest, share_id: str) -> HttpResponseBase:
         "share": share,
         "form": form,
         "back": goes_back(share, amount) if amount else [],
+        "credited": share.papers.filter(kind="drafted", state="accepted").first(),
         "amount": amount,
         "rest": share.due - amount,
         "currency": share.distribution.currency,

@@ -140,7 +140,8 @@ def share_payee(request: AuthedRequest, share_id: str) -> HttpResponseBase:
         messages.success(request, _("The share is owed to the payee you chose. No money left."))
         return redirect("share_page", share.pk)
 
-    return form_page(request, form, act, "payees/share.html", {"share": share})
+    credited = share.papers.filter(kind="drafted", state="accepted").first()
+    return form_page(request, form, act, "payees/share.html", {"share": share, "credited": credited})
 
 
 @never_cache

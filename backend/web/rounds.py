@@ -16,7 +16,7 @@ from backend.contributions.rounds import answer_round, close_round, known_of, op
 from backend.core.errors import Conflict, DomainError, Invalid, NotFound
 from backend.identity.permissions import require
 from backend.web.acts import form_page
-from backend.web.forms_books import DayField
+from backend.web.forms_days import DayField
 from backend.web.forms_work import BudgetChoice, KeyedForm
 from backend.web.pages import AuthedRequest, budgets_with, cut, private
 

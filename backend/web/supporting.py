@@ -101,6 +101,7 @@ def _share_document(request: AuthedRequest, share_id: str) -> HttpResponseBase:
         "share": share, "draft": draft, "why": why, "invoice": invoice, "own": own, "agreed": agreed,
         "failed": invoice if invoice.is_bound else own, "paper": live_paper(share),
         "refused": share.papers.filter(state="refused").order_by("-decided_at").first(),
+        "fallen": share.papers.filter(kind="uploaded", state="cancelled").order_by("made_at", "pk"),
         "receipts": repays_receipts(share),
     }  # fmt: skip
     return render(request, "work/document.html", context, status=status)
@@ -126,7 +127,7 @@ def papers_received(request: AuthedRequest) -> HttpResponse:
     require(request.user, "ledger.read")
     rows = SupportingDocument.visible_to(request.user).select_related("payee", "share__distribution__period__budget")
     waiting = rows.filter(state="sent", share__state="documented").order_by("made_at", "pk")
-    done = rows.exclude(state="sent").select_related("decided_by").order_by("-decided_at", "-pk")
+    done = rows.exclude(state="sent").select_related("decided_by", "corrects").order_by("-decided_at", "-pk")
     return render(request, "treasury/papers.html", {"waiting": waiting[:200], "page": cut(done, request)})
 
 
@@ -135,7 +136,7 @@ def papers_received(request: AuthedRequest) -> HttpResponse:
 def paper_page(request: AuthedRequest, paper_id: str) -> HttpResponseBase:
     """One document beside its share; a treasurer accepts it, or refuses it with a reason. Moves no money."""
     rows = SupportingDocument.visible_to(request.user).select_related(
-        "payee", "share__contributor", "share__distribution__period__budget", "decided_by"
+        "payee", "share__contributor", "share__distribution__period__budget", "decided_by", "corrects", "credit_note"
     )
     paper = get_object_or_404(rows, pk=paper_id)
     form, status = PaperReasonForm(), 200

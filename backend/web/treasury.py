@@ -1,8 +1,9 @@
 """The pages of money out: the treasurer's inbox, and the batches with their preparation, approval and file."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from backend.core.errors import Conflict, DomainError, Forbidden, Invalid
 from backend.core.idempotency import fingerprint, once
 from backend.distributions.models import Share
+from backend.distributions.snapshot import last_day
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import may, require
 from backend.identity.services import host_day, people_with, the_host
@@ -35,15 +37,15 @@ from backend.payouts.services import (
     prepare_batch,
     refuse_batch,
     take_by_hand,
+    typed_nothing,
 )
 from backend.payouts.signing import bytes_of, may_approve
 from backend.payouts.undoing import WITH_THE_BANK
 from backend.web.forms import add_domain_error
 from backend.web.forms_payouts import ByHandForm, PrepareForm
 from backend.web.forms_work import ReasonForm
-from backend.web.inbox import piles
-from backend.web.inbox_pledges import unpaid_pile
-from backend.web.inbox_provider import provider_pile
+from backend.web.inbox import SHOWN
+from backend.web.inbox_list import MOST, acts, all_piles, figures, tasks
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
 FILE_STATES = {"approved", "claimed", "sent", "settled"}
@@ -52,11 +54,24 @@ FILE_STATES = {"approved", "claimed", "sent", "settled"}
 @private
 @require_safe
 def treasury(request: AuthedRequest) -> HttpResponse:
-    """What waits for the treasurers, by kind, with the oldest of each."""
+    """What waits for the treasurers, by kind with the oldest of each; with `?act=` one list, the oldest first."""
     require(request.user, "ledger.read")
     today = host_day(timezone.now())
-    found = [*piles(actor=request.user, today=today), unpaid_pile(request.user, today), *provider_pile(request.user)]
-    context = {"piles": found, "total": sum(pile.count for pile in found), "alone": _alone()}
+    names = acts()
+    asked_for = request.GET.get("act", "")
+    chosen = asked_for if asked_for in {*names, "all"} else ""
+    found = all_piles(actor=request.user, today=today, shown=MOST)
+    listed = tasks(found, today=today)
+    counts = Counter(one.act for one in listed)
+    context = {
+        "figures": figures(),
+        "piles": [replace(pile, items=pile.items[:SHOWN]) for pile in found],
+        "total": sum(pile.count for pile in found),
+        "alone": _alone(),
+        "chosen": chosen,
+        "filters": [(act, name, counts[act]) for act, name in names.items()],
+        "tasks": [(one, names[one.act]) for one in listed if chosen in {"all", one.act}][:MOST],
+    }
     return render(request, "treasury/inbox.html", context)
 
 
@@ -119,6 +134,7 @@ def _payable(actor: User, account: HostBankAccount, left_out: list[str] | None =
                 "name": one.line.payee.name if isinstance(one.line, Share) else one.line.name,
                 "amount": due(one.line), "words": one.words,
                 "share": one.line if isinstance(one.line, Share) else None,
+                **_of_period(one.line if isinstance(one.line, Share) else None),
             }
             for one in choice.held
         ],
@@ -212,13 +228,24 @@ def batch_rows(batch: PayoutBatch) -> list[dict[str, Any]]:
     return rows
 
 
+def _of_period(share: Share | None) -> dict[str, Any]:
+    """Of which pot and period a share is: a payee may wait for several."""
+    if share is None:
+        return {}
+    period = share.distribution.period
+    return {"pot": period.budget.full_name, "first": period.starts_on, "last": last_day(period)}
+
+
 def _held_rows(batch: PayoutBatch) -> list[dict[str, Any]]:
     """What was held out of a batch when it was prepared, by name."""
-    rows = batch.held_out.select_related("share__payee", "refund").order_by("pk")
+    rows = batch.held_out.select_related(
+        "share__payee", "share__distribution__period__budget__commons", "refund"
+    ).order_by("pk")
     return [
         {
             "name": one.share.payee.name if one.share is not None else one.refund.name if one.refund else "",
             "amount": one.amount, "words": held_words(one.code, one.detail, batch.currency), "share": one.share,
+            **_of_period(one.share),
         }
         for one in rows
     ]  # fmt: skip
@@ -370,6 +397,12 @@ def batch_by_hand(request: AuthedRequest, batch_id: str) -> HttpResponseBase:
                     _("Booked in transit: the next statement settles them. The file must not be used any more."),
                 )
                 return redirect("batch_page", batch.pk)
+    elif request.method == "POST" and request.POST.get("act") == "nothing":
+        typed_nothing(actor=request.user, batch_id=batch.pk, now=timezone.now())
+        messages.success(
+            request, _("Nothing was typed: the batch is approved as before, and its file may be handed over.")
+        )
+        return redirect("batch_page", batch.pk)
     elif request.method == "POST":
         shown = take_by_hand(actor=request.user, batch_id=batch.pk, now=timezone.now())
         accounts = {payout.pk: iban for payout, iban in shown}
@@ -377,7 +410,10 @@ def batch_by_hand(request: AuthedRequest, batch_id: str) -> HttpResponseBase:
     elif batch.state not in {"approved", "claimed"} or batch.way == "file":
         return redirect("batch_page", batch.pk)
     rows = [(payout, accounts.get(payout.pk, ""), form[payout.pk]) for payout in payouts]
-    context = {"batch": batch, "form": form, "rows": rows, "shown": bool(accounts)}
+    context = {
+        "batch": batch, "form": form, "rows": rows, "shown": bool(accounts),
+        "mine": batch.claimed_by_id == request.user.pk,
+    }  # fmt: skip
     return render(request, "treasury/by_hand.html", context, status=status)
 
 

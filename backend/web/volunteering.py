@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.contributions.volunteering import (
     Given,
-    certify_time,
     days_of,
     figures,
     own_years,
@@ -28,6 +27,7 @@ from backend.contributions.volunteering import (
 )
 from backend.core.errors import Invalid
 from backend.core.money import CURRENCIES, decimal_text, parse_amount
+from backend.distributions.given_back import certify_volunteering, given_back, years_given
 from backend.exports.tables import csv_row, safe_text
 from backend.identity.permissions import holds, may, require
 from backend.identity.services import host_day
@@ -81,20 +81,22 @@ class RateForm(forms.Form):
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 def volunteering(request: AuthedRequest) -> HttpResponseBase:
-    """The time that the reader gave, year by year, and its certificate."""
+    """The time that the reader gave and what they gave back of shares, year by year, and the certificate of both."""
     now = timezone.now()
-    years = own_years(request.user, today=host_day(now))
-    initial = {"year": years[0][0] if years else None, "language": (get_language() or "fr")[:2]}
-    form = CertificateForm(request.POST or None, initial=initial, years=[year for year, _given in years])
+    today = host_day(now)
+    years = years_given(request.user, today=today)
+    initial = {"year": years[0] if years else None, "language": (get_language() or "fr")[:2]}
+    form = CertificateForm(request.POST or None, initial=initial, years=years)
 
     def act() -> HttpResponseBase:
-        made = certify_time(actor=request.user, now=now, **form.cleaned_data)
+        made = certify_volunteering(actor=request.user, now=now, **form.cleaned_data)
         messages.success(request, _("The certificate is here. No money moved."))
         return redirect("document_page", made[0].pk)
 
     mine = [budget.pk for budget in budgets_with(request.user, "steward")]
     context = {
-        "years": years,
+        "years": own_years(request.user, today=today),
+        "back": [(year, one) for year in years for one in given_back(request.user, year=year)],
         "this_year": year_of(host_day(now)) if may(request.user, "volunteering.read", scopes=mine) else None,
     }
     return form_page(request, form, act, "volunteering/mine.html", context)

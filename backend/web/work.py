@@ -210,12 +210,18 @@ def share_page(request: AuthedRequest, share_id: str) -> HttpResponse:
             "distribution": distribution,
             "mine": mine,
             "due": due,
-            "papers": SupportingDocument.visible_to(request.user).filter(
-                share=share, state__in=SupportingDocument.LIVE
-            ),
+            "papers": SupportingDocument.visible_to(request.user)
+            .filter(share=share)
+            .exclude(state="refused")
+            .select_related("corrects", "credit_note")
+            .order_by("made_at", "pk"),
             "hindrance": hindrance(share.payee, timezone.now()),
             "directors": warnings([share]) if due and (mine or may(request.user, "director.read")) else [],
             "words": words,
+            "agreed": any(
+                change["person"] == share.contributor_id
+                for change in (trace.get("arbitration") or {}).get("changes", [])
+            ),
             "lines": [(row, cents.get(row.pk, row.settled_amount or 0)) for row in rows],
             "payout": payout.payout if payout else None,
             "attempts": attempts_for(share) if share.payouts.filter(payout__state__in=FAILED).exists() else [],

@@ -13,6 +13,7 @@ from backend.distributions.invoicing import approve_invoice, draft_invoice
 from backend.distributions.models import Share, SupportingDocument
 from backend.distributions.papers import accept_paper, file_of, hand_over, refuse_paper
 from backend.distributions.payees import choose_payee
+from backend.distributions.waiving import waive_share
 from backend.documents.self_billing import net_of
 from backend.identity.organisations import Address
 from backend.identity.services import host_day
@@ -51,6 +52,11 @@ def approved(world: Any, **more: Any) -> SupportingDocument:
 def sent(world: Any, by: str = "bo", **more: Any) -> SupportingDocument:
     facts = {"data": PDF, "number": "2026-7", "dated_on": host_day(world.now), "total": 57_00, **more}
     return hand_over(actor=world.users[by], share_id=bos(world).pk, now=world.now, **facts)
+
+
+def waived(world: Any, key: str, amount: int | None = 1) -> None:
+    """Bo gives back a cent, or more: what stands behind the share falls."""
+    waive_share(actor=world.users["bo"], share_id=bos(world).pk, amount=amount, form_key=key, now=world.now)
 
 
 def refusal_of(act: Callable[[], Any], world: Any) -> DomainError:
@@ -165,19 +171,21 @@ def test_numbers_follow_each_other_and_one_may_be_typed(play: Play) -> None:
     world = play("approve_distribution")
     described(world)
     approved(world, number="BN/26/031")
-    Share.objects.filter(pk=bos(world).pk).update(state="owed")  # as a waiver leaves it
-    assert approved(world).number == "TRONC-0001"
+    waived(world, "first")  # credit note TRONC-0001
+    assert approved(world).number == "TRONC-0002"
     assert SupportingDocument.objects.get(number="BN/26/031").state == "cancelled"
-    Share.objects.filter(pk=bos(world).pk).update(state="owed")
+    waived(world, "second")  # credit note TRONC-0003
     draft = draft_invoice(bos(world), now=world.now)
-    assert draft.number == "TRONC-0002"
-    assert dict(draft.body["facts"])["Annule et remplace"].startswith("facture TRONC-0001 du ")
+    assert draft.number == "TRONC-0004"
+    replaced = dict(draft.body["facts"])["Remplace"]
+    assert replaced.startswith("facture TRONC-0002 du ")
+    assert replaced.endswith(", annulée par l’avoir TRONC-0003")
     assert refusal_of(lambda: approved(world, number="BN/26/031"), world).code == "paper_number_taken"
-    for number in ("TRONC-0001", "TRONC-0003"):
+    for number in ("TRONC-0001", "TRONC-0005"):
         assert refusal_of(lambda number=number: approved(world, number=number), world).code == "paper_number_in_series"
-    assert Payee.objects.get(pk=bos(world).payee_id).last_invoice == 1
+    assert Payee.objects.get(pk=bos(world).payee_id).last_invoice == 3
     with pytest.raises(IntegrityError, match="one by one"), transaction.atomic():
-        Payee.objects.filter(pk=bos(world).payee_id).update(last_invoice=3)
+        Payee.objects.filter(pk=bos(world).payee_id).update(last_invoice=5)
 
 
 def test_two_payees_of_one_seller_share_no_number(play: Play) -> None:
@@ -294,8 +302,8 @@ def test_a_refused_document_is_owed_again_and_its_number_may_come_back(play: Pla
     assert refusal_of(act, world).code == "paper_decided"
     again = sent(world)
     accept_paper(actor=world.users["denis"], paper_id=again.pk, now=world.now)
-    Share.objects.filter(pk=bos(world).pk).update(state="owed")
-    assert refusal_of(lambda: sent(world), world).code == "paper_number_taken"
+    waived(world, "first")
+    assert refusal_of(lambda: sent(world, total=bos(world).due), world).code == "paper_number_taken"
 
 
 def test_a_document_of_a_share_that_changed_is_not_accepted(play: Play) -> None:

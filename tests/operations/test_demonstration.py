@@ -16,7 +16,7 @@ from backend.banking.models import BankLine
 from backend.banking.services import positions
 from backend.commons.models import Budget, Commons
 from backend.contributions.models import Contribution, RoundAnswer
-from backend.distributions.models import Arbitration, Distribution, Share
+from backend.distributions.models import Arbitration, Distribution, DistributionObjection, Share
 from backend.documents.models import Document
 from backend.events.models import Event
 from backend.identity.models import Host, User
@@ -25,7 +25,7 @@ from backend.notifications.models import OutgoingMail
 from backend.operations import demonstration, selfcheck
 from backend.operations.demonstration import cast, movilab, others
 from backend.payments.models import Deposit, Surplus
-from backend.payouts.models import PayoutBatch
+from backend.payouts.models import Payout, PayoutBatch
 from backend.pledges.models import Pledge
 from backend.transfers.models import Transfer
 from tests import databases
@@ -145,8 +145,14 @@ def test_something_waits_for_everyone(loaded: None) -> None:
     published = Distribution.objects.filter(state="published")
     assert set(published.values_list("period__budget__name", flat=True)) == {"Capsules et tutoriels", "Machines"}
     assert {batch.state: batch.prepared_by.email for batch in PayoutBatch.objects.exclude(state="settled")} == {
-        "approved": "claire@example.org", "prepared": "denis@example.org",
+        "approved": "claire@example.org", "prepared": "denis@example.org", "returned": "claire@example.org",
     }  # fmt: skip
+    objected = DistributionObjection.objects.get(state="open")
+    assert (objected.distribution.period.budget.name, objected.objector.email) == ("Machines", "bo@example.org")
+    back = Payout.objects.get(state="returned")
+    assert (back.payee.user.email, list(back.shares.values_list("share__state", flat=True))) == (
+        "bo@example.org", ["returned"],
+    )  # fmt: skip
     assert Share.objects.filter(state="owed", distribution__state="booked", payee__iban_sealed="").exists()
     assert {"owed", "documented", "payable"} <= set(Share.objects.values_list("state", flat=True))
     assert sorted(BankLine.objects.filter(state="suggested").values_list("amount", flat=True)) == [

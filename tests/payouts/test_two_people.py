@@ -21,6 +21,7 @@ from backend.payees.models import Payee
 from backend.payees.services import set_account
 from backend.payments.models import Payment
 from backend.payments.refunds import refund_payment
+from backend.payouts.handing import claim
 from backend.payouts.limits import above_of, at_the_bank
 from backend.payouts.models import HeldOut, PaidShare, Payout, PayoutBatch
 from backend.payouts.services import (
@@ -30,6 +31,7 @@ from backend.payouts.services import (
     prepare_batch,
     refuse_batch,
     take_by_hand,
+    typed_nothing,
     void_changed,
 )
 from backend.pledges.services import make_pledge
@@ -668,3 +670,50 @@ def test_small_refunds_at_the_limit_take_two(play: Play, one: str) -> None:
     limit(house, limit_payee=80_00)
     refunded(house, one)
     assert sign(house, prepare(house)).state == "approved"
+
+
+def test_who_typed_nothing_gets_the_file_again(typed: Any) -> None:
+    facts: dict[str, Any] = {"batch_id": typed.batch.pk, "now": typed.now}
+    booked = entry_count()
+    with pytest.raises(Conflict) as refusal:
+        typed_nothing(actor=typed.users["denis"], **facts)
+    assert refusal.value.code == "batch_claimed"
+    for _twice in range(2):
+        made = typed_nothing(actor=typed.users["claire"], **facts)
+    assert (made.state, made.claimed_by, made.way, entry_count()) == ("approved", None, "", booked)
+    assert Event.objects.filter(kind="batch.typed_nothing").count() == 1
+    assert hand_over(actor=typed.users["denis"], **facts)[0].state == "sent"
+    with pytest.raises(Conflict) as late:
+        typed_nothing(actor=typed.users["claire"], **facts)
+    assert late.value.code == "batch_not_by_hand"
+
+
+def test_an_account_that_changed_while_somebody_typed_nothing_voids_the_batch(typed: Any) -> None:
+    change(typed)
+    with pytest.raises(Conflict) as refusal:
+        typed_nothing(actor=typed.users["claire"], batch_id=typed.batch.pk, now=typed.now)
+    assert refusal.value.code == "batch_void"
+    typed.batch.refresh_from_db()
+    assert typed.batch.state == "rejected"
+
+
+def test_typing_done_and_taken_back_at_once_have_one_outcome(committed: str, play: Play) -> None:
+    world = play("document")
+    batch = prepare(world)
+    sign(world, batch)
+    claire: dict[str, Any] = {"actor": world.users["claire"], "batch_id": batch.pk, "now": world.now}
+    take_by_hand(**claire)
+    acts = [
+        lambda: typed_nothing(**claire).state,
+        lambda: paid_by_hand(paid_on=world.today, references={}, **claire).state,
+    ]
+    found = at_once(lambda number: acts[number](), 2)
+    assert sorted(found) in (["approved", "batch_not_by_hand"], ["batch_not_by_hand", "sent"])
+
+
+def test_postgresql_takes_back_typing_and_no_file(world: Any) -> None:
+    batch = prepare(world)
+    sign(world, batch)
+    claim(actor=world.users["claire"], batch_id=batch.pk, way="file", now=world.now)
+    with pytest.raises(IntegrityError, match=r"stays signed|is refused"), transaction.atomic():
+        PayoutBatch.objects.filter(pk=batch.pk).update(state="approved", claimed_by=None, claimed_at=None, way="")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from backend.distributions.models import Arbitration, Distribution
+from backend.distributions.models import Arbitration, Distribution, Share
 from backend.ledger.services import entry_count
+from backend.notifications.models import OutgoingMail
+from backend.operations import demo
 from tests.web.test_public import text_of
 
 Play = Callable[..., Any]
@@ -28,7 +30,7 @@ def enter(browser: Client, world: Any, amounts: dict[str, str], **more: str) -> 
 def test_entered_confirmed_by_each_and_approved_by_another(play: Play, sign_in: SignIn) -> None:
     world = play("close")
     booked = entry_count()
-    answer = enter(sign_in(world.users["sacha"]), world, {"Bo Nguyen": "50", "Camille Faure": "45,00"})
+    answer = enter(sign_in(world.users["sacha"]), world, {"Bo Nguyen": "50", "Camille Faure": "45,00"}, above="on")
     arbitration = Arbitration.objects.get()
     assert (answer.status_code, answer.headers["Location"]) == (302, f"/en/arbitrations/{arbitration.pk}/")
     path = f"/en/arbitrations/{arbitration.pk}/"
@@ -140,3 +142,27 @@ def test_a_booked_distribution_is_not_rewritten(play: Play, sign_in: SignIn) -> 
     world = play("approve_distribution")
     answer = sign_in(world.users["sacha"]).get(f"/en/distributions/{world.distribution.pk}/arbitrate/")
     assert answer.status_code == 409
+
+
+def test_more_than_was_asked_is_asked_about_and_marked(play: Play, sign_in: SignIn) -> None:
+    world = play("close")
+    sacha = sign_in(world.users["sacha"])
+    assert "Asked: €60.00" in text_of(sacha.get(f"/en/distributions/{world.distribution.pk}/arbitrate/"))
+    refused = enter(sacha, world, {"Bo Nguyen": "65", "Camille Faure": "30"})
+    assert refused.status_code == 422
+    assert "Bo Nguyen asked for €60.00 and would get €65.00." in text_of(refused)
+    assert not Arbitration.objects.exists()
+    meant = enter(sacha, world, {"Bo Nguyen": "65", "Camille Faure": "30"}, above="on")
+    assert meant.status_code == 302
+    path = f"/en/arbitrations/{Arbitration.objects.get().pk}/"
+    assert "€65.00 above the €60.00 asked" in text_of(sacha.get(path))
+    demo.sweep(world.now)
+    mails = OutgoingMail.objects.filter(recipient="bo@example.org", body__contains=f"{path.removeprefix('/en/')}")
+    body = mails.get().body.replace("\u202f", " ").replace("\xa0", " ")
+    assert ("57,00" in body and "65,00" in body) or ("57.00" in body and "65.00" in body)
+    for who in ("bo", "camille"):
+        sign_in(world.users[who]).post(path, {"answer": "accept"})
+    assert "€65.00 above the €60.00 asked" in text_of(sacha.get(path))
+    share = Share.objects.get(contributor=world.users["bo"])
+    said = text_of(sign_in(world.users["bo"]).get(f"/en/shares/{share.pk}/"))
+    assert "A meeting agreed on €65.00, which was confirmed: that is what holds." in said

@@ -1,15 +1,20 @@
 """Fields that no browser sends, beside the forms: NUL, halves of characters, megabytes; never an error of ours."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django import forms
 
 from backend.contributions.models import Contribution, Import
 from backend.contributions.rounds import open_round
+from backend.web import forms_days
+from backend.web.forms_days import DayField
 from backend.web.uploads import Choices, Stash
 from tests.contributions.peers import Play, say
 from tests.privacy.test_merging import DAY
 
+WEB = Path(forms_days.__file__).parent
 ODD = ["\0", "a\0b", "\ud800", "\u202egnol", "x" * 200_000, "<script>alert(1)</script>", "{{ 7|add:7 }}"]
 
 
@@ -54,3 +59,19 @@ def test_what_was_chosen_for_a_file_is_not_read_as_the_file(play: Play) -> None:
     Stash.choose(bo, token, Choices())
     assert Stash.read(bo, token) == b"a file"
     assert [Stash.read(bo, odd) for odd in (f"{token}:choices", "", "x" * 200_000)] == [None] * 3
+
+
+@pytest.mark.parametrize("typed", ["0001-01-01", "1899-12-31", "3000-01-01", "9999-12-31"])
+def test_a_day_at_the_end_of_the_calendar(typed: str) -> None:
+    class Form(forms.Form):
+        on = DayField(label="Day")
+
+    form = Form({"on": typed})
+    assert not form.is_valid()
+    assert form["on"].errors == ["Write the day as 2026-03-31 or 31/03/2026."]
+
+
+def test_every_form_asks_for_days_with_the_one_field() -> None:
+    """Django's own field takes the first day of year 1, which no time zone west of it can tell."""
+    of_django = [path.name for path in sorted(WEB.glob("*.py")) if "forms.DateField(" in path.read_text()]
+    assert of_django == []

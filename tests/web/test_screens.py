@@ -36,8 +36,8 @@ HEAVIEST = 100_000  # bytes of a page with all it loads, before compression
 PEOPLE = ("", "ana", "bo", "sacha", "claire", "denis", "odile", "yanis")
 # Routes whose page differs with the state of its subject are looked at more than once.
 MANY = {
-    "home": len(PEOPLE), "bank_line": 3, "batch_page": 3, "transfer_page": 2, "budget_page": 2, "distribution_page": 2,
-    "period_page": 2, "contribution_page": 2, "commons_page": 3, "pledge_page": 2, "share_page": 2,
+    "home": len(PEOPLE), "bank_line": 3, "batch_page": 3, "transfer_page": 2, "budget_page": 2, "distribution_page": 3,
+    "period_page": 2, "contribution_page": 2, "commons_page": 3, "pledge_page": 2, "share_page": 3,
 }  # fmt: skip
 # Routes that no link leads to on an instance in use, each with the test that looks at it.
 ELSEWHERE = {
@@ -65,17 +65,17 @@ ELSEWHERE = {
     "acting",  # for who acts for several organisations: tests/web/test_acting.py
     "confirmation", "recording_again",  # from a mail, or a form: test_recordings.py, test_recording_letters.py
     "organisation_merge", "organisation_merge_choice",  # while duplicates are known: test_organisation_members.py
+    "helloasso_import", "helloasso_undo",  # once an export was imported: tests/web/test_helloasso.py
     "bank_answer",  # for an answer of the bank to a payment file: tests/banking/test_answers.py
     "csv_layout_forget",  # once a layout was saved: tests/web/test_statement_choices.py
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
     "payee_block",  # from a mail alone: tests/web/test_payees.py
     "paper_file",  # a file: tests/web/test_supporting.py
-    "share_document", "share_payee",  # while a share of the reader is owed: test_supporting.py, test_payees.py
+    "share_document",  # while a share of the reader is owed: test_supporting.py
     "pledge_money_file", "commons_money_file",  # files: tests/exports/test_tracing.py
     "gift_page", "gift_stop", "gift_forget",  # behind an address that nobody can guess: tests/web/test_giving.py
     "distribution_object", "distribution_objection_lift", "distribution_objection_decide",
-    # while a sharing awaits its approval: tests/web/test_distribution_objections.py
-    "share_waive",  # while a share of the reader is due: tests/web/test_giving_back.py
+    # forms alone lead there, on the page of a distribution: tests/web/test_distribution_objections.py
     "batch_by_hand",  # once a batch is approved: tests/web/test_treasury.py
     "payout_refused", "batch_outcome",  # while a batch is with the bank: tests/web/test_attempts.py
     "badge",  # a picture: tests/web/test_support.py

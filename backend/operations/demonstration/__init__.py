@@ -185,5 +185,10 @@ def _plan_what_waits(year: Year) -> None:
     year.facts[year.day(12, 1)].append(BankFact(150_00, "D. MARCHAND", "cotisation annuelle"))
     year.facts[year.day(12, 2)].append(BankFact(-12_40, "", "FRAIS DE TENUE DE COMPTE"))
     year.plan_recall(others.RECALLED, year.day(12, 2), year.day(12, 4))
+    year.plan_return("bo", year.day(12, 2), year.day(12, 4))
     year.plan_statement(year.day(12, 4), "denis")
+    year.plan_objection(
+        "machines", "bo", year.day(12, 3),
+        "L’inventaire a été fait à deux : la part de Lucas ne compte pas ses fiches de réparation.",
+    )  # fmt: skip
     year.plan(year.day(12, 5), 9, lambda when: year.ask_lock(year.first(11), "claire", when))

@@ -8,7 +8,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from backend.banking.models import BankLine
-from backend.banking.services import identify, import_statement, match_due, take_back
+from backend.banking.services import identify, import_statement, match_due, payout_came_back, take_back
 from backend.commons.models import Budget, Period
 from backend.commons.services import adopt_charter, charter_of, open_envelope, open_next_period
 from backend.contributions.services import declare, review
@@ -18,6 +18,7 @@ from backend.distributions.services import (
     approve,
     close_period,
     compute_due,
+    object_to_distribution,
     propose_arbitration,
 )
 from backend.identity.models import Host, HostBankAccount, Organisation, User
@@ -28,7 +29,7 @@ from backend.operations.demo import World, statement_file
 from backend.operations.demonstration import papers
 from backend.operations.demonstration.cast import ORGANISATIONS
 from backend.operations.demonstration.tables import Agreement, Closing, Envelope, Move, Promise, Rules, Work
-from backend.payouts.models import PayoutBatch
+from backend.payouts.models import Payout, PayoutBatch
 from backend.payouts.services import approve_batch, hand_over, prepare_batch
 from backend.pledges.models import Pledge
 from backend.pledges.references import printed
@@ -160,6 +161,23 @@ class Year:
             ),
         )  # fmt: skip
 
+    def plan_return(self, who: str, day: date, seen: date) -> None:
+        """The bank of somebody sends their last payment back; a treasurer says so once the statement has come."""
+        self.plan(day, 8, lambda _when: self._sent_back(who, day, seen))
+
+    def _sent_back(self, who: str, day: date, seen: date) -> None:
+        paid = Payout.objects.filter(payee__user=self.users[who], state="settled").order_by("batch__sent_at").last()
+        assert paid is not None
+        text = f"VIREMENT NON ABOUTI {paid.name}"
+        self.facts[day].append(BankFact(paid.amount, paid.name, text, paid.end_to_end_id))
+        self.plan(
+            seen, 11,
+            lambda when: payout_came_back(
+                actor=self.users["claire"], line_id=BankLine.objects.get(booked_on=day, amount=paid.amount).pk,
+                payout_id=paid.pk, now=when,
+            ),
+        )  # fmt: skip
+
     # --- work and its sharing -------------------------------------------------------------------------------------
 
     def plan_work(self, work: Work) -> None:
@@ -239,6 +257,16 @@ class Year:
             answer_arbitration(
                 actor=self.users[who], arbitration_id=arbitration.pk, accept=True, now=when + timedelta(hours=hours)
             )
+
+    def plan_objection(self, pot: str, who: str, day: date, reason: str) -> None:
+        """Somebody objects to what a closed period would share: nobody approves it before that has ended."""
+        self.plan(day, 17, lambda when: self._object(pot, who, reason, when))
+
+    def _object(self, pot: str, who: str, reason: str, when: datetime) -> None:
+        found = Distribution.objects.get(period__budget=self.pots[pot], state="published")
+        object_to_distribution(
+            actor=self.users[who], distribution_id=found.pk, digest=found.digest, reason=reason, now=when
+        )
 
     def plan_closing(self, closing: Closing) -> None:
         """The end of a period: closed, computed, and approved by another person some days later."""
