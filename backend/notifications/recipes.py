@@ -42,7 +42,7 @@ from backend.payees.services import mask
 from backend.payments.models import Payment
 from backend.payouts.models import Payout, PayoutBatch
 from backend.pledges.references import printed
-from backend.transfers.models import Opening, Transfer
+from backend.transfers.models import Opening, Transfer, YearEnd
 
 
 def _sealed() -> str:
@@ -295,6 +295,24 @@ def _opening_proposed(event: Event) -> Letter:
     return people, write
 
 
+def _year_end_proposed(event: Event) -> Letter:
+    found = YearEnd.objects.select_related("proposed_by").get(pk=event.subject)
+    people = [one for one in people_with("treasurer", []) if one.pk != found.proposed_by_id]
+
+    def write() -> tuple[str, str]:
+        values = {"name": found.proposed_by.name, "year": found.year, "link": _link(f"books/year-ends/{found.pk}/")}
+        return (
+            _("To approve: the end of the year %(year)s") % values,
+            _(
+                "%(name)s proposed what is written at the end of the year %(year)s. Nothing is booked before you "
+                "approve it; no money moves.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    return people, write
+
+
 def _payment_taken_back(event: Event) -> Letter:
     payment = Payment.objects.select_related("pledge__made_by", "pledge__budget__commons").get(pk=event.subject)
 
@@ -386,6 +404,7 @@ RECIPES: dict[str, Callable[[Event], Letter]] = {
     "transfer.booked": _transfer_decided,
     "transfer.refused": _transfer_decided,
     "opening.proposed": _opening_proposed,
+    "year_end.proposed": _year_end_proposed,
     "payment.taken_back": _payment_taken_back,
     "selfcheck.failed": _selfcheck_failed,
     "device.new": device_new,

@@ -18,7 +18,7 @@ from backend.ledger.services import closings, next_month
 from backend.payments.models import PaperPayment, Surplus
 from backend.payouts.models import PayoutBatch
 from backend.payouts.services import shares_to_pay
-from backend.transfers.models import Opening, Transfer
+from backend.transfers.models import Opening, Transfer, YearEnd
 from backend.transfers.openings import to_open
 from backend.web.periods import readable_periods
 
@@ -341,6 +341,15 @@ def _openings(actor: User, shown: int) -> Pile:
             own=one.proposed_by_id == actor.pk,
         )
         for one in waiting.order_by("id")
+    ]
+    items += [
+        Item(
+            _("End of the year %(year)s: %(what)s") % {"year": one.year, "what": one.get_kind_display()},
+            reverse("year_end_page", args=[one.pk]),
+            one.proposed_at,
+            note=_("proposed by %(name)s") % {"name": one.proposed_by.name},
+        )
+        for one in YearEnd.visible_to(actor).filter(state="proposed").select_related("proposed_by").order_by("id")
     ]
     if accounts:
         named = ", ".join(account.name for account in accounts)

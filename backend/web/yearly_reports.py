@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from backend.commons.models import Commons
 from backend.core.errors import Invalid, NotFound
 from backend.exports.report_files import MEDIA, report_file
-from backend.exports.reports import Report, commons_report, host_report, note_taken, organisation_report
+from backend.exports.reports import Report, Row, Table, commons_report, host_report, note_taken, organisation_report
 from backend.identity.models import Organisation
 from backend.identity.permissions import require
 from backend.payments.models import Payment
@@ -38,7 +38,22 @@ def _answer(request: AuthedRequest, report: Report) -> HttpResponse:
         answer = HttpResponse(report_file(report, form), content_type=MEDIA[form])
         answer["Content-Disposition"] = content_disposition_header(True, f"{report.stem}.{form}") or "attachment"
         return answer
-    return render(request, "books/report.html", {"report": report, "forms": ["pdf", "csv"]})
+    return render(request, "books/report.html", {"report": report, "tables": [_cells(one) for one in report.tables]})
+
+
+def _cells(table: Table) -> dict[str, Any]:
+    """A table whose figures each know the head of their column."""
+
+    def told(row: Row) -> tuple[str, list[tuple[str, int]]]:
+        return row.label, list(zip(table.heads[1:], row.amounts, strict=True))
+
+    return {
+        "head": table.head,
+        "heads": table.heads,
+        "currency": table.currency,
+        "rows": [told(row) for row in table.rows],
+        "total": told(table.total) if table.total else None,
+    }
 
 
 @private

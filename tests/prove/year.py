@@ -6,7 +6,8 @@ Organisations, people and donors promise once, monthly, quarterly and yearly, to
 2.5 and 5 per cent. They pay on time, late, twice, in part, too much, without the reference, by cheque, in cash, or
 never; they raise, pause and cancel. Treasurers import statements, name what waits, deposit, decide on what came above,
 give back, write off. All else is done by the sweeps of the house, each day. The bank is a list of its own that knows
-nothing of Tronc. What is compared at the end is in _year_checks.py.
+nothing of Tronc. What is compared at the end is in _year_checks.py; then the first fiscal year is closed, handed over
+in every format and compared again once people are forgotten: _year_books.py.
 """
 
 import argparse
@@ -30,6 +31,7 @@ def live(options: argparse.Namespace) -> dict[str, int]:
     from backend.operations.sweeps import SWEEPS as ACTS
     from tests.prove import _year_checks
     from tests.prove._year_acts import Year
+    from tests.prove._year_books import close_and_hand_over
     from tests.prove._year_house import build, promise
 
     house = build(options.seed, max(6, options.promises // 5))
@@ -66,6 +68,7 @@ def live(options: argparse.Namespace) -> dict[str, int]:
         ACTS[name](house.world.now)
     year.identify(last + timedelta(days=10))
     figures = _year_checks.everything(house)
+    figures |= close_and_hand_over(house, last + timedelta(days=10))
     for what, count in sorted(house.done.items()):
         print(f"  {what}: {count}", flush=True)
     _met(house.done, options)

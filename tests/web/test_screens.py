@@ -51,6 +51,7 @@ ELSEWHERE = {
     "problems", "problem_page",  # tests/api/test_catalogue.py
     "status_ask", "status_lift",  # while payouts are frozen: tests/web/test_status.py
     "month_ask", "month_unlock",  # while nobody asks, or somebody does: tests/web/test_months.py
+    "year_end_page",  # while the end of a year is proposed or booked: tests/web/test_year_ends.py
     "arbitration_withdraw",  # only a form leads there: tests/web/test_arbitrations.py
     "mfa_authenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_view_recovery_codes",
     "mfa_download_recovery_codes", "mfa_list_webauthn", "mfa_edit_webauthn", "mfa_remove_webauthn",

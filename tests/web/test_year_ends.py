@@ -10,7 +10,9 @@ from typing import Any
 
 from django.test import Client
 
+from backend.events.models import Event
 from backend.ledger.services import entry_count
+from backend.notifications.recipes import RECIPES
 from backend.transfers.models import YearEnd
 from backend.transfers.year_end import FIGURES, dedicated_funds
 from tests.transfers.test_year_end import decide, move, propose, two_years
@@ -35,6 +37,11 @@ def test_two_treasurers_write_the_end_of_a_year(play: Play, sign_in: SignIn) -> 
     assert answer.headers["Location"] == f"/en/books/year-ends/{found.pk}/"
     one = answer.headers["Location"]
     assert "Take back this proposal" in text_of(claire.get(one))
+    assert one in denis.get("/en/treasury/").content.decode()
+    event = Event.objects.get(kind="year_end.proposed")
+    people, write = RECIPES["year_end.proposed"](event)
+    assert [person.pk for person in people] == [world.users["denis"].pk]
+    assert f"/books/year-ends/{found.pk}/" in write()[1]
     assert claire.post(one, {"act": "accept", "digest": found.digest}).status_code == 403
     wrong = denis.post(one, {"act": "refuse", "reason": ""})
     assert wrong.status_code == 422
