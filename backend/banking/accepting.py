@@ -1,0 +1,90 @@
+"""Accepts what was proposed of a line, through the act that a person would choose; nothing is booked otherwise."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from backend.banking.identifying import identify, locked_line, settle_deposit, take_back
+from backend.banking.models import BankLine
+from backend.banking.proposing import propose
+from backend.banking.provider_lines import settle_provider_payout
+from backend.banking.reasons import Candidate
+from backend.banking.splitting import Part, book_to, split_line
+from backend.banking.undoing import payout_came_back, refund_came_back
+from backend.core.errors import Conflict, DomainError
+from backend.identity.models import User
+from backend.identity.permissions import require
+
+MOST_AT_ONCE = 500
+
+
+@dataclass
+class Accepted:
+    """What became of many: the lines booked, and those that were not, each with its sentence."""
+
+    booked: list[BankLine] = field(default_factory=list)
+    left: list[tuple[BankLine, str]] = field(default_factory=list)
+
+
+def accept(*, actor: User, line_id: int, key: str, exact: bool = False, now: datetime) -> BankLine:
+    """Accept one candidate of a waiting line, as it stands now. Args: key: of the candidate as it was shown. exact:
+    only while it is exact.
+
+    The ledger moves as the act of its kind says.
+    Raises: NotFound; Forbidden; Conflict `proposal_changed`, `line_not_waiting`, and what the act raises.
+    """
+    require(actor, "bank.match")
+    with transaction.atomic():
+        line = locked_line(actor, line_id)
+        if line.state in {"matched", "booked"} and line.matched_by_id == actor.pk:
+            return line  # the same act again
+        found = propose(actor, [line]).of.get(line.pk, [])
+        chosen = next((one for one in found if one.key == key), None)
+        if chosen is None or (exact and not chosen.exact):
+            raise Conflict(
+                "proposal_changed", _("What is proposed for this line changed meanwhile: look at it again.")
+            )  # fmt: skip
+        return _act(actor, line, chosen, now)
+
+
+def _act(actor: User, line: BankLine, chosen: Candidate, now: datetime) -> BankLine:
+    who: dict[str, Any] = {"actor": actor, "line_id": line.pk, "now": now}
+    acts: dict[str, Callable[[], BankLine]] = {
+        "pledge": lambda: identify(pledge_id=chosen.of, **who),
+        "pledges": lambda: split_line(parts=[Part(amount, pledge=one.pk) for one, amount in chosen.parts], **who),
+        "deposit": lambda: settle_deposit(deposit_id=chosen.of, **who),
+        "provider_payout": lambda: settle_provider_payout(payout_id=chosen.of, **who),
+        "payout_back": lambda: payout_came_back(payout_id=chosen.of, **who),
+        "refund_back": lambda: refund_came_back(refund_id=chosen.of, **who),
+        "taken_back": lambda: take_back(payment_id=chosen.of, **who),
+        "own": lambda: book_to(number=chosen.of, **who),
+    }
+    return acts[chosen.kind]()
+
+
+def exact_ones(actor: User) -> list[tuple[BankLine, Candidate]]:
+    """The waiting lines of which one thing alone comes into question, the oldest first, with it."""
+    rows = BankLine.visible_to(actor).filter(state="suggested").select_related("account")
+    lines = list(rows.order_by("booked_on", "pk"))
+    found = propose(actor, lines)
+    both = [(line, found.best(line)) for line in lines]
+    return [(line, best) for line, best in both if best is not None and best.exact][:MOST_AT_ONCE]
+
+
+def accept_exact(*, actor: User, chosen: Iterable[tuple[int, str]], now: datetime) -> Accepted:
+    """Accept what was previewed, each line in its own transaction: those that changed meanwhile are told, the others
+    booked. Args: chosen: line and key of its candidate, as shown."""
+    require(actor, "bank.match")
+    told = Accepted()
+    for line_id, key in list(chosen)[:MOST_AT_ONCE]:
+        try:
+            told.booked.append(accept(actor=actor, line_id=line_id, key=key, exact=True, now=now))
+        except DomainError as refusal:
+            line = BankLine.visible_to(actor).filter(pk=line_id).first()
+            if line is not None:
+                told.left.append((line, str(refusal)))
+    return told
