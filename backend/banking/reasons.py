@@ -21,8 +21,8 @@ class Reason:
 class Candidate:
     """One thing that a line may be. `key` names it; `exact` when nothing else comes into question.
 
-    `kind`: pledge, pledges (a split), deposit, provider_payout, payout_back, refund_back, taken_back (a payment that the
-    bank took back), own (an account of the chart). `amount_ok`: equal to the cent to what is awaited. `rival`: whether
+    `kind`: pledge, pledges (a split), deposit, provider_payout, payout_back, refund_back, taken_back (a payment that
+    the bank took back), own (an account of the chart). `amount_ok`: equal to the cent to what is awaited. `rival`: whether
     another one of the same amount is not exact beside it.
     """
 

@@ -125,10 +125,10 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
 def _booked(request: AuthedRequest, line: BankLine) -> dict[str, Any]:
     """What a line was booked as: the payments of its reference, what is left over, or a deposit."""
     payments = Payment.visible_to(request.user).select_related(*OF_PLEDGE, "pledge__budget")
-    mine = Q(source=line.source) | Q(source__startswith=f"{line.source}:")
+    mine = Q(source=line.fact) | Q(source__startswith=f"{line.fact}:")
     return {
-        "payments": list(payments.filter(mine).exclude(source__startswith=f"{line.source}:s:").order_by("pk")),
-        "surplus": Surplus.visible_to(request.user).filter(source=f"{line.source}:s").first(),
+        "payments": list(payments.filter(mine).exclude(source__startswith=f"{line.fact}:s:").order_by("pk")),
+        "surplus": Surplus.visible_to(request.user).filter(source=f"{line.fact}:s").first(),
         "deposit": Deposit.visible_to(request.user).filter(line=line.source).first(),
         "payout": ProviderPayout.objects.filter(line=line.source).first(),
         "may_undo": may(request.user, "bank.match"),

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from backend.banking.models import BankLine, Statement
+from backend.banking.words import words_of
 from backend.identity.services import create_organisation
 from backend.ledger.services import balance, entry_count
 from backend.operations.demo import statement_file, sweep
@@ -21,7 +22,7 @@ from backend.pledges.models import Pledge
 from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.web.forms_work import StatementForm
-from backend.web.suggestions import suggest, words_of
+from backend.web.suggestions import suggest
 from backend.web.uploads import SizeLimit
 from tests.conftest import SHARED
 from tests.web.test_public import text_of
