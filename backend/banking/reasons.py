@@ -22,7 +22,7 @@ class Candidate:
     """One thing that a line may be. `key` names it; `exact` when nothing else comes into question.
 
     `kind`: pledge, pledges (a split), deposit, provider_payout, payout_back, refund_back, taken_back (a payment that
-    the bank took back), own (an account of the chart). `amount_ok`: equal to the cent to what is awaited. `rival`: whether
+    the bank took back), own (an account of the chart). `amount_ok`: equal to the cent to what is awaited. `rival`:
     another one of the same amount is not exact beside it.
     """
 

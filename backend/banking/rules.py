@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.banking.identifying import locked_line
 from backend.banking.models import BankLine, LinePart, MatchingRule
 from backend.banking.unmatching import payments_of
-from backend.banking.words import words_of
+from backend.banking.words import name_of, words_of
 from backend.core.errors import Conflict, NotFound
 from backend.core.ids import new_id
 from backend.events.services import record
@@ -33,7 +33,7 @@ def offered(line: BankLine) -> dict[str, Any] | None:
         if len(payers) != 1:
             return None
         ((payer, name),) = payers.items()
-        if not line.counterparty or set(words_of(name)) == set(words_of(line.counterparty)):
+        if not line.counterparty or name_of(name) == name_of(line.counterparty):
             return None  # its own name needs no rule
         facts |= {"payer": payer, "words": name_words(line)}
     if (
@@ -52,7 +52,7 @@ def fixed_words(line: BankLine) -> str:
 
 def name_words(line: BankLine) -> str:
     """The words of who paid, as the bank writes the name."""
-    return " ".join(sorted(set(words_of(line.counterparty))))[:200]
+    return " ".join(sorted(name_of(line.counterparty)))[:200]
 
 
 def confirm_rule(*, actor: User, line_id: int, now: datetime) -> MatchingRule:
