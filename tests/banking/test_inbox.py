@@ -53,7 +53,7 @@ def by(world: Any, who: str = "claire") -> dict[str, Any]:
     return {"actor": world.users[who], "now": world.now}
 
 
-def test_an_exact_proposal_is_accepted_once_and_undone(play: Play) -> None:
+def test_an_exact_proposal_is_accepted_once_and_undone(play: Play, committed: str) -> None:
     world = play("make_promise")
     pledge = another_pledge(world)
     (line,) = bring(world, (42_50, "ASSO LE GRAND TOIT", "soutien"))
@@ -88,7 +88,7 @@ def test_an_exact_proposal_is_accepted_once_and_undone(play: Play) -> None:
     assert sound(world)
 
 
-def test_a_line_that_its_reference_matched_is_undone_too(play: Play) -> None:
+def test_a_line_that_its_reference_matched_is_undone_too(play: Play, committed: str) -> None:
     world = play("make_promise")
     (line,) = bring(world, (110_00, "LA FABRIQUE", world.pledge.reference))
     assert (line.state, line.suspense_entry) == ("matched", "")
@@ -114,7 +114,7 @@ def test_what_is_used_since_or_in_a_locked_month_stays(play: Play) -> None:
     assert "month is locked" in str(refusal.value)
 
 
-def test_a_line_is_split_to_the_cent_and_undone(play: Play) -> None:
+def test_a_line_is_split_to_the_cent_and_undone(play: Play, committed: str) -> None:
     world = play("make_promise")
     other = another_pledge(world)
     (line,) = bring(world, (143_00, "COLLECTIF", "tout ensemble"))
@@ -162,7 +162,7 @@ def test_postgresql_refuses_parts_that_do_not_add_up(play: Play) -> None:
         LinePart.objects.update(amount=-1)
 
 
-def test_charges_interest_and_own_business_are_the_host_s(play: Play) -> None:
+def test_charges_interest_and_own_business_are_the_host_s(play: Play, committed: str) -> None:
     world = play("make_promise")
     charge, interest, rent = bring(
         world, (-3_20, "BANQUE", "FRAIS TENUE 03/2026"), (1_07, "BANQUE", "INTERETS"), (-250_00, "LOUEUR", "LOYER")
@@ -219,7 +219,7 @@ def test_a_rule_of_a_payer_makes_another_name_known(play: Play) -> None:
     assert (best.key, best.exact) == (f"pledge:{one.pk}", True)
 
 
-def test_a_line_told_twice_counts_once_and_may_come_back(play: Play) -> None:
+def test_a_line_told_twice_counts_once_and_may_come_back(play: Play, committed: str) -> None:
     world = play("make_promise")
     one, two, other = bring(world, (42_50, "X", "don"), (42_50, "X BIS", "don"), (1_00, "Y", "don"))
     for wrong in (other.pk, two.pk, 999_999):
@@ -247,7 +247,7 @@ def test_two_lines_for_one_pledge_are_exact_for_none(play: Play) -> None:
     assert exact_ones(world.users["claire"]) == []
 
 
-def test_accepting_all_books_each_and_tells_what_changed(play: Play, sign_in: SignIn) -> None:
+def test_accepting_all_books_each_and_tells_what_changed(play: Play, sign_in: SignIn, committed: str) -> None:
     world = play("make_promise")
     names = ["Atelier Nord", "Maison Verte", "Comptoir Libre", "Jardin Commun"]
     pledges = [another_pledge(world, name, 10_00 + place) for place, name in enumerate(names)]
@@ -287,7 +287,7 @@ def test_two_treasurers_accept_a_line_once(play: Play, committed: str) -> None:
     assert (books(world)["suspense"], sound(world)) == (0, True)
 
 
-def test_several_pledges_of_one_payer_are_proposed_as_a_split(play: Play) -> None:
+def test_several_pledges_of_one_payer_are_proposed_as_a_split(play: Play, committed: str) -> None:
     world = play("make_promise")
     one = another_pledge(world, "Le Grand Toit", 20_00)
     facts: dict[str, Any] = {"actor": world.users["ana"], "budget": world.budget, "organisation": one.organisation}
@@ -303,7 +303,7 @@ def test_several_pledges_of_one_payer_are_proposed_as_a_split(play: Play) -> Non
     assert (LinePart.objects.count(), Payment.objects.count(), sound(world)) == (2, 2, True)
 
 
-def test_the_pages_say_and_do_it_without_script(play: Play, sign_in: SignIn) -> None:
+def test_the_pages_say_and_do_it_without_script(play: Play, sign_in: SignIn, committed: str) -> None:
     world = play("make_promise")
     pledge = another_pledge(world)
     gift, charge, odd = bring(

@@ -19,7 +19,7 @@ RECALL = 0.90
 
 
 @pytest.mark.timeout(900)
-def test_what_is_exact_is_right_and_most_is_found(play: Play) -> None:
+def test_what_is_exact_is_right_and_most_is_found(play: Play, committed: str) -> None:
     world = play("make_promise")
     claire = world.users["claire"]
     labels = make(world)
