@@ -21,12 +21,13 @@ from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 
 FIRST = (
-    "Marie", "Paul", "Agnès", "Boris", "Chloé", "David", "Elsa", "Farid", "Gaëlle", "Hugo", "Inès", "Joël", "Karim",
-    "Lucie", "Maël", "Noémie", "Oscar", "Pia", "Quentin", "Rosa", "Simon", "Tania", "Ugo", "Valérie", "Wassim", "Yaëlle",
+    "Marie", "Paul", "Agnès", "Boris", "Chloé", "David", "Elsa", "Farid", "Gaëlle", "Hugo", "Inès", "Joël",
+    "Karim", "Lucie", "Maël", "Noémie", "Oscar", "Pia", "Quentin", "Rosa", "Simon", "Tania", "Ugo", "Valérie", "Wassim",
+    "Yaëlle",
 )  # fmt: skip
 LAST = (
-    "Durand", "Martin", "Le Goff", "Nguyen", "Petit", "Bernard", "Moreau", "Garcia", "Rousseau", "Fontaine", "Chevalier",
-    "Masson", "Lambert", "Bonnet", "Perrin", "Colin",
+    "Durand", "Martin", "Le Goff", "Nguyen", "Petit", "Bernard", "Moreau", "Garcia", "Rousseau", "Fontaine",
+    "Chevalier", "Masson", "Lambert", "Bonnet", "Perrin", "Colin",
 )  # fmt: skip
 AMOUNTS = (10_00, 15_00, 20_00, 25_00, 30_00, 40_00, 50_00, 60_00, 75_00, 100_00, 120_00, 150_00, 240_00)
 
