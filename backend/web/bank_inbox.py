@@ -107,7 +107,7 @@ def bank_accept(request: AuthedRequest, line_id: int) -> HttpResponseBase:
     try:
         line = accept(actor=request.user, line_id=line.pk, key=request.POST.get("key", ""), now=timezone.now())
     except (Invalid, Conflict, NotFound) as refusal:
-        messages.error(request, f"{refusal} {_('Nothing was changed.')}")
+        messages.error(request, " ".join([str(refusal), _("Nothing was changed.")]))
     else:
         note_last(request, line)
         amount = format_money(line.amount, line.currency)
@@ -128,7 +128,7 @@ def bank_exact(request: AuthedRequest) -> HttpResponseBase:
         words = ngettext("%(number)s line is booked.", "%(number)s lines are booked.", number) % {"number": number}
         if told.left:
             return render(request, "bank/exact_done.html", {"said": words, "left": told.left})
-        messages.success(request, f"{words} {_('Nothing left the bank.')}")
+        messages.success(request, " ".join([words, _("Nothing left the bank.")]))
         return redirect("bank_inbox")
     rows = exact_ones(request.user)
     total: dict[str, int] = {}
