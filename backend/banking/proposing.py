@@ -54,8 +54,8 @@ def _apart(found: dict[int, list[Candidate]], lines: dict[int, BankLine]) -> Non
     """Two lines that are exactly the same thing are not: a person says which."""
     takers: dict[tuple[str, str], list[int]] = defaultdict(list)
     for pk, candidates in found.items():
-        for one in candidates:
-            if one.amount_ok and one.kind not in {"own"}:
+        for one in candidates[:1]:
+            if one.amount_ok and one.rival and one.kind != "own":
                 takers[one.key, lines[pk].currency].append(pk)
     for (key, _currency), pks in takers.items():
         if len(pks) > 1:

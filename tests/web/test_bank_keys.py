@@ -99,7 +99,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
         assert f"{left} line" in browser.page.inner_text("caption")
         browser.key("a")
         browser.key("Enter")
-        browser.page.wait_for_function(f"!document.querySelector('caption').innerText.startsWith('{left} line')")
+        browser.page.locator("caption", has_text=f"{left - 1} line").wait_for()
         browser.page.wait_for_load_state("load")
         assert browser.since() <= 3
     line = in_tables(lambda: BankLine.objects.filter(state="suggested").earliest("booked_on", "pk"))
