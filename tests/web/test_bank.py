@@ -300,7 +300,7 @@ def test_a_debit_nobody_explains_says_what_can_be_done(play: Play, sign_in: Sign
     text = text_of(browser.get(f"/en/bank/lines/{line.pk}/"))
     assert "It waits in suspense" in text
     assert "Payments it may take back" in text
-    assert "Bank charges and other lines stay in suspense" in text
+    assert "Book it to an account of the host’s own" in text
 
 
 def test_suggestions_weigh_amount_name_and_reference(play: Play) -> None:
