@@ -29,7 +29,9 @@ class Keys:
 
     def at(self, path: str) -> None:
         """Wait to be on a page."""
-        self.page.wait_for_url(lambda url: urlsplit(url).path == path, timeout=30_000)
+        self.page.wait_for_url(
+            lambda url: urlsplit(url).path == path, timeout=120_000
+        )  # ninety bookings on a busy machine
         self.page.wait_for_load_state("load")
 
     def key(self, name: str) -> None:
@@ -99,7 +101,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
         assert f"{left} line" in browser.page.inner_text("caption")
         browser.key("a")
         browser.key("Enter")
-        browser.page.locator("caption", has_text=f"{left - 1} line").wait_for()
+        browser.page.locator("caption", has_text=f"{left - 1} line").wait_for(timeout=120_000)
         browser.page.wait_for_load_state("load")
         assert browser.since() <= 3
     line = in_tables(lambda: BankLine.objects.filter(state="suggested").earliest("booked_on", "pk"))
