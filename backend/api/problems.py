@@ -3,6 +3,7 @@
 from backend.api.problems_of_accounts import PROBLEMS as OF_ACCOUNTS
 from backend.api.problems_of_adjustments import PROBLEMS as OF_ADJUSTMENTS
 from backend.api.problems_of_audit import PROBLEMS as OF_AUDIT
+from backend.api.problems_of_bank_lines import PROBLEMS as OF_BANK_LINES
 from backend.api.problems_of_charters import PROBLEMS as OF_CHARTERS
 from backend.api.problems_of_distributions import PROBLEMS as OF_DISTRIBUTIONS
 from backend.api.problems_of_documents import PROBLEMS as OF_DOCUMENTS
@@ -38,7 +39,7 @@ Texts = tuple[object, object, object]
 CATALOGUE: dict[str, Texts] = {
     **OF_REQUESTS, **OF_ACCOUNTS, **OF_WORK, **OF_CHARTERS, **OF_DISTRIBUTIONS, **OF_MONEY, **OF_OPERATIONS, **OF_SETUP,
     **OF_STATEMENTS, **OF_TRANSFERS, **OF_AUDIT, **OF_EXPORTS, **OF_LEDGER, **OF_ROLES, **OF_PRIVACY, **OF_MERGES,
-    **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
+    **OF_BANK_LINES, **OF_DOCUMENTS, **OF_ORGANISATIONS, **OF_SESSIONS, **OF_DONATIONS, **OF_PLEDGES, **OF_RECEIPTS,
     **OF_PROVIDER, **OF_PROVIDER_MONEY, **OF_PEERS, **OF_FORGES, **OF_ROUNDS, **OF_VOLUNTEERING, **OF_ADJUSTMENTS,
     **OF_PAYEES, **OF_PAPERS,
 }  # fmt: skip

@@ -141,7 +141,7 @@ def suspend(line: BankLine, now: datetime) -> None:
     line.suspense_entry = post(
         kind="bank.unidentified",
         scope="suspense",
-        key=line.source,
+        key=line.fact,
         reference=line.statement_id,
         happened_on=line.booked_on,
         late=True,
@@ -180,7 +180,7 @@ def receive(line: BankLine, pledge: Pledge, purse: Purse, actor: User | None, no
     receipt = receive_transfer(
         pledge=pledge,
         amount=line.amount,
-        source=line.source,
+        source=line.fact,
         purse=purse,
         received_on=line.booked_on,
         payer_index=line.counterparty_index,
@@ -200,9 +200,9 @@ def paid_out(line: BankLine, payout: ProviderPayout, purse: Purse, actor: User |
     matched(line, payout.pk, actor)
 
 
-def matched(line: BankLine, to: str, actor: User | None) -> None:
+def matched(line: BankLine, to: str, actor: User | None, state: str = "matched") -> None:
     """Write down what a line was, and who said so."""
-    line.state = "matched"
+    line.state = state
     line.matched_to = to
     line.matched_by = actor
     line.save(update_fields=["state", "entry", "matched_to", "matched_by"])

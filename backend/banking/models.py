@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import holds
+from backend.payments.models import Payment
 
 
 class Statement(models.Model):
@@ -88,6 +89,8 @@ class BankLine(models.Model):
     entry = models.CharField(max_length=ID_LENGTH, blank=True)
     matched_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     matched_to = models.CharField(max_length=ID_LENGTH, blank=True)
+    # How often what it was matched to was undone: what is booked of it next is another fact.
+    turn = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -100,6 +103,11 @@ class BankLine(models.Model):
     def source(self) -> str:
         """The name under which the ledger knows the fact behind this line."""
         return f"line:{self.account_id}:{self.fingerprint[:24]}"
+
+    @property
+    def fact(self) -> str:
+        """The name under which what it is matched to is booked: another one after each undoing."""
+        return f"{self.source}:u{self.turn}" if self.turn else self.source
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[BankLine]":
@@ -120,5 +128,72 @@ class CsvLayout(models.Model):
 
     @classmethod
     def visible_to(cls, actor: User) -> "models.QuerySet[CsvLayout]":
+        """All of them for treasurers and auditors, none for others."""
+        return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()
+
+
+class LinePart(models.Model):
+    """A part of a line that a person split or booked: to a pledge, or to an account of the chart. Signed as its line.
+
+    Those of one line that were not undone add up to it: PostgreSQL refuses anything else (migration 0009).
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    line = models.ForeignKey(BankLine, on_delete=models.PROTECT, related_name="parts")
+    turn = models.PositiveSmallIntegerField()
+    place = models.PositiveSmallIntegerField()
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="+")
+    number = models.CharField(max_length=8, blank=True, default="", db_default="")
+    entry = models.CharField(max_length=ID_LENGTH)
+    undone = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["line", "turn", "place"], name="line_part_once"),
+            models.CheckConstraint(condition=~Q(amount=0), name="line_part_not_zero"),
+            models.CheckConstraint(
+                condition=Q(payment__isnull=False, number="") | (Q(payment=None) & ~Q(number="")),
+                name="line_part_is_one_thing",
+            ),
+        ]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[LinePart]":
+        """All of them for treasurers and auditors, none for others."""
+        return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()
+
+
+class MatchingRule(models.Model):
+    """What a treasurer taught of lines to come: who a name at the bank pays for, or the account of a fixed text.
+
+    It exists since a person confirmed it; it only proposes, and never books by itself.
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    # The words of the bank, in capitals without accents: all of those of a text, or of a name.
+    words = models.CharField(max_length=200)
+    credit = models.BooleanField()
+    number = models.CharField(max_length=8, blank=True, default="", db_default="")
+    payer = models.CharField(max_length=ID_LENGTH, blank=True, default="", db_default="")
+    learnt_from = models.ForeignKey(BankLine, on_delete=models.PROTECT, related_name="+")
+    confirmed_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    confirmed_at = models.DateTimeField()
+    off_at = models.DateTimeField(null=True)
+    off_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["words", "credit"], condition=Q(off_at=None), name="matching_rule_once"),
+            models.CheckConstraint(condition=~Q(words=""), name="matching_rule_has_words"),
+            models.CheckConstraint(
+                condition=(Q(payer="") & ~Q(number="")) | (Q(number="") & ~Q(payer="")),
+                name="matching_rule_says_one_thing",
+            ),
+        ]
+
+    @classmethod
+    def visible_to(cls, actor: User) -> "models.QuerySet[MatchingRule]":
         """All of them for treasurers and auditors, none for others."""
         return cls.objects.all() if holds(actor, "treasurer", "auditor") else cls.objects.none()

@@ -18,7 +18,7 @@ KINDS = (
     "opening", "payment.received", "payment.taken_back", "bank.unidentified", "distribution.approved",
     "distribution.upstream", "distribution.reserve", "distribution.release", "distribution.waived",
     "share.payee_changed", "batch.sent", "payout.settled", "payout.rejected", "payout.returned",
-    "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
+    "bank.booked", "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
     "payment.given_back", "provider.fee", "provider.unexplained", "provider.paid_out",
     "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",
     "year.dedicated", "year.volunteering",

@@ -109,6 +109,30 @@ def payment_received(event: Event) -> Letter:
     return payers(pledge), write
 
 
+def payment_unmatched(event: Event) -> Letter:
+    """Whoever was thanked for money that was another's reads so."""
+    payment = Payment.objects.select_related("pledge__made_by", "pledge__budget__commons").get(pk=event.subject)
+
+    def write() -> tuple[str, str]:
+        values = {
+            "amount": format_money(event.data["amount"], payment.currency),
+            "budget": payment.pledge.budget.full_name,
+            "reference": printed(payment.pledge.reference),
+            "link": page_of(payment.pledge),
+        }
+        return (
+            _("%(amount)s for %(budget)s was not yours after all") % values,
+            _(
+                "A bank transfer was counted as yours by mistake, and we told you so: it is somebody else's. Nothing "
+                "was taken from your account. Your pledge awaits this money again, with the reference "
+                "%(reference)s.\n\n%(link)s"
+            )
+            % values,
+        )
+
+    return payers(payment.pledge), write
+
+
 def pledge_reminded(event: Event) -> Letter:
     """What is late, without blame: banks lose references, and plans change."""
     pledge = _pledge(event)
@@ -198,6 +222,7 @@ PLEDGE_RECIPES: dict[str, Callable[[Event], Letter]] = {
     "pledge.made": pledge_made,
     "pledge.called": pledge_called,
     "payment.received": payment_received,
+    "payment.unmatched": payment_unmatched,
     "pledge.reminded": pledge_reminded,
     "pledge.unpaid": pledge_unpaid,
     "pledge.changed": pledge_altered,

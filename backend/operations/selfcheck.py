@@ -15,7 +15,7 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from backend.banking.models import BankLine
+from backend.banking.models import BankLine, LinePart
 from backend.distributions.models import DistributionMove, Share, SharePart, ShareWaiverPart
 from backend.documents.audit import broken_series
 from backend.events.sealing import broken_seals
@@ -227,6 +227,9 @@ def _read() -> Books:
         fees[currency] += amount
     for (_key, currency), amount in books.opened.items():
         fees[currency] -= amount
+    own = LinePart.objects.filter(undone=False).exclude(number="").order_by()
+    for currency, amount in own.values_list("currency").annotate(total=total):
+        fees[currency] += amount
     books.fees = dict(fees)
     return books
 

@@ -33,6 +33,7 @@ def take_back(
     actor: User | None,
     now: datetime,
     refunded: bool | None = None,
+    unmatched: bool = False,
 ) -> TakeBack:
     """Book that money of a payment is gone, all of it or a part: the bank took it, or it is refunded.
 
@@ -40,7 +41,7 @@ def take_back(
     being shared, goes to the budget's deficit, which its next receipts serve first.
     Args: amount: minor units, greater than zero. source: names the bank line, the paper or the refund; a repetition
         gives back the first row. purse: where the money left from, that of the refund for one. taken_on: the day.
-        refunded: whether the host gave it, None to read it from the purse.
+        refunded: whether the host gave it, None to read it from the purse. unmatched: it never was this pledge's money.
     Raises: Conflict `take_back_too_large`; `purse_short` when the budget was shared at that very moment: try again;
         `refund_above_held` for a refund of what the budget no longer holds.
     """
@@ -92,7 +93,9 @@ def take_back(
     note_received(pledge_id=payment.pledge_id, amount=-amount, given_back=refunded, now=now)
     facts: dict[str, Any] = {"amount": amount, "to_deficit": missing, "currency": payment.currency}
     scopes = [budget.pk, payment.pledge.payer_id]
-    if refunded:
+    if unmatched:
+        record("payment.unmatched", actor=actor, subject=payment.pk, now=now, scopes=scopes, **facts)
+    elif refunded:
         record("payment.refunded", actor=actor, subject=payment.pk, now=now, scopes=scopes, **facts)
     else:
         record("payment.taken_back", actor=actor, subject=payment.pk, now=now, scopes=scopes, **facts)

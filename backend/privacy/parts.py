@@ -215,6 +215,7 @@ ACTS: dict[str, tuple[str, ...]] = {
     "payments.HelloAssoImport": ("made_by", "undone_by"),
     "banking.Statement": ("imported_by", "withdrawn_by"),
     "banking.BankLine": ("matched_by",),
+    "banking.MatchingRule": ("confirmed_by", "off_by"),
     "payouts.PayoutBatch": ("prepared_by", "approved_by", "second_by", "claimed_by", "refused_by"),
     "payouts.Payout": ("undone_by",),
     "distributions.Distribution": ("prepared_by", "approved_by"),

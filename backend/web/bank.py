@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from backend.banking.checking import check_accounts, stands
 from backend.banking.identifying import deposits_for, identifiable, reversible
-from backend.banking.models import BankLine, Statement
+from backend.banking.models import BankLine, LinePart, Statement
 from backend.banking.provider_lines import provider_payouts_for, settle_provider_payout, undo_provider_payout
 from backend.banking.services import (
     identify,
@@ -25,6 +25,7 @@ from backend.banking.services import (
     take_back,
     take_back_whole,
 )
+from backend.banking.splitting import own_accounts
 from backend.banking.undoing import Whole, parts_of, payouts_returned, refunds_returned, root_of, whole_of
 from backend.core.errors import Conflict, Invalid
 from backend.identity.permissions import may, require
@@ -39,6 +40,7 @@ from backend.web.suggestions import payout_reasons, suggest
 
 PAYER = ("organisation", "person", "donor")
 OF_PLEDGE = [f"pledge__{one}" for one in PAYER]
+OF_PART = [f"payment__{one}" for one in OF_PLEDGE]
 
 
 @private
@@ -125,16 +127,24 @@ def bank_line(request: AuthedRequest, line_id: int) -> HttpResponseBase:
 def _booked(request: AuthedRequest, line: BankLine) -> dict[str, Any]:
     """What a line was booked as: the payments of its reference, what is left over, or a deposit."""
     payments = Payment.visible_to(request.user).select_related(*OF_PLEDGE, "pledge__budget")
-    mine = Q(source=line.source) | Q(source__startswith=f"{line.source}:")
+    mine = Q(source=line.fact) | Q(source__startswith=f"{line.fact}:")
     return {
-        "payments": list(payments.filter(mine).exclude(source__startswith=f"{line.source}:s:").order_by("pk")),
-        "surplus": Surplus.visible_to(request.user).filter(source=f"{line.source}:s").first(),
+        "payments": list(payments.filter(mine).exclude(source__startswith=f"{line.fact}:s:").order_by("pk")),
+        "surplus": Surplus.visible_to(request.user).filter(source=f"{line.fact}:s").first(),
         "deposit": Deposit.visible_to(request.user).filter(line=line.source).first(),
         "payout": ProviderPayout.objects.filter(line=line.source).first(),
         "may_undo": may(request.user, "bank.match"),
+        "said": said_of(line),
         "refund": Refund.visible_to(request.user).filter(pk=line.matched_to).first(),
         "returned": Payout.objects.filter(pk=line.matched_to, returned_line=line.source).first(),
     }
+
+
+def said_of(line: BankLine) -> list[tuple[LinePart, str]]:
+    """The parts that a person said of a line, those to accounts with the name of theirs."""
+    names = dict(own_accounts())
+    rows = LinePart.objects.filter(line=line, undone=False).select_related("payment__pledge__budget", *OF_PART)
+    return [(one, names.get(one.number, "")) for one in rows.order_by("place")]
 
 
 def _suspect(request: AuthedRequest, line: BankLine) -> HttpResponseBase:
@@ -290,6 +300,8 @@ def _debit(request: AuthedRequest, line: BankLine) -> HttpResponseBase:
         "can_identify": can_identify,
         "payment": payments.filter(pk=line.matched_to).first(),
         "taken": TakeBack.objects.filter(source__startswith=f"{line.source}:").count(),
+        "may_undo": may(request.user, "bank.match"),
+        "said": said_of(line),
         "batch": PayoutBatch.visible_to(request.user).filter(pk=line.matched_to).first(),
         "chosen": chosen,
     }

@@ -1,7 +1,5 @@
 """Which pledges an unnamed credit may pay, and why: reasons are shown, nothing is decided here."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +10,7 @@ from django.utils.translation import ngettext
 
 from backend.banking.matching import all_said
 from backend.banking.models import BankLine
+from backend.banking.words import words_of
 from backend.core.money import format_money
 from backend.payments.models import Payment, ProviderPayout
 from backend.payments.provider_payouts import named_in
@@ -19,33 +18,7 @@ from backend.pledges.models import Instalment, Pledge
 from backend.pledges.references import find_references
 
 NEAR = 4  # days that a payout may come before or after the day it was said for: week-ends, holidays
-# Words that say nothing of who pays.
 TELLING = 4  # letters of a word that may come close to another
-COMMON = {
-    "POUR",
-    "AVEC",
-    "DANS",
-    "DON",
-    "DONS",
-    "FROM",
-    "WITH",
-    "VIR",
-    "SEPA",
-    "VIREMENT",
-    "INST",
-    "ASSO",
-    "ASSOCIATION",
-    "LE",
-    "LA",
-    "LES",
-    "DE",
-    "DU",
-    "DES",
-    "THE",
-    "OF",
-    "ET",
-    "AND",
-}
 
 
 @dataclass(frozen=True)
@@ -79,13 +52,6 @@ def payout_reasons(line: BankLine, payout: ProviderPayout) -> list[Reason]:
         words = ngettext("%(days)s day from what the provider said", "%(days)s days from what the provider said", days)
         found.append(Reason("≈" if days <= NEAR else "✗", words % {"days": days}))
     return found
-
-
-def words_of(text: str) -> list[str]:
-    """The telling words of a name, in capitals and without accents."""
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'")).encode("ascii", "ignore").decode().upper()
-    found = [word for word in re.findall(r"[A-Z0-9]{2,}", plain) if word not in COMMON]
-    return found[:20]
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def test_a_host_s_own_chart_is_used(using: Callable[[str], Path]) -> None:
     assert "  6041      Work for the commons  [services]" in lines
     bank = (
         "payment.received, payment.taken_back, surplus.received, deposit.cleared, bank.unidentified, "
-        "payment.given_back, provider.fee, provider.unexplained, provider.paid_out, payout.settled"
+        "bank.booked, payment.given_back, provider.fee, provider.unexplained, provider.paid_out, payout.settled"
     )
     assert f"  BQ        Bank  [{bank}]" in lines
     assert "  AN        Opening balances  [(opening)]" in lines

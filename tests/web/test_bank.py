@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from backend.banking.models import BankLine, Statement
+from backend.banking.words import words_of
 from backend.identity.services import create_organisation
 from backend.ledger.services import balance, entry_count
 from backend.operations.demo import statement_file, sweep
@@ -21,7 +22,7 @@ from backend.pledges.models import Pledge
 from backend.pledges.references import printed
 from backend.pledges.services import make_pledge
 from backend.web.forms_work import StatementForm
-from backend.web.suggestions import suggest, words_of
+from backend.web.suggestions import suggest
 from backend.web.uploads import SizeLimit
 from tests.conftest import SHARED
 from tests.web.test_public import text_of
@@ -299,7 +300,7 @@ def test_a_debit_nobody_explains_says_what_can_be_done(play: Play, sign_in: Sign
     text = text_of(browser.get(f"/en/bank/lines/{line.pk}/"))
     assert "It waits in suspense" in text
     assert "Payments it may take back" in text
-    assert "Bank charges and other lines stay in suspense" in text
+    assert "Book it to an account of the host’s own" in text
 
 
 def test_suggestions_weigh_amount_name_and_reference(play: Play) -> None:

@@ -66,6 +66,7 @@ ELSEWHERE = {
     "confirmation", "recording_again",  # from a mail, or a form: test_recordings.py, test_recording_letters.py
     "organisation_merge", "organisation_merge_choice",  # while duplicates are known: test_organisation_members.py
     "helloasso_import", "helloasso_undo",  # once an export was imported: tests/web/test_helloasso.py
+    "bank_accept", "bank_rule",  # forms alone lead there: tests/banking/test_inbox.py
     "bank_answer",  # for an answer of the bank to a payment file: tests/banking/test_answers.py
     "csv_layout_forget",  # once a layout was saved: tests/web/test_statement_choices.py
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
@@ -100,8 +101,8 @@ ELSEWHERE = {
     "notices_accept", "personal_export", "erasure_keep",  # forms alone lead there: tests/web/test_privacy.py
 }  # fmt: skip
 
-# The pages of passkeys and of review alone have scripts: files of ours, and data that is not run.
-SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one"}
+# The pages of passkeys, of review and of bank lines alone have scripts: files of ours, and data that is not run.
+SCRIPTED = {"mfa_login_webauthn", "mfa_add_webauthn", "reviews", "review_one", "bank_inbox"}
 OWN_SCRIPT = re.compile(r'<script (?:src="/static/[^"]+" defer|[^>]*type="application/json")>[^<]*</script>')
 
 
