@@ -23,6 +23,16 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("The last day is before the first one."),
         _("Exchange them, or leave one out."),
     ),
+    "seed_missing": (
+        _("The draw has no seed"),
+        _("A sample is drawn from a seed, so that anyone can draw it again; none was given, or it is too long."),
+        _("Give 1 to 80 characters: any words do."),
+    ),
+    "sample_size": (
+        _("A sample of no such size"),
+        _("A sample holds at least one entry, and no more than people can look at."),
+        _("Ask for 1 to 200 entries."),
+    ),
     "fec_other_currency": (
         _("A FEC is in euros"),
         _("The books hold an entry in another currency by the end of this year, and nothing is converted."),

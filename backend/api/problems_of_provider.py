@@ -103,6 +103,66 @@ PROBLEMS: dict[str, tuple[object, object, object]] = {
         _("A line of a statement settled it already, or the bank refused it."),
         _("Choose another payout for this line."),
     ),
+    "refund_at_helloasso": (
+        _("HelloAsso took this payment"),
+        _("Only HelloAsso can send it back to the card it came from."),
+        _("Give it back on the pages of HelloAsso, then import its list of payments again."),
+    ),
+    "helloasso_unreadable": (
+        _("The export of HelloAsso cannot be read"),
+        _("The file is not a table of payments."),
+        _("Download the list of payments of HelloAsso as CSV, and choose that file."),
+    ),
+    "helloasso_too_large": (
+        _("The export of HelloAsso holds too much"),
+        _("A file is taken up to 4 MB and 2,000 payments."),
+        _("Export fewer months at once."),
+    ),
+    "helloasso_columns": (
+        _("The export of HelloAsso lacks columns"),
+        _("The number, the amount and the day of each payment are needed."),
+        _("Download the list of payments again, with all its columns."),
+    ),
+    "helloasso_no_account": (
+        _("There is no account in euros"),
+        _("HelloAsso pays in euros, and the host has no bank account in euros."),
+        _("Add one first."),
+    ),
+    "helloasso_refused": (
+        _("Lines of the export are not understood"),
+        _("A file is imported as a whole or not at all, and some of its lines are not understood."),
+        _("Correct or remove these lines, and give the file again."),
+    ),
+    "helloasso_undecided": (
+        _("A campaign has no budget yet"),
+        _("Gifts of a campaign are booked once somebody has said which budget it is for."),
+        _("Choose a budget for each campaign, or leave it out."),
+    ),
+    "helloasso_nothing_new": (
+        _("The export holds nothing new"),
+        _("All of its payments were imported before."),
+        _("Nothing is to be done."),
+    ),
+    "helloasso_payout_seen": (
+        _("The bank has shown this transfer of HelloAsso already"),
+        _("The file adds payments to a transfer that a line of the bank has settled for another amount."),
+        _("Take the bank line and the transfer apart, import the file, then match them again."),
+    ),
+    "helloasso_pledge_closed": (
+        _("A pledge of the export takes no money any more"),
+        _("The pot of a pledge that a line of the file pays was closed."),
+        _("Choose “a gift” for that line in the preview."),
+    ),
+    "helloasso_import_not_found": (
+        _("There is no such import"),
+        _("No import of HelloAsso has this id."),
+        _("Open it from the page of HelloAsso."),
+    ),
+    "helloasso_import_used": (
+        _("The import cannot be undone as a whole"),
+        _("Something that came with it was shared, shown by the bank, given back, or is in a locked month."),
+        _("Undo what stands in the way first; the page of the import names it."),
+    ),
     "surplus_without_account": (
         _("More came than is awaited, and there is nowhere to keep it"),
         _("A surplus waits in the suspense of a bank account, and the host has none in this currency."),

@@ -5,6 +5,66 @@ from django.utils.translation import gettext_lazy as _
 _SAME_FORM = _("Open the page again and read what is there now.")
 
 PROBLEMS: dict[str, tuple[object, object, object]] = {
+    "year_end_unknown": (
+        _("Nothing of that sort is written at the end of a year"),
+        _("What is written is dedicated funds, or volunteering valued."),
+        _("Choose one of the two."),
+    ),
+    "year_end_not_found": (
+        _("There is no such end of year"),
+        _("Nothing was proposed under this id, or not for you to see."),
+        _("Open the page of the year and follow its links."),
+    ),
+    "year_not_over": (
+        _("The year is not over"),
+        _("What is written at the end of a year counts all its days."),
+        _("Come back the day after its last one."),
+    ),
+    "year_written": (
+        _("The end of this year is written"),
+        _("These figures are in the books already: a second time would count them twice."),
+        _("Undo them first when they are wrong; nothing else is needed."),
+    ),
+    "year_waits": (
+        _("Other figures wait"),
+        _("Figures of this year were proposed and the books say others by now."),
+        _("Take the first ones back, or have another treasurer refuse them, then propose again."),
+    ),
+    "later_year_written": (
+        _("A later year is written"),
+        _("The end of a later year begins with what this one leaves."),
+        _("Undo the later one first, while its months are open."),
+    ),
+    "year_nothing": (
+        _("There is nothing to write"),
+        _("No budget had, kept or used dedicated funds, or nobody gave time in this year."),
+        _("Nothing: the year needs no entry of this sort."),
+    ),
+    "rate_missing": (
+        _("An hour has no value yet"),
+        _("Volunteering is valued at what the host set for an hour, and nothing is set for this year."),
+        _("Set the value of an hour on the page of volunteering, then propose again."),
+    ),
+    "own_year_end": (
+        _("Another treasurer must approve"),
+        _("Who proposed the figures of a year does not book them."),
+        _("Ask another treasurer of the host."),
+    ),
+    "year_end_not_waiting": (
+        _("These figures no longer wait"),
+        _("Somebody booked, refused or took them back meanwhile."),
+        _SAME_FORM,
+    ),
+    "year_end_changed": (
+        _("The books changed meanwhile"),
+        _("Something was booked in this year since its figures were proposed. Nothing was booked of them."),
+        _("Refuse these figures and propose anew."),
+    ),
+    "year_end_not_booked": (
+        _("There is nothing to undo"),
+        _("These figures are not in the books."),
+        _SAME_FORM,
+    ),
     "envelope_name_taken": (
         _("The name of the envelope is taken"),
         _("The name is empty, too long, or that of another budget of the same commons."),

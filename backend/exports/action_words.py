@@ -33,6 +33,8 @@ ACTION_WORDS: dict[str, Any] = {
     "transfer.decide": _("decide a transfer"),
     "opening.propose": _("propose opening balances"),
     "opening.decide": _("decide opening balances"),
+    "year_end.propose": _("propose what is written at the end of a year"),
+    "year_end.decide": _("decide and undo what is written at the end of a year"),
     "period.close": _("close a period"),
     "distribution.object": _("object to a distribution"),
     "distribution.settle": _("settle an objection to a distribution"),

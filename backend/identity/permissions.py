@@ -44,6 +44,8 @@ ACTIONS: dict[str, set[str]] = {
     "transfer.decide": {"steward", "treasurer"},
     "opening.propose": {"treasurer"},
     "opening.decide": {"treasurer"},
+    "year_end.propose": {"treasurer"},
+    "year_end.decide": {"treasurer"},
     "period.close": {"steward", "treasurer"},
     "distribution.object": {"contributor", "steward"},
     "distribution.settle": {"steward"},  # an objection to it, when one is not involved

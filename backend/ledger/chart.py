@@ -44,6 +44,10 @@ _ROLES = {
     "TRANSIT": "transit",
     "PROFIT": "profit",  # what earlier years left, in opening lines
     "LOSS": "loss",
+    "SET_ASIDE": "set_aside",  # of a year's receipts, at its end
+    "EARMARKED_USED": "earmarked_used",  # of what was set aside at the end of a year before
+    "TIME_GIVEN": "time_given",  # volunteering, outside the result
+    "TIME_VALUED": "time_valued",
 }
 if TYPE_CHECKING:
     BANK: str
@@ -61,6 +65,10 @@ if TYPE_CHECKING:
     TRANSIT: str
     PROFIT: str
     LOSS: str
+    SET_ASIDE: str
+    EARMARKED_USED: str
+    TIME_GIVEN: str
+    TIME_VALUED: str
 else:
 
     def __getattr__(name: str) -> str:

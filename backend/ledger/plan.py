@@ -10,7 +10,8 @@ from typing import Any
 SHIPPED = Path(__file__).resolve().parent / "plan.toml"
 ROLES = (
     "bank", "cheques", "cash", "suspense", "donation", "earmarked", "own_funds", "host_fee", "services", "supplier",
-    "transit", "profit", "loss", "provider", "provider_fees",
+    "transit", "profit", "loss", "provider", "provider_fees", "set_aside", "earmarked_used",
+    "time_given", "time_valued",
 )  # fmt: skip
 # Every kind of entry that the code books; a test reads them from the code.
 KINDS = (
@@ -20,6 +21,7 @@ KINDS = (
     "surplus.received", "surplus.refunded", "refund.returned", "surplus.returned", "deposit.cleared",
     "payment.given_back", "provider.fee", "provider.unexplained", "provider.paid_out",
     "transfer.move", "transfer.to_reserve", "transfer.from_reserve", "transfer.to_deficit", "transfer.remainder",
+    "year.dedicated", "year.volunteering",
 )  # fmt: skip
 SECTIONS = ("accounts", "roles", "journals", "journal_roles", "kinds")
 JOURNAL_ROLES = ("opening", "other")

@@ -227,16 +227,19 @@ def _posted() -> None:
     failpoint("entry.posted")
 
 
-def reverse(*, entry_id: str, reference: str, happened_on: date, now: datetime) -> JournalEntry:
-    """Book the mirror of an entry, once; raises Conflict when a purse no longer holds the money."""
+def reverse(*, entry_id: str, reference: str, happened_on: date, now: datetime, kind: str = "") -> JournalEntry:
+    """Book the mirror of an entry, once; raises Conflict when a purse no longer holds the money.
+
+    Args: kind: of the mirror, where another table than that of the entry says it; else that of the entry, reversed.
+    """
     entry = JournalEntry.objects.get(pk=entry_id)
     lines = [
         Line(posting.account, -posting.amount, posting.chart)
         for posting in entry.postings.select_related("account").order_by("line")
     ]
     return post(
-        kind=f"{entry.kind}.reversed", scope="reversal", key=entry.pk, reference=reference, happened_on=happened_on,
-        lines=lines, now=now, reverses=entry,
+        kind=kind or f"{entry.kind}.reversed", scope="reversal", key=entry.pk, reference=reference,
+        happened_on=happened_on, lines=lines, now=now, reverses=entry,
     )  # fmt: skip
 
 

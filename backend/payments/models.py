@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import holds
+from backend.payments.helloasso_models import HelloAssoCampaign, HelloAssoImport, HelloAssoLine
 from backend.payments.provider_models import (
     Checkout,
     Dispute,
@@ -24,7 +25,8 @@ from backend.payments.provider_models import (
 from backend.pledges.models import Pledge
 
 __all__ = [
-    "KINDS_OF_PAPER", "Checkout", "Deposit", "Dispute", "GiveBack", "Movement", "Notice", "Operation", "PaperPayment",
+    "KINDS_OF_PAPER", "Checkout", "Deposit", "Dispute", "GiveBack", "HelloAssoCampaign", "HelloAssoImport",
+    "HelloAssoLine", "Movement", "Notice", "Operation", "PaperPayment",
     "Payment", "ProviderPayout", "ProviderRefund", "Reconciliation", "Refund", "Subscription", "Surplus", "TakeBack",
 ]  # fmt: skip
 
@@ -43,6 +45,7 @@ class Payment(models.Model):
         ("refunded", pgettext_lazy("payment", "refunded")),
         ("disputed", pgettext_lazy("payment", "disputed")),
         ("won", pgettext_lazy("payment", "received, dispute won")),
+        ("undone", pgettext_lazy("payment", "undone with its import")),
     ]
     METHODS: ClassVar = [
         ("bank_transfer", _("bank transfer")),
@@ -80,7 +83,7 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["succeeded", "won"], taken_back__gte=0, taken_back__lt=F("amount"))
                 | Q(state="disputed", taken_back__gte=0, taken_back__lte=F("amount"))
-                | Q(state__in=["lost", "refunded"], taken_back=F("amount")),
+                | Q(state__in=["lost", "refunded", "undone"], taken_back=F("amount")),
                 name="payment_taken_back_within_amount",
             ),
             models.CheckConstraint(

@@ -127,7 +127,7 @@ def _moved(row: Movement, now: datetime) -> Act:
         return Act()
     if row.kind == "payout_failure":
         return Act() if payout_returned(row, now=now) else suspend(row, row.amount, "payout_settled", now)
-    return suspend(row, row.amount, "kind_unknown", now)
+    return suspend(row, row.amount, "left_out" if row.told_by == "import" else "kind_unknown", now)
 
 
 # --- money in -----------------------------------------------------------------------------------------------------
@@ -324,6 +324,10 @@ def why_in_words(row: Movement) -> str:
         "payout_settled": _(
             "The bank refused a payout that is already matched to a line of the statement. Say by which line it took"
             " the money back."
+        ),
+        "left_out": _(
+            "Memberships, tickets or campaigns that the import left out: they come to the bank with the gifts, and are"
+            " the host’s. Say why the host keeps them."
         ),
         "kind_unknown": _("A movement that this version does not know: look at it in the provider’s own pages."),
     }

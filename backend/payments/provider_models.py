@@ -156,6 +156,7 @@ class ProviderPayout(models.Model):
         ("sent", pgettext_lazy("provider payout", "on its way to the bank")),
         ("settled", pgettext_lazy("provider payout", "seen on the statement")),
         ("failed", pgettext_lazy("provider payout", "refused by the bank")),
+        ("withdrawn", pgettext_lazy("provider payout", "undone with its import")),
     ]
     id = models.CharField(primary_key=True, max_length=ID_LENGTH)
     provider = models.CharField(max_length=16)
@@ -222,7 +223,7 @@ class Movement(models.Model):
     entries = models.JSONField(default=list)  # the ids of what it booked
     why = models.CharField(max_length=280, blank=True)  # when it is reported: what a treasurer should look at
     suspended = models.BigIntegerField(default=0, db_default=0)  # what of it waits while it is reported, signed
-    told_by = models.CharField(max_length=12)  # event | return | reconciler
+    told_by = models.CharField(max_length=12)  # event | return | reconciler | import
     explained_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 

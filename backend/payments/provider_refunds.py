@@ -52,6 +52,11 @@ def ask_refund(
     if not reason.strip():
         raise Invalid("reason_missing", _("Say why this money is given back."), param="reason")
     with transaction.atomic():
+        if charge.startswith("helloasso:"):
+            raise Conflict(
+                "refund_at_helloasso",
+                _("HelloAsso took this payment: give it back there, then import its list of payments again."),
+            )
         source = _lock(charge)
         first = ProviderRefund.objects.filter(asked_by=actor, form_key=form_key).first()
         if first is not None:

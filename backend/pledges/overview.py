@@ -207,7 +207,7 @@ def support_of(*, actor: User, root: Budget, today: date) -> Support:
     )
     promises = _promises([one for one in pledges if one.rhythm != "once"])
     months = movements(promises, last=today)
-    late, ahead = expected(_schedules(pledges), today=today)
+    late, ahead = expected(schedules(pledges), today=today)
     return Support(
         currency=root.currency,
         yearly=sum(one.on(today) for one in promises),
@@ -253,7 +253,7 @@ def _as_made(pledge: Pledge, changes: Sequence[Event]) -> tuple[int, str]:
     return amount, rhythm
 
 
-def _schedules(pledges: Sequence[Pledge]) -> list[Schedule]:
+def schedules(pledges: Sequence[Pledge]) -> list[Schedule]:
     """What is still to come of each pledge."""
     standing = {one.pk: one for one in pledges if one.state in {"active", "fulfilled"}}
     written: dict[str, dict[date, int]] = {key: {} for key in standing}

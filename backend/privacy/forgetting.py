@@ -42,6 +42,7 @@ from backend.identity.services import withdraw_role
 from backend.identity.sessions import end_sessions
 from backend.notifications.models import OutgoingMail
 from backend.payees.models import Payee
+from backend.payments.models import HelloAssoImport
 from backend.payouts.models import Payout
 from backend.pledges.donations import donors_of
 from backend.pledges.forgetting import forget_pledges
@@ -194,6 +195,7 @@ def _texts(user: User, words: list[str], shown: str) -> None:
     for model, who, columns in (
         (Contribution, "contributor", ("description", "over_cap_reason")),
         (Import, "made_by", ("file_name",)),
+        (HelloAssoImport, "made_by", ("file_name",)),
         (ArbitrationLine, "person", ("answer_reason",)),
         (Adjustment, "contributor", ("reason", "decision")),
         (Adjustment, "proposed_by", ("reason",)),

@@ -38,7 +38,7 @@ from backend.payouts.models import PayoutBatch
 from backend.pledges.models import Pledge
 from backend.privacy.hindrances import is_owed, only_holder
 from backend.privacy.models import Erasure
-from backend.transfers.models import Opening, Transfer
+from backend.transfers.models import Opening, Transfer, YearEnd
 
 HOST_ROLES = ("treasurer", "auditor", "administrator")
 # What one person began and another one ends: (model, who began it, what says that it waits).
@@ -50,6 +50,7 @@ BEGUN: tuple[tuple[Any, str, dict[str, Any]], ...] = (
     (PayoutBatch, "approved_by", {"state": "prepared"}),  # a third person must sign it too
     (Transfer, "proposed_by", {"state": "proposed"}),
     (Opening, "proposed_by", {"state": "proposed"}),
+    (YearEnd, "proposed_by", {"state": "proposed"}),
     (Proposal, "proposed_by", {"state": "proposed"}),
 )
 

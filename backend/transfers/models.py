@@ -1,4 +1,4 @@
-"""Transfer, Opening and its lines."""
+"""Transfer, Opening and its lines; the ends of fiscal years are in year_models.py."""
 
 from typing import ClassVar
 
@@ -11,6 +11,9 @@ from backend.commons.models import Budget
 from backend.core.ids import ID_LENGTH
 from backend.identity.models import HostBankAccount, User
 from backend.identity.permissions import counting, holds
+from backend.transfers.year_models import YearEnd, YearEndLine
+
+__all__ = ["Opening", "OpeningLine", "Transfer", "YearEnd", "YearEndLine"]
 
 WITHIN_ONE_BUDGET = ["to_reserve", "from_reserve"]
 

@@ -22,7 +22,7 @@ from backend.identity.models import Host, HostBankAccount, Organisation, Proposa
 from backend.payees.models import Payee
 from backend.payouts.models import PayoutBatch
 from backend.pledges.models import Pledge
-from backend.transfers.models import Opening, Transfer
+from backend.transfers.models import Opening, Transfer, YearEnd
 
 # Prefix of an id → the table of its name.
 NAMED: dict[str, type[models.Model]] = {
@@ -33,6 +33,7 @@ THINGS: dict[str, Any] = {
     "plg": gettext_lazy("pledge"), "pay": gettext_lazy("payment"), "ctr": gettext_lazy("contribution"),
     "per": gettext_lazy("period"), "dis": gettext_lazy("distribution"), "arb": gettext_lazy("arbitration"),
     "bat": gettext_lazy("payout batch"), "pyt": gettext_lazy("payout"), "trf": gettext_lazy("transfer"),
+    "yen": gettext_lazy("end of a year"),
     "opn": gettext_lazy("opening balances"), "cha": gettext_lazy("charter"), "tok": gettext_lazy("token"),
     "stm": gettext_lazy("statement"), "clo": gettext_lazy("month"), "frz": gettext_lazy("freeze"),
     "eml": gettext_lazy("message"), "prp": gettext_lazy("proposal"), "blk": gettext_lazy("head of the log"),
@@ -42,7 +43,7 @@ THINGS: dict[str, Any] = {
 }  # fmt: skip
 # Prefix of an id → its page, which every reader of the whole trail may open.
 PAGES = {"plg": "pledge_page", "dis": "distribution_page", "bat": "batch_page", "trf": "transfer_page",
-         "opn": "opening_page", "bud": "budget_page"}  # fmt: skip
+         "opn": "opening_page", "yen": "year_end_page", "bud": "budget_page"}  # fmt: skip
 FIELDS: dict[str, Any] = {
     "amount": gettext_lazy("Amount"), "total": gettext_lazy("Total"), "fee": gettext_lazy("Fee"),
     "to_deficit": gettext_lazy("Left as a deficit"), "role": gettext_lazy("Role"), "state": gettext_lazy("State"),
@@ -76,7 +77,7 @@ FIELDS: dict[str, Any] = {
 STATES: dict[str, dict[str, Any]] = {
     "ctr": dict(Contribution.STATES), "per": dict(Period.STATES), "dis": dict(Distribution.STATES),
     "arb": dict(Arbitration.STATES), "bat": dict(PayoutBatch.STATES), "trf": dict(Transfer.STATES),
-    "opn": dict(Opening.STATES), "prp": dict(Proposal.STATES), "com": dict(Commons.STATES),
+    "opn": dict(Opening.STATES), "yen": dict(YearEnd.STATES), "prp": dict(Proposal.STATES), "com": dict(Commons.STATES),
     "bud": dict(Budget.STATES), "plg": dict(Pledge.STATES),
     "clo": {"asked": gettext_lazy("asked for"), "locked": gettext_lazy("locked"), "unlocked": gettext_lazy("unlocked")},
 }  # fmt: skip

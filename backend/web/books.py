@@ -70,7 +70,7 @@ LISTED = 200
 # Whose pages the references of entries lead to, by the prefix of their id.
 REFERENCES = {
     "plg": "pledge_page", "dis": "distribution_page", "bat": "batch_page", "trf": "transfer_page",
-    "opn": "opening_page", "sur": "surplus_page", "rfd": "refund_page", "dep": "deposit_page",
+    "opn": "opening_page", "yen": "year_end_page", "sur": "surplus_page", "rfd": "refund_page", "dep": "deposit_page",
 }  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def ledger(request: AuthedRequest) -> HttpResponse:
         {
             "form": form,
             "on": day,
-            "tables": [] if wrong else _tables(trial_balance(up_to=day)),
+            "tables": [] if wrong else tables(trial_balance(up_to=day)),
             "wrong": wrong,
             "csv": urlencode({"format": "balance", **({"last": day.isoformat()} if day else {})}),
             "unsealed": unsealed(last=day),
@@ -142,7 +142,7 @@ def ledger(request: AuthedRequest) -> HttpResponse:
     )
 
 
-def _tables(rows: list[TrialRow]) -> list[dict[str, Any]]:
+def tables(rows: list[TrialRow]) -> list[dict[str, Any]]:
     """One trial balance a currency, with its sums and whether they tie."""
     tables = []
     for currency in sorted({row.currency for row in rows}):

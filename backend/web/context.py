@@ -204,7 +204,12 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
         entries += [
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
             Entry(_("Bank"), reverse("bank"), section in {"bank", "provider", "provider_money"}),
-            Entry(_("Books"), reverse("ledger"), section in {"books", "months", "exports", *papers}),
+            Entry(
+                _("Books"),
+                reverse("ledger"),
+                section
+                in {"books", "auditing", "closing_books", "year_ends", "yearly_reports", "months", "exports", *papers},
+            ),
             Entry(_("Audit"), reverse("audit"), section == "audit"),
         ]
     if kinds & {"administrator", "treasurer", "auditor", "steward"}:

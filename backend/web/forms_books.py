@@ -1,4 +1,4 @@
-"""Forms of the books: days to look at, what to export, why a month is unlocked."""
+"""Forms of the books: days to look at, what to export or to draw, why a month is unlocked."""
 
 from datetime import date, time
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from backend.core.errors import Invalid
+from backend.core.money import CURRENCIES, parse_amount
+from backend.exports.sampling import LARGEST
 from backend.web.forms_days import DayField
 
 
@@ -68,3 +71,43 @@ class UnlockForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": _("Say why the month is unlocked.")},
     )
+
+
+class AuditorForm(forms.Form):
+    """The day that an auditor looks at."""
+
+    on = DayField(label=_("At the end of"), required=False, help_text=_("Empty: today."))
+
+
+class SampleForm(forms.Form):
+    """What to draw at random."""
+
+    seed = forms.CharField(
+        label=_("Seed of the draw"), max_length=80,
+        help_text=_("Any words: each auditor may give one. The same seed and days draw the same entries again."),
+        error_messages={"required": _("Give the seed of the draw: 1 to 80 characters, any words.")},
+    )  # fmt: skip
+    size = forms.IntegerField(
+        label=_("How many entries"), min_value=1, max_value=LARGEST,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+        error_messages={"required": _("Say how many entries to draw.")},
+    )  # fmt: skip
+    currency = forms.ChoiceField(label=_("Currency"), choices=[(code, code) for code in CURRENCIES])
+    minimum = forms.CharField(
+        label=_("From which amount"), required=False, max_length=30, help_text=_("Empty: whatever the amount."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )  # fmt: skip
+    first = DayField(label=_("First day"), error_messages={"required": _("Say from which day.")})
+    last = DayField(label=_("Last day"), error_messages={"required": _("Say up to which day.")})
+
+    def clean(self) -> dict[str, Any]:
+        """Read the amount in its currency."""
+        found: dict[str, Any] = super().clean() or {}
+        typed = str(found.get("minimum") or "").strip()
+        found["minimum"] = 0
+        if typed and "currency" in found:
+            try:
+                found["minimum"] = parse_amount(typed, found["currency"], param="minimum", minimum=0)
+            except Invalid as refusal:
+                self.add_error("minimum", str(refusal))
+        return found

@@ -36,17 +36,20 @@ class Item:
     note: str = ""
     amount: int | None = None
     currency: str = ""
+    own: bool = False  # begun by the reader: somebody else must act
+    act: str = ""  # where it is another act than that of its pile
 
 
 @dataclass(frozen=True)
 class Pile:
-    """All that waits of one kind; `items` are the oldest."""
+    """All that waits of one kind; `items` are the oldest. `act` is what must be done, a key of `inbox_list.ACTS`."""
 
     key: str
     title: str
     hint: str
     empty: str
     url: str
+    act: str = ""
     count: int = 0
     items: list[Item] = field(default_factory=list)
 
@@ -56,24 +59,27 @@ class Pile:
         return self.count - len(self.items)
 
 
-def piles(*, actor: User, today: date) -> list[Pile]:
-    """The piles of the inbox in the order of the work. Args: today: the host's day."""
+def piles(*, actor: User, today: date, shown: int = SHOWN) -> list[Pile]:
+    """The piles of the inbox in the order of the work.
+
+    Args: today: the host's day. shown: how many of each pile, the oldest.
+    """
     return [
-        _periods(actor, today),
-        _distributions(actor),
-        _received(),
-        _shares(),
-        _batches(actor),
-        _lines(actor),
-        _surpluses(actor),
-        _papers(actor),
-        _transfers(actor),
-        _openings(actor),
-        _months(actor, today),
+        _periods(actor, today, shown),
+        _distributions(actor, shown),
+        _received(shown),
+        _shares(shown),
+        _batches(actor, shown),
+        _lines(actor, shown),
+        _surpluses(actor, shown),
+        _papers(actor, shown),
+        _transfers(actor, shown),
+        _openings(actor, shown),
+        _months(actor, today, shown),
     ]
 
 
-def _periods(actor: User, today: date) -> Pile:
+def _periods(actor: User, today: date, shown: int) -> Pile:
     alive = readable_periods(actor).filter(state="open").exclude(budget__state__in=["closed", "archived"])
     ended = alive.filter(ends_before__lte=today).order_by("ends_before", "id")
     following = alive.filter(ends_before__gt=today).order_by("ends_before").first()
@@ -82,16 +88,17 @@ def _periods(actor: User, today: date) -> Pile:
         empty = _("No period has ended. The next to end is that of %(budget)s.") % {"budget": following.budget.name}
     return Pile(
         key="periods",
+        act="prepare",
         title=_("Periods to close"),
         hint=_("Their last day has passed: closing freezes the validated work and computes the distribution."),
         empty=empty,
         url=reverse("periods"),
         count=ended.count(),
-        items=[Item(one.budget.name, reverse("period_page", args=[one.pk]), last_day(one)) for one in ended[:SHOWN]],
+        items=[Item(one.budget.name, reverse("period_page", args=[one.pk]), last_day(one)) for one in ended[:shown]],
     )
 
 
-def _distributions(actor: User) -> Pile:
+def _distributions(actor: User, shown: int) -> Pile:
     waiting = (
         Distribution.visible_to(actor)
         .filter(state__in=["frozen", "published"])
@@ -100,6 +107,7 @@ def _distributions(actor: User) -> Pile:
     )
     return Pile(
         key="distributions",
+        act="approve",
         title=_("Distributions to approve"),
         hint=_("Someone other than the person who closed the period approves; then the ledger owes each payee."),
         empty=_("No distribution waits for an approval."),
@@ -119,8 +127,9 @@ def _distributions(actor: User) -> Pile:
                 else _("closed by itself, as its charter says"),
                 amount=one.pot,
                 currency=one.currency,
+                own=one.prepared_by_id == actor.pk,
             )
-            for one in waiting[:SHOWN]
+            for one in waiting[:shown]
         ],
     )
 
@@ -135,12 +144,13 @@ def _missing(share: Share) -> str:
     return " · ".join(said)
 
 
-def _shares() -> Pile:
+def _shares(shown: int) -> Pile:
     currencies = sorted(set(HostBankAccount.objects.values_list("currency", flat=True)))
     owed = [share for currency in currencies for share in shares_to_pay(currency=currency)]
     owed.sort(key=lambda share: (share.state not in Share.READY, share.pk))
     return Pile(
         key="shares",
+        act="prepare",
         title=_("Shares to pay"),
         hint=_("Approved and owed; they leave in a payout batch once their document is there."),
         empty=_("Nothing is owed to anyone outside a batch."),
@@ -152,18 +162,20 @@ def _shares() -> Pile:
                 reverse("share_page", args=[share.pk]),
                 share.distribution.approved_at,
                 note=_missing(share),
+                act="document" if share.state not in Share.READY else "",
                 amount=share.due,
                 currency=share.distribution.currency,
             )
-            for share in owed[:SHOWN]
+            for share in owed[:shown]
         ],
     )
 
 
-def _received() -> Pile:
+def _received(shown: int) -> Pile:
     rows = SupportingDocument.objects.filter(state="sent", share__state="documented").select_related("payee")
     return Pile(
         key="documents",
+        act="document",
         title=_("Supporting documents to check"),
         hint=_("Handed over by payees; their shares can be paid once the document is accepted."),
         empty=_("No document waits for a check."),
@@ -178,12 +190,12 @@ def _received() -> Pile:
                 amount=paper.total,
                 currency=paper.currency,
             )
-            for paper in rows.order_by("made_at", "pk")[:SHOWN]
+            for paper in rows.order_by("made_at", "pk")[:shown]
         ],
     )
 
 
-def _batches(actor: User) -> Pile:
+def _batches(actor: User, shown: int) -> Pile:
     waiting = (
         PayoutBatch.visible_to(actor)
         .filter(state__in=[*PayoutBatch.SPOKEN_FOR, "unknown"])
@@ -204,6 +216,7 @@ def _batches(actor: User) -> Pile:
 
     return Pile(
         key="batches",
+        act="approve",
         title=_("Payout batches to approve or hand over"),
         hint=_("One treasurer prepares, another approves exactly the same file, then it goes to the bank."),
         empty=_("No batch waits."),
@@ -217,16 +230,19 @@ def _batches(actor: User) -> Pile:
                 note=note(batch),
                 amount=batch.total,
                 currency=batch.currency,
+                own=batch.state == "prepared" and batch.prepared_by_id == actor.pk,
+                act="approve" if batch.state == "prepared" else "answer" if batch.state == "unknown" else "prepare",
             )
-            for batch in waiting[:SHOWN]
+            for batch in waiting[:shown]
         ],
     )
 
 
-def _lines(actor: User) -> Pile:
+def _lines(actor: User, shown: int) -> Pile:
     waiting = BankLine.visible_to(actor).filter(state__in=["suspect", "suggested"]).order_by("booked_on", "id")
     return Pile(
         key="lines",
+        act="reconcile",
         title=_("Bank lines to identify"),
         hint=_("Money the bank shows and nobody has named: it stays in suspense until someone says what it is."),
         empty=_("Every bank line is explained."),
@@ -241,15 +257,16 @@ def _lines(actor: User) -> Pile:
                 amount=line.amount,
                 currency=line.currency,
             )
-            for line in waiting[:SHOWN]
+            for line in waiting[:shown]
         ],
     )
 
 
-def _surpluses(actor: User) -> Pile:
+def _surpluses(actor: User, shown: int) -> Pile:
     waiting = Surplus.visible_to(actor).filter(state="waiting").select_related(*PAYER).order_by("created_at", "pk")
     return Pile(
         key="surpluses",
+        act="answer",
         title=_("Surpluses to decide"),
         hint=_("Received above what was awaited: for the pot, for the next instalment, or to give back."),
         empty=_("Nobody paid more than what was awaited."),
@@ -260,15 +277,16 @@ def _surpluses(actor: User) -> Pile:
                 one.pledge.payer_name, reverse("surplus_page", args=[one.pk]), one.received_on,
                 amount=one.amount, currency=one.currency,
             )
-            for one in waiting[:SHOWN]
+            for one in waiting[:shown]
         ],
     )  # fmt: skip
 
 
-def _papers(actor: User) -> Pile:
+def _papers(actor: User, shown: int) -> Pile:
     waiting = PaperPayment.visible_to(actor).filter(state="received").select_related(*PAYER)
     return Pile(
         key="papers",
+        act="prepare",
         title=_("Cheques and cash to take to the bank"),
         hint=_("Handed over and in no deposit yet."),
         empty=_("Nothing waits to be taken to the bank."),
@@ -279,15 +297,16 @@ def _papers(actor: User) -> Pile:
                 one.pledge.payer_name, reverse("deposits"), one.received_on, note=one.get_kind_display(),
                 amount=one.amount, currency=one.currency,
             )
-            for one in waiting.order_by("received_on", "pk")[:SHOWN]
+            for one in waiting.order_by("received_on", "pk")[:shown]
         ],
     )  # fmt: skip
 
 
-def _transfers(actor: User) -> Pile:
+def _transfers(actor: User, shown: int) -> Pile:
     waiting = Transfer.visible_to(actor).filter(state="proposed").select_related("source", "target", "proposed_by")
     return Pile(
         key="transfers",
+        act="approve",
         title=_("Transfers between budgets"),
         hint=_("Someone other than the person who proposed it agrees; nothing leaves the bank."),
         empty=_("No transfer waits."),
@@ -301,13 +320,14 @@ def _transfers(actor: User) -> Pile:
                 note=_("proposed by %(name)s") % {"name": one.proposed_by.name},
                 amount=one.amount,
                 currency=one.currency,
+                own=one.proposed_by_id == actor.pk,
             )
-            for one in waiting.order_by("id")[:SHOWN]
+            for one in waiting.order_by("id")[:shown]
         ],
     )
 
 
-def _openings(actor: User) -> Pile:
+def _openings(actor: User, shown: int) -> Pile:
     waiting = Opening.visible_to(actor).filter(state="proposed").select_related("proposed_by")
     accounts, _budgets = to_open()
     items = [
@@ -316,24 +336,28 @@ def _openings(actor: User) -> Pile:
             reverse("opening_page", args=[one.pk]),
             one.proposed_at,
             note=_("written by %(name)s") % {"name": one.proposed_by.name},
+            own=one.proposed_by_id == actor.pk,
         )
         for one in waiting.order_by("id")
     ]
     if accounts:
         named = ", ".join(account.name for account in accounts)
-        items.append(Item(_("No opening balance yet: %(accounts)s") % {"accounts": named}, reverse("opening_new")))
+        items.append(
+            Item(_("No opening balance yet: %(accounts)s") % {"accounts": named}, reverse("opening_new"), act="prepare")
+        )
     return Pile(
         key="openings",
+        act="approve",
         title=_("Opening balances"),
         hint=_("Written by one treasurer, approved by another, booked once."),
         empty=_("Every bank account has its opening balance."),
         url=reverse("transfers"),
         count=len(items),
-        items=items[:SHOWN],
+        items=items[:shown],
     )
 
 
-def _months(actor: User, today: date) -> Pile:
+def _months(actor: User, today: date, shown: int) -> Pile:
     """Requests to lock or unlock a month; none waits as long as nobody asks, so what can be asked is said too."""
     live, acts = closings().filter(withdrawn_at=None, unlocked_at=None), may(actor, "month.lock")
     items = []
@@ -349,6 +373,7 @@ def _months(actor: User, today: date) -> Pile:
                 note=_("asked by you: another treasurer does it")
                 if asker.pk == actor.pk
                 else _("asked by %(name)s") % values,
+                own=asker.pk == actor.pk,
             )
         )
     first = next_month()
@@ -357,10 +382,11 @@ def _months(actor: User, today: date) -> Pile:
         empty = _("Nobody asks. The next month that can be locked is %(month)s.") % {"month": date_format(first, "F Y")}
     return Pile(
         key="months",
+        act="approve",
         title=_("Accounting months"),
         hint=_("One treasurer asks to lock or unlock a month, another does it. No money moves."),
         empty=empty,
         url=reverse("months"),
         count=len(items),
-        items=items[:SHOWN],
+        items=items[:shown],
     )

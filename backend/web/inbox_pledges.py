@@ -11,11 +11,12 @@ from backend.pledges.services import unpaid
 from backend.web.inbox import SHOWN, Item, Pile
 
 
-def unpaid_pile(actor: User, today: date) -> Pile:
+def unpaid_pile(actor: User, today: date, shown: int = SHOWN) -> Pile:
     """Instalments of which three reminders brought nothing, the oldest first."""
     rows = unpaid(today).filter(pledge__in=Pledge.visible_to(actor)).order_by("due_on", "pk")
     return Pile(
         key="unpaid",
+        act="answer",
         title=_("Pledges unpaid after three reminders"),
         hint=_("Nobody writes to them any more: speak with them, or write the instalment off with a reason."),
         empty=_("Nothing is unpaid after three reminders."),
@@ -30,6 +31,6 @@ def unpaid_pile(actor: User, today: date) -> Pile:
                 amount=row.awaited,
                 currency=row.currency,
             )
-            for row in rows[:SHOWN]
+            for row in rows[:shown]
         ],
     )

@@ -16,7 +16,7 @@ from backend.web.inbox import SHOWN, Item, Pile
 LOST_AFTER = timedelta(hours=48)
 
 
-def provider_pile(actor: User) -> list[Pile]:
+def provider_pile(actor: User, shown: int = SHOWN) -> list[Pile]:
     """One pile, or none where there is no provider and nothing of a former one waits."""
     items = [*_refunds(actor), *_disputes(), *_movements(), *_operations(), *_notices()]
     if not items and not settings.PROVIDER:
@@ -24,12 +24,13 @@ def provider_pile(actor: User) -> list[Pile]:
     return [
         Pile(
             key="provider",
+            act="answer",
             title=_("Card and debit payments"),
             hint=_("Refunds to approve, disputes to answer, money to explain, answers that were lost."),
             empty=_("Nothing of the payment provider waits for a person."),
             url=reverse("provider"),
             count=len(items),
-            items=items[:SHOWN],
+            items=items[:shown],
         )
     ]
 
@@ -46,6 +47,8 @@ def _refunds(actor: User) -> list[Item]:
             else _("asked by %(name)s: to approve") % {"name": row.asked_by.name},
             amount=row.amount,
             currency=row.currency,
+            own=row.asked_by_id == actor.pk,
+            act="approve",
         )
         for row in rows
     ]
@@ -64,7 +67,7 @@ def _movements() -> list[Item]:
     return [
         Item(
             _("Money at the provider to explain"), reverse("movement_page", args=[row.pk]), row.happened_on,
-            note=why_in_words(row), amount=row.amount, currency=row.currency,
+            note=why_in_words(row), amount=row.amount, currency=row.currency, act="reconcile",
         )
         for row in rows
     ]  # fmt: skip

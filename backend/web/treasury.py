@@ -1,8 +1,9 @@
 """The pages of money out: the treasurer's inbox, and the batches with their preparation, approval and file."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -43,9 +44,8 @@ from backend.payouts.undoing import WITH_THE_BANK
 from backend.web.forms import add_domain_error
 from backend.web.forms_payouts import ByHandForm, PrepareForm
 from backend.web.forms_work import ReasonForm
-from backend.web.inbox import piles
-from backend.web.inbox_pledges import unpaid_pile
-from backend.web.inbox_provider import provider_pile
+from backend.web.inbox import SHOWN
+from backend.web.inbox_list import MOST, acts, all_piles, figures, tasks
 from backend.web.pages import AuthedRequest, cut, fresh_factor, private
 
 FILE_STATES = {"approved", "claimed", "sent", "settled"}
@@ -54,11 +54,24 @@ FILE_STATES = {"approved", "claimed", "sent", "settled"}
 @private
 @require_safe
 def treasury(request: AuthedRequest) -> HttpResponse:
-    """What waits for the treasurers, by kind, with the oldest of each."""
+    """What waits for the treasurers, by kind with the oldest of each; with `?act=` one list, the oldest first."""
     require(request.user, "ledger.read")
     today = host_day(timezone.now())
-    found = [*piles(actor=request.user, today=today), unpaid_pile(request.user, today), *provider_pile(request.user)]
-    context = {"piles": found, "total": sum(pile.count for pile in found), "alone": _alone()}
+    names = acts()
+    asked_for = request.GET.get("act", "")
+    chosen = asked_for if asked_for in {*names, "all"} else ""
+    found = all_piles(actor=request.user, today=today, shown=MOST)
+    listed = tasks(found, today=today)
+    counts = Counter(one.act for one in listed)
+    context = {
+        "figures": figures(),
+        "piles": [replace(pile, items=pile.items[:SHOWN]) for pile in found],
+        "total": sum(pile.count for pile in found),
+        "alone": _alone(),
+        "chosen": chosen,
+        "filters": [(act, name, counts[act]) for act, name in names.items()],
+        "tasks": [(one, names[one.act]) for one in listed if chosen in {"all", one.act}][:MOST],
+    }
     return render(request, "treasury/inbox.html", context)
 
 

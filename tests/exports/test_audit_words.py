@@ -12,7 +12,7 @@ from backend.exports.action_words import ACTION_WORDS
 from backend.exports.audit_words import KINDS, WORDS, said
 from backend.identity.models import Proposal
 from backend.identity.permissions import ACTIONS
-from backend.transfers.models import Opening, Transfer
+from backend.transfers.models import Opening, Transfer, YearEnd
 
 BACKEND = Path(__file__).resolve().parents[2] / "backend"
 KIND = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -21,6 +21,7 @@ STATES = {
     "contribution": {"validated", "rejected"},
     "transfer": {state for state, _label in Transfer.STATES},
     "opening": {state for state, _label in Opening.STATES},
+    "year_end": {state for state, _label in YearEnd.STATES},
     "arbitration": {state for state, _label in Arbitration.STATES} - {"waiting"} | {"proposed"},
     "proposal": {state for state, _label in Proposal.STATES} - {"proposed"},
 }

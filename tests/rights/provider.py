@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from backend.core.ids import new_id
 from backend.identity.services import host_day
+from backend.payments.helloasso import import_export
+from backend.payments.helloasso_plan import Choices
 from backend.payments.models import Checkout, Movement, Operation, Subscription
 from backend.payments.movements import book_movement
 from backend.payments.provider_refunds import ask_refund
@@ -49,12 +51,23 @@ def add_provider(house: "House") -> None:
         "card pledge": paid,
         "card payment": pages,
         "gift payment": {"own": {"payment_id": given.pk}, "other": {"payment_id": pages["own"]["payment_id"]}},
+        "helloasso import": {"own": {"import_id": _helloasso(house)}},
         "operation": {"own": {"operation_id": Operation.objects.filter(state="unknown").order_by("pk")[0].pk}},
         "movement": {"own": {"movement_id": unknown.pk}},
         "hook": {"own": {"provider": "nobody"}},
         "charge": {"own": {"charge": "ch_rights"}},
         "provider refund": {"own": {"refund_id": refund.pk}},
     }
+
+
+def _helloasso(house: "House") -> str:
+    """Claire imported an export with one gift."""
+    data = "Référence du paiement;Montant total;Date du paiement\n77;5,00;01/10/2026\n".encode()
+    made = import_export(
+        actor=house.played.users["claire"], data=data, choices=Choices(campaigns={"": house.played.budget.pk}),
+        file_name="helloasso.csv", form_key="helloasso", now=house.now,
+    )  # fmt: skip
+    return made.pk
 
 
 def _followed(pledge: Pledge, key: str, now: datetime) -> Checkout:

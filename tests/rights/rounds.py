@@ -1,11 +1,13 @@
 """What else the world of the matrix holds: a statement round in each commons, with its answers."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from backend.contributions.adjustments import propose_adjustment
 from backend.contributions.rounds import open_round
 from backend.identity.services import host_day
+from backend.ledger import chart
+from backend.transfers.models import YearEnd
 
 if TYPE_CHECKING:
     from tests.rights.world import House
@@ -24,6 +26,10 @@ def add_rounds(house: "House") -> None:
         actor=users["camille"], contribution_id=house.played.contributions[1].pk, minutes=0, amount=1_00,
         reason="too much", form_key="adjustment", now=house.now,
     )  # fmt: skip
+    written = YearEnd.objects.create(
+        id="yen_rights", kind="dedicated", year=today.year - 1, last_day=date(today.year - 1, 12, 31), digest="none",
+        proposed_by=users["claire"], proposed_at=house.now,
+    )  # fmt: skip
     asked = {
         "own": found["own"].answers.get(person=users["bo"]),
         "foreign": found["own"].answers.get(person=users["camille"]),
@@ -36,6 +42,18 @@ def add_rounds(house: "House") -> None:
             "foreign": {"contribution_id": house.played.contributions[1].pk},
         },
         "year": {"own": {"year": today.year}},
+        "month": {"own": {"month": f"{today:%Y-%m}"}},
+        "year and kind": {"own": {"year": today.year, "kind": "dedicated"}},
+        "year end": {"own": {"year_end_id": written.pk}},
+        "commons and year": {
+            "own": {"commons_id": house.played.commons.pk, "year": today.year},
+            "other": {"commons_id": house.sea.pk, "year": today.year},
+        },
+        "organisation and year": {
+            "own": {"organisation_id": house.played.organisation.pk, "year": today.year},
+            "foreign": {"organisation_id": house.roof.pk, "year": today.year},
+        },
+        "number": {"own": {"number": chart.BANK}},
         "round": {which: {"round_id": row.pk} for which, row in found.items()},
         "round answer": {which: {"answer_id": row.pk} for which, row in asked.items()},
     }

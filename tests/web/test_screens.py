@@ -64,6 +64,7 @@ ELSEWHERE = {
     "acting",  # for who acts for several organisations: tests/web/test_acting.py
     "confirmation", "recording_again",  # from a mail, or a form: test_recordings.py, test_recording_letters.py
     "organisation_merge", "organisation_merge_choice",  # while duplicates are known: test_organisation_members.py
+    "helloasso_import", "helloasso_undo",  # once an export was imported: tests/web/test_helloasso.py
     "bank_answer",  # for an answer of the bank to a payment file: tests/banking/test_answers.py
     "csv_layout_forget",  # once a layout was saved: tests/web/test_statement_choices.py
     "session_end", "sessions_end_others",  # while other sessions are open: tests/web/test_sessions.py
