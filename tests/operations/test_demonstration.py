@@ -148,7 +148,9 @@ def test_something_waits_for_everyone(loaded: None) -> None:
         "approved": "claire@example.org", "prepared": "denis@example.org", "returned": "claire@example.org",
     }  # fmt: skip
     objected = DistributionObjection.objects.get(state="open")
-    assert (objected.distribution.period.budget.name, objected.objector.email) == ("Machines", "bo@example.org")
+    assert (objected.distribution.period.budget.name, objected.objector.email) == (
+        "Capsules et tutoriels", "fatou@example.org",
+    )  # fmt: skip
     back = Payout.objects.get(state="returned")
     assert (back.payee.user.email, list(back.shares.values_list("share__state", flat=True))) == (
         "bo@example.org", ["returned"],

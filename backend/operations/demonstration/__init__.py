@@ -188,7 +188,7 @@ def _plan_what_waits(year: Year) -> None:
     year.plan_return("bo", year.day(12, 2), year.day(12, 4))
     year.plan_statement(year.day(12, 4), "denis")
     year.plan_objection(
-        "machines", "bo", year.day(12, 3),
-        "L’inventaire a été fait à deux : la part de Lucas ne compte pas ses fiches de réparation.",
+        "capsules", "fatou", year.day(12, 3),
+        "La relecture croisée des tutoriels s’est faite à deux : elle compte pour une seule personne.",
     )  # fmt: skip
     year.plan(year.day(12, 5), 9, lambda when: year.ask_lock(year.first(11), "claire", when))
