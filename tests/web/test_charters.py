@@ -162,7 +162,7 @@ def test_faults_stand_beside_their_fields(play: Play, sign_in: SignIn) -> None:
         ({"floor": "20", "ceiling": "10"}, "floor", "The floor is above the ceiling."),
         ({"soft_cap": "20", "hard_cap": "10"}, "soft_cap", "is larger than the largest request."),
         ({"tier1_rule": "magic"}, "tier1_rule", "Select a valid choice."),
-        ({"tier1_rule": "as_asked", "floor": "5"}, "tier1_rule", "it has no floors"),
+        ({"tier1_rule": "as_asked", "floor": "5"}, "tier1_rule", "have no floors"),
         ({"tier1_take": "cents", "tier1_part": "5"}, "tier1_take", "The last tier shares all that is left"),
         ({"tier1_take": "whole", "tier1_part": "x"}, "tier1_part", "Write a number such as 5 or 7,5."),
         ({"tier1_kinds": "expense"}, "tier1_kinds", "The charter has no kind"),
