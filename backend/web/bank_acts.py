@@ -36,17 +36,18 @@ class BookForm(forms.Form):
     """The account of the chart that a line is booked to."""
 
     number = forms.ChoiceField(
-        label=gettext_lazy("Account of the host’s own books"),
+        label=gettext_lazy("Account of the host’s own books"), widget=forms.RadioSelect,
         error_messages={"required": gettext_lazy("Choose an account.")},
-    )
+    )  # fmt: skip
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the accounts that may be chosen."""
+    def __init__(self, *args: Any, came: bool, **kwargs: Any) -> None:
+        """Offer the accounts that may be chosen, interest first of money that came, charges of what left."""
         super().__init__(*args, **kwargs)
         field = self.fields["number"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("Choose")), *((number, f"{number} {name}") for number, name in own_accounts())]
-        field.widget.attrs["autofocus"] = True
+        first = "768" if came else "627"
+        rows = sorted(own_accounts(), key=lambda row: row[0] != first)
+        field.choices = [(number, f"{number} {name}") for number, name in rows]
 
 
 class UndoMatchForm(forms.Form):
@@ -67,7 +68,7 @@ def _line(request: AuthedRequest, line_id: int) -> BankLine:
 def bank_book(request: AuthedRequest, line_id: int) -> HttpResponseBase:
     """Book a line to an account of the host's own."""
     line = _line(request, line_id)
-    form = BookForm(request.POST or None)
+    form = BookForm(request.POST or None, came=line.amount > 0)
 
     def act() -> HttpResponseBase:
         number = form.cleaned_data["number"]

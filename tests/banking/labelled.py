@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import product
 from typing import Any
 
-from backend.banking.services import import_statement
+from backend.banking.services import import_statement, match_due
 from backend.identity.models import Organisation
 from backend.identity.services import create_organisation
 from backend.operations import demo
@@ -212,7 +212,7 @@ def brought(world: Any, lines: list[Labelled], number: int) -> None:
 
     data = re.sub(r"</(Dbtr|Cdtr)></RltdPties>", with_account, data)
     import_statement(actor=world.users["claire"], data=data.encode(), accept_gap=True, now=world.now)
-    demo.sweep(world.now)
+    match_due(world.now)
     world.now += timedelta(minutes=1)
 
 
