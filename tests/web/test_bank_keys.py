@@ -92,6 +92,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
     browser.key("x")
     browser.at(f"{INBOX}exact/")
     assert "Book 90 lines" in browser.page.inner_text("main")
+    browser.page.locator("button:focus").wait_for()
     browser.key("Enter")  # on the button that has the focus
     browser.at(INBOX)
     assert browser.since() <= 2
@@ -108,6 +109,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
     assert line.amount == -3_20
     browser.key("b")
     browser.at(f"/en/bank/lines/{line.pk}/book/")
+    browser.page.locator("input:focus").wait_for()  # given by the page, once it is drawn
     browser.key("Space")  # bank charges come first for what left
     browser.key("Enter")
     browser.at(INBOX)
@@ -115,6 +117,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
     line = in_tables(lambda: BankLine.objects.get(state="suggested"))
     browser.key("b")
     browser.at(f"/en/bank/lines/{line.pk}/book/")
+    browser.page.locator("input:focus").wait_for()  # given by the page, once it is drawn
     browser.key("Space")  # interest comes first for what came
     browser.key("Enter")
     browser.at(INBOX)
@@ -127,6 +130,7 @@ def test_a_hundred_lines_by_few_keys(play: Any, committed: str, browser: Keys, s
     assert in_tables(after) == (0, 98, {"627", "768"}, True)
     browser.key("u")  # what was said last
     browser.at(f"/en/bank/lines/{line.pk}/undo/")
+    browser.page.locator("button:focus").wait_for()
     browser.key("Enter")
     browser.at(INBOX)
     assert browser.since() <= 3
