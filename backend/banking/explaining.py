@@ -60,6 +60,13 @@ class Explained:
         return self.balance - self.total
 
 
+def holder_names() -> dict[str, str]:
+    """Where money that passes through is: the id of a bank account, or the key of a payment provider → its name."""
+    provider = the_provider()
+    shown = {PROVIDER: "HelloAsso"} | ({provider.name: str(provider.shown)} if provider is not None else {})
+    return shown | dict(HostBankAccount.objects.values_list("pk", "name"))
+
+
 def explain() -> list[Explained]:
     """Each purse that money passes through, of every account, with all that is in it; those at zero without pieces
     are left out."""
@@ -67,18 +74,16 @@ def explain() -> list[Explained]:
     for key, piece in (*_lines(), *_surpluses(), *_papers(), *_payouts(), *_movements(), *_at_providers()):
         pieces[key].append(piece)
     booked = {(kind, *where): amount for kind in PASSING for where, amount in balances(kind=kind).items()}
-    names = dict(HostBankAccount.objects.values_list("pk", "name"))
-    provider = the_provider()
-    shown = {PROVIDER: "HelloAsso"} | ({provider.name: provider.shown} if provider is not None else {})
+    names = holder_names()
+    accounts = set(HostBankAccount.objects.values_list("pk", flat=True))
     found = []
     for kind, owner, currency in sorted({*pieces, *(key for key, amount in booked.items() if amount)}):
         account, _colon, sort = owner.partition(":")
-        if not sort and account not in names:
+        if not sort and account not in accounts:
             sort = "provider"
         mine = sorted(pieces.get((kind, owner, currency), []), key=lambda piece: (piece.since, piece.id))
         balance = booked.get((kind, owner, currency), 0)
-        name = names.get(account) or shown.get(account, account)
-        found.append(Explained(kind, name, sort, currency, balance, mine))
+        found.append(Explained(kind, names.get(account, account), sort, currency, balance, mine))
     return sorted(found, key=lambda one: (PASSING.index(one.kind), one.account, one.sort))
 
 

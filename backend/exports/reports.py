@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from backend.commons.models import Budget, Commons
 from backend.core.errors import Invalid, NotFound
@@ -220,7 +221,14 @@ def _ends(sums: Iterable[YearSum]) -> tuple[int, int, int, int, int]:
 
 
 def _pot_heads(first: str) -> list[str]:
-    return [first, _("Start"), _("Change"), _("End"), _("of which reserve"), _("of which deficit, less")]
+    return [
+        first,
+        _("Start"),
+        pgettext("column", "Change"),
+        _("End"),
+        _("of which reserve"),
+        _("of which deficit, less"),
+    ]
 
 
 def _summed(rows: list[Row]) -> Row:
@@ -239,7 +247,7 @@ def _by_commons(sums: list[YearSum], currency: str) -> Table:
     pots = [row for row in sums if row.purse in POTS]
     of = dict(Budget.objects.filter(pk__in={row.owner for row in pots}).values_list("pk", "commons_id"))
     names = dict(Commons.objects.filter(pk__in=set(of.values())).values_list("pk", "name"))
-    found = Table("commons", _("Commons by commons"), _pot_heads(_("Commons")), currency)
+    found = Table("commons", _("Commons by commons"), _pot_heads(pgettext("column", "Commons")), currency)
     for one in sorted(names, key=lambda key: (names[key], key)):
         found.rows.append(Row(one, names[one], _ends(row for row in pots if of.get(row.owner) == one)))
     found.total = _summed(found.rows) if found.rows else None
@@ -254,7 +262,7 @@ def _held(sums: list[YearSum], currency: str) -> list[Table]:
         "payee": _("Owed to payees"), "reserve": _("Reserves of the commons"), "deficit": _("Deficits of the commons"),
         "host_fees": _("The host’s own"), "provider_fees": _("Fees of the payment provider"),
     }  # fmt: skip
-    heads = [_("Purse"), _("Start"), _("Change"), _("End")]
+    heads = [_("Purse"), _("Start"), pgettext("column", "Change"), _("End")]
     tables = []
     for key, head, kinds, sign in (
         ("held", _("What the host holds"), [one for one in NATURE if one in HELD], 1),

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from backend.banking.explaining import holder_names
 from backend.commons.models import Budget
 from backend.commons.services import subtree_balances
 from backend.core.errors import NotFound
@@ -96,13 +97,15 @@ def label(chart: str) -> str:
 def owner_names(kind: str, owners: Iterable[str]) -> dict[str, str]:
     """Owner id → its name, for the purses of one kind."""
     wanted = list(owners)
-    if kind in {"bank", "in_transit", "suspense"}:
+    if kind == "bank":
         return dict(HostBankAccount.objects.filter(pk__in=wanted).values_list("pk", "name"))
-    if kind == "clearing":
-        accounts = dict(HostBankAccount.objects.values_list("pk", "name"))
-        sorts = dict(KINDS_OF_PAPER)
+    if kind in {"in_transit", "suspense", "clearing"}:
+        names, sorts = holder_names(), dict(KINDS_OF_PAPER)
         parts = {owner: owner.partition(":") for owner in wanted}
-        return {owner: f"{accounts.get(key, key)}, {sorts.get(sort, sort)}" for owner, (key, _c, sort) in parts.items()}
+        return {
+            owner: ", ".join(filter(None, [names.get(key, key), str(sorts.get(sort, sort))]))
+            for owner, (key, _colon, sort) in parts.items()
+        }
     if kind == "payee":
         refunds = Refund.objects.filter(pk__in=wanted).values_list("pk", "name")
         return dict(Payee.objects.filter(pk__in=wanted).values_list("pk", "name")) | dict(refunds)

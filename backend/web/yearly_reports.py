@@ -15,7 +15,7 @@ from backend.core.errors import Invalid, NotFound
 from backend.exports.report_files import MEDIA, report_file
 from backend.exports.reports import Report, Row, Table, commons_report, host_report, note_taken, organisation_report
 from backend.identity.models import Organisation
-from backend.identity.permissions import require
+from backend.identity.permissions import may, require
 from backend.payments.models import Payment
 from backend.transfers.year_end import FIRST_YEAR, LAST_YEAR, days_of
 from backend.web.pages import AuthedRequest, private
@@ -38,7 +38,8 @@ def _answer(request: AuthedRequest, report: Report) -> HttpResponse:
         answer = HttpResponse(report_file(report, form), content_type=MEDIA[form])
         answer["Content-Disposition"] = content_disposition_header(True, f"{report.stem}.{form}") or "attachment"
         return answer
-    return render(request, "books/report.html", {"report": report, "tables": [_cells(one) for one in report.tables]})
+    tables, whole = [_cells(one) for one in report.tables], may(request.user, "ledger.read")
+    return render(request, "books/report.html", {"report": report, "tables": tables, "whole": whole})
 
 
 def _cells(table: Table) -> dict[str, Any]:
