@@ -167,6 +167,13 @@ def languages(request: HttpRequest) -> list[dict[str, str]]:
     ]
 
 
+# The modules whose pages stand under the menu's line of the bank.
+OF_THE_BANK = {
+    "bank", "bank_inbox", "bank_acts", "bank_import", "statements", "clearing", "helloasso", "provider",
+    "provider_money",
+}  # fmt: skip
+
+
 def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
     """The lines of the menu that concern the reader, each role adding its own."""
     match = request.resolver_match
@@ -193,7 +200,9 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
         entries.append(Entry(_("To review"), reverse("reviews"), section == "reviews", reader.to_review))
     money = bool(kinds & {"treasurer", "auditor"})
     if "treasurer" in kinds:
-        entries.append(Entry(_("To do"), reverse("treasury"), name == "treasury", reader.to_do))
+        entries.append(
+            Entry(_("To do"), reverse("treasury"), name == "treasury" or section == "projection", reader.to_do)
+        )
     if "administrator" in kinds:
         entries.append(Entry(_("Set-up"), reverse("setup"), section == "setup"))
     if money or kinds & {"contributor", "steward"}:
@@ -203,7 +212,7 @@ def menu(request: HttpRequest, reader: Reader | None) -> list[Entry]:
         papers = set() if reader.organisations else {"documents"}  # else they have a line of their own
         entries += [
             Entry(_("Payouts"), reverse("payouts"), section == "treasury" and name != "treasury"),
-            Entry(_("Bank"), reverse("bank"), section in {"bank", "provider", "provider_money"}),
+            Entry(_("Bank"), reverse("bank"), section in OF_THE_BANK),
             Entry(
                 _("Books"),
                 reverse("ledger"),
