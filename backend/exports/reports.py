@@ -19,7 +19,7 @@ from backend.events.services import record
 from backend.exports.tracing import KINDS as POTS_TRACED
 from backend.exports.tracing import Traced, _Facts, replay, together
 from backend.identity.models import Organisation, User
-from backend.identity.permissions import require
+from backend.identity.permissions import may, require
 from backend.identity.services import fiscal_year, the_host
 from backend.ledger import chart
 from backend.ledger.chart import NATURE, PLAN, base_kind
@@ -76,12 +76,12 @@ class Report:
 
 
 def commons_report(*, actor: User, commons_id: str, year: int, language: str) -> Report:
-    """The year of all the budgets of a commons. Raises: NotFound; Forbidden; Invalid `year_unknown`."""
+    """The year of all the budgets of a commons. Raises: NotFound, also where one may not read it; Invalid
+    `year_unknown`."""
     commons = Commons.objects.filter(pk=commons_id).first()
-    if commons is None:
+    budgets = list(Budget.objects.filter(commons=commons_id).select_related("commons", "parent").order_by("pk"))
+    if commons is None or not may(actor, "support.read", scopes=[one.pk for one in budgets]):
         raise NotFound("commons_not_found", _("There is no such commons."))
-    budgets = list(Budget.objects.filter(commons=commons).select_related("commons", "parent").order_by("pk"))
-    require(actor, "support.read", scopes=[one.pk for one in budgets])
     first, last = _days(year)
     names = {one.pk: one.full_name for one in budgets}
     with translation.override(language):

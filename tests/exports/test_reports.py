@@ -143,7 +143,7 @@ def test_only_those_concerned_read_them(play: Play) -> None:
         with pytest.raises(Forbidden):
             host_report(actor=world.users[who], **asked)
     for who in ("ana", "bo"):
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotFound):
             commons_report(actor=world.users[who], commons_id=world.commons.pk, **asked)
     assert commons_report(actor=world.users["sacha"], commons_id=world.commons.pk, **asked).tables
     assert organisation_report(actor=world.users["ana"], organisation_id=world.organisation.pk, **asked).tables
