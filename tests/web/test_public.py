@@ -209,8 +209,9 @@ def test_public_pages_are_light_and_need_nothing_else(play: Play, client: Client
 
 
 def test_no_template_holds_inline_style_or_script() -> None:
-    # The two places with a script: passkeys need one, the shortcuts of review can be switched off.
+    # The places with a script: passkeys need one, the shortcuts of review and of the bank can be switched off.
     scripted = {
+        WEB / "templates" / "bank" / "shortcuts.html",
         WEB / "templates" / "mfa" / "webauthn" / "script.html",
         WEB / "templates" / "reviews" / "shortcuts.html",
     }
