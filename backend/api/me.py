@@ -1,6 +1,6 @@
 """`/v1/me` and `/v1/statement`: whose token this is, where they may declare work, and what the house owes them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, cast
 
 from django.http import HttpResponse
@@ -37,7 +37,6 @@ STATEMENT: dict[str, Reader] = {
 }
 SIDE = NATURE["payee"][0]
 MOST_BUDGETS = 200
-DAY = timedelta(days=1)
 
 
 class Me(Resource):
@@ -120,8 +119,8 @@ class Statement(Resource):
         found = statement(limit=wanted.get("limit", DEFAULT_LIMIT), older=older, **purse)
         rows = [row for row in found.rows if first is None or row.happened_on >= first]
         following, headers = going_on(request, found.older if len(rows) == len(found.rows) else "")
-        opening = balance_on(day=first - DAY, **purse) if first else 0
-        closing = balance_on(day=end - DAY, **purse) if end else balance(**purse)
+        opening = balance_on(day=_eve(first), **purse) if first else 0
+        closing = balance_on(day=_eve(end), **purse) if end else balance(**purse)
         return answer(
             {
                 "payee": owner or None,
@@ -136,6 +135,11 @@ class Statement(Resource):
             },
             headers=headers,
         )
+
+
+def _eve(day: date) -> date:
+    """The day before; there is none before the first of the calendar, on which nothing happened either."""
+    return max(day, date.min + timedelta(days=1)) - timedelta(days=1)
 
 
 def _to_refused() -> Refused:

@@ -300,9 +300,10 @@ def test_one_s_statement_has_its_lines_and_the_balances_around_them(play: Any, c
     nothing = shown(bo.get("statement"), 200)
     assert (nothing["currencies"], nothing["data"], nothing["closing"]["value"]) == ([], [], 0)
     assert shown(camille.get("statement?currency=CHF"), 200)["data"] == []
+    for far in ("from=0001-01-01", "to=9999-12-31"):
+        shown(camille.get(f"statement?{far}"), 200)
     same = f"from={world.today}&to={world.today}"
-    ends = ("from=0001-01-01", "to=9999-12-31")
-    for query in ("currency=EURO", "from=2026-13-01", same, "cursor=abc", *ends):
+    for query in ("currency=EURO", "from=2026-13-01", same, "cursor=abc"):
         refused(camille.get(f"statement?{query}"), 400, "parameter_invalid")
 
 
