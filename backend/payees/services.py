@@ -140,7 +140,7 @@ def archive_names(payee_ids: Iterable[str], *, now: datetime) -> None:
     """
     added, owners = [], set(payee_ids)
     kept = booked_names(owners)
-    for payee in Payee.objects.filter(among("pk", owners)).only("name").order_by("id"):
+    for payee in Payee.objects.filter(among("pk", owners)).only("name", "legal_name").order_by("id"):
         before = [name for since, name in kept.get(payee.pk, []) if since <= now]
         if not before or before[-1] != payee.on_papers:
             key = new_id("bkn")

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from backend.core import crypto
 from backend.core.ids import new_id
@@ -79,6 +80,16 @@ def test_a_name_is_archived_by_the_entry_that_books_it_and_once(play: Play) -> N
     Payee.objects.filter(pk=payee).update(name="Bo Third")
     archive_names([payee], now=later)  # two names at one moment: the first stays, nothing is refused
     assert names_of(world.users["bo"]) == [(NOW, "Bo Nguyen"), (later, "Bo Martin")]
+
+
+def test_many_names_cost_as_many_queries_as_one(play: Play, django_assert_num_queries: Callable[..., Any]) -> None:
+    world = play("close", now=NOW)
+    payees = list(Payee.objects.filter(user__in=[world.users[who] for who in ("bo", "camille")]))
+    with CaptureQueriesContext(connection) as of_one:
+        archive_names([payees[0].pk], now=NOW)
+    Payee.objects.filter(pk=payees[0].pk).update(name="Another name")  # so that both have one to keep
+    with django_assert_num_queries(len(of_one)):
+        archive_names([one.pk for one in payees], now=NOW + timedelta(days=1))
 
 
 def test_a_booking_that_fails_leaves_no_name(play: Play) -> None:
